@@ -1,0 +1,91 @@
+"""Sums in 128-bit fixed point: the total does not depend on order, retries or carrier.
+
+A number is a two's complement integer of 128 bits in units of ``2**(exponent - 64)``, kept as two
+unsigned 64-bit limbs (high, low).  A float64 x is held without loss while
+``2**(exponent - 11) <= |x| < 2**(exponent + 56)``; below that the absolute error is at most
+``2**(exponent - 65)``, above it the number is refused, so that 128 sites cannot overflow a total.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Limbs = NDArray[np.uint64]
+
+FRACTION_BITS = 64
+LARGEST_POWER = 56
+_WORD = np.uint64(64)
+
+
+def encode(values: Array, exponent: int = 0) -> Limbs:
+    """Fixed-point form of float64 numbers.
+
+    Parameters
+    ----------
+    values : (...,)
+    exponent : int
+        Agreed power of two of the unit; every site uses the same.
+
+    Returns
+    -------
+    (..., 2) uint64, high limb first
+
+    Raises
+    ------
+    OverflowError
+        A number is not finite or does not fit; nothing is clipped.
+    """
+    x = np.asarray(values, dtype=float)
+    if not np.all(np.isfinite(x)):
+        raise OverflowError("a sum is not finite")
+    mantissa, power = np.frexp(np.abs(x))
+    if np.any((power - exponent > LARGEST_POWER) & (x != 0)):
+        raise OverflowError("a sum is too large for its agreed scale")
+    digits = np.ldexp(mantissa, 53).astype(np.uint64)
+    shift = power.astype(np.int64) - 53 + FRACTION_BITS - exponent
+    high, low = _shifted(digits, np.where(digits == 0, 0, shift))
+    return np.stack(_negated_where(x < 0, high, low), axis=-1)
+
+
+def _shifted(digits: Limbs, shift: NDArray[np.int64]) -> tuple[Limbs, Limbs]:
+    """``digits * 2**shift`` as two limbs, rounded half to even where bits fall off the end."""
+    left = np.clip(shift, 0, 63).astype(np.uint64)
+    carry = np.where(left > 0, digits >> np.where(left > 0, _WORD - left, np.uint64(1)), np.uint64(0))
+    high = np.where(shift >= 64, digits << np.clip(shift - 64, 0, 63).astype(np.uint64), carry)
+    low = np.where(shift >= 64, np.uint64(0), digits << left)
+    right = np.clip(-shift, 0, 55).astype(np.uint64)  # a mantissa of 53 bits is gone after 55
+    kept = digits >> right
+    dropped = digits - (kept << right)
+    half = np.where(
+        right > 0, np.uint64(1) << np.where(right > 0, right - np.uint64(1), np.uint64(0)), np.uint64(0)
+    )
+    odd = (kept & np.uint64(1)) == 1
+    up = (right > 0) & ((dropped > half) | ((dropped == half) & odd))
+    low = np.where(shift < 0, kept + up.astype(np.uint64), low)
+    return np.where(shift < 0, np.uint64(0), high), low
+
+
+def _negated_where(negative: NDArray[np.bool_], high: Limbs, low: Limbs) -> tuple[Limbs, Limbs]:
+    flipped_low = ~low + np.uint64(1)
+    flipped_high = ~high + (low == 0).astype(np.uint64)
+    return np.where(negative, flipped_high, high), np.where(negative, flipped_low, low)
+
+
+def add(a: Limbs, b: Limbs) -> Limbs:
+    """Sum modulo 2**128; associative and commutative, so the order of the sites is of no matter."""
+    low = a[..., 1] + b[..., 1]
+    carry = (low < a[..., 1]).astype(np.uint64)
+    return np.stack([a[..., 0] + b[..., 0] + carry, low], axis=-1)
+
+
+def decode(limbs: Limbs, exponent: int = 0) -> Array:
+    """The float64 nearest to each exact sum, shape (...,)."""
+    flat = limbs.reshape(-1, 2)
+    unit = 1 << FRACTION_BITS
+    out = np.empty(len(flat))
+    for i, (high, low) in enumerate(
+        flat.tolist()
+    ):  # Python's int / int rounds correctly, numpy has no 128 bits
+        whole = ((high - (1 << 64)) if high >> 63 else high) * unit + low
+        out[i] = whole / unit
+    return np.ldexp(out, exponent).reshape(limbs.shape[:-1])

@@ -1,0 +1,204 @@
+"""Newton's method on a log-likelihood that someone else adds up.
+
+The driver knows no statistics and no federation: it is given a function from coefficients to
+:class:`Derivatives` and returns the :class:`Solution`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+Array = NDArray[np.float64]
+
+#: The Newton decrement, in standard errors, below which one last full step is taken.
+DECREMENT = 1e-7
+#: A pivot of the information, scaled to unit diagonal, below which a column is a combination of
+#: earlier ones.  R's coxph uses eps**0.75 = 1.8e-12 on a matrix of the same scaling.
+PIVOT = 1e-11
+
+
+class Derivatives(NamedTuple):
+    """A log-likelihood and its derivatives at ``beta``.
+
+    Attributes
+    ----------
+    loglik : float
+    score : (p,)          gradient of the log-likelihood
+    information : (p, p)  minus its Hessian
+    beta : (p,)           where they were evaluated; a ledger may have recorded other last digits
+    """
+
+    loglik: float
+    score: Array
+    information: Array
+    beta: Array
+
+
+class Solution(NamedTuple):
+    """The maximum, and the first evaluation for tests of the null hypothesis."""
+
+    beta: Array
+    at: Derivatives
+    first: Derivatives
+    steps: int
+
+
+class NotConverged(ArithmeticError):  # noqa: N818 (a statistician's word, not an Error)
+    """The maximum was not found; the message names the terms concerned and the remedy."""
+
+
+def newton(
+    derivatives: Callable[[Array], Derivatives],
+    start: Array,
+    names: Sequence[str],
+    *,
+    max_steps: int = 30,
+) -> Solution:
+    """Maximise a concave log-likelihood from its summed derivatives.
+
+    Parameters
+    ----------
+    derivatives : callable
+        ``(p,) -> Derivatives``; each call is one round of the federation.
+    start : (p,)
+        Where to begin.
+    names : sequence of str
+        One name a coefficient, for the messages.
+    max_steps : int
+        Steps, halvings included, after which :class:`NotConverged` is raised.
+
+    Returns
+    -------
+    Solution
+        Score, information and log-likelihood belong to the reported coefficients.
+
+    Raises
+    ------
+    NotConverged
+        Constant or collinear columns, infinite coefficients, or no convergence; by name.
+
+    Notes
+    -----
+    A step is halved only when the log-likelihood falls by more than ``1e-11 (|loglik| + 1)`` or is
+    not finite.  Once the Newton decrement ``sqrt(u' I^-1 u)`` is at most 1e-7 the error left after
+    one more full step is of its square, so that step is taken and the fit is evaluated there.
+    """
+    at = first = derivatives(np.asarray(start, dtype=float))
+    if not np.isfinite(at.loglik):
+        raise NotConverged(
+            "The log-likelihood is not finite at the start of the fit. Centre and scale the columns."
+        )
+    _require_full_rank(first.information, names)
+    previous_step = np.full(len(names), np.inf)
+    steps = 0
+    while True:
+        step = _solve(at.information, at.score, names)
+        close = float(np.sqrt(max(float(at.score @ step), 0.0))) <= DECREMENT
+        _require_finite_estimates(at, first, step, previous_step, names, close=close)
+        after, used = _ascend(derivatives, at, step, 1 if close else max_steps - steps)
+        steps += used
+        if after is None:
+            if close:  # at the maximum already; rounding alone made the last step fall
+                return Solution(at.beta, at, first, steps)
+            raise NotConverged(
+                f"The fit did not converge in {max_steps} steps. Centre and scale the columns, or simplify the model."
+            )
+        at, previous_step = after, step
+        if close:
+            return Solution(at.beta, at, first, steps)
+
+
+def _ascend(
+    derivatives: Callable[[Array], Derivatives], at: Derivatives, step: Array, tries: int
+) -> tuple[Derivatives | None, int]:
+    """Take the step, halved until the log-likelihood does not fall; None when tries run out."""
+    slack = 1e-11 * (abs(at.loglik) + 1.0)
+    for used in range(1, tries + 1):
+        after = derivatives(at.beta + step)
+        if np.isfinite(after.loglik) and after.loglik >= at.loglik - slack:
+            return after, used
+        step = step / 2
+    return None, max(tries, 0)
+
+
+def _solve(information: Array, score: Array, names: Sequence[str]) -> Array:
+    scale = np.sqrt(np.diag(information))
+    if not np.all(scale > 0):
+        raise NotConverged(_infinite([n for n, s in zip(names, scale, strict=True) if not s > 0]))
+    try:
+        factor = cho_factor(information / np.outer(scale, scale), lower=True)
+    except np.linalg.LinAlgError:
+        raise NotConverged(
+            "The information matrix lost its rank during the fit: some coefficients run to infinity together. "
+            "Merge sparse levels or drop a term."
+        ) from None
+    return np.asarray(cho_solve(factor, score / scale) / scale)
+
+
+def _require_full_rank(information: Array, names: Sequence[str]) -> None:
+    """Name constant and collinear columns, in the order in which the model lists them."""
+    diagonal = np.asarray(np.diag(information))
+    constant = [n for n, v in zip(names, diagonal, strict=True) if not v > 1e-13 * max(1.0, diagonal.max())]
+    if constant:
+        raise NotConverged(
+            f"No information about {_list(constant)}: constant among the patients of the model, or no event tells "
+            "it apart. Drop it, or merge the level with another."
+        )
+    scale = np.sqrt(diagonal)
+    scaled = information / np.outer(scale, scale)
+    lower = np.zeros_like(scaled)
+    for j in range(len(names)):
+        row = np.linalg.solve(lower[:j, :j], scaled[:j, j]) if j else np.zeros(0)
+        pivot = scaled[j, j] - row @ row
+        if pivot < PIVOT:
+            weights = np.linalg.solve(scaled[:j, :j], scaled[:j, j])
+            others = [name for name, weight in zip(names[:j], weights, strict=True) if abs(weight) > 1e-6]
+            raise NotConverged(
+                f"{names[j]} is a linear combination of {_list(others)}: their coefficients cannot be told apart. "
+                "Drop one of them."
+            )
+        lower[j, :j], lower[j, j] = row, np.sqrt(pivot)
+
+
+def _require_finite_estimates(
+    at: Derivatives,
+    first: Derivatives,
+    step: Array,
+    previous_step: Array,
+    names: Sequence[str],
+    *,
+    close: bool,
+) -> None:
+    """Recognise a coefficient that runs away although the log-likelihood has settled.
+
+    Along a direction of recession Newton's steps stay about one long while the information fades
+    like exp(-|beta|); with a finite maximum they shrink quadratically.
+    """
+    faded = np.diag(at.information) < 1e-3 * np.diag(first.information)
+    running = (np.abs(step) > 1e-3) & (np.abs(step) > 0.5 * np.abs(previous_step))
+    suspects = running & (faded | close)
+    expected_gain = 0.5 * float(at.score @ step)
+    if suspects.any() and expected_gain < 0.05:
+        raise NotConverged(
+            _infinite(
+                [
+                    f"{n} (towards {'plus' if s > 0 else 'minus'} infinity)"
+                    for n, s, bad in zip(names, step, suspects, strict=True)
+                    if bad
+                ]
+            )
+        )
+
+
+def _infinite(names: Sequence[str]) -> str:
+    return (
+        f"The likelihood has no finite maximum for {_list(names)}: the outcome is separated by the covariates, or a "
+        "group has no events. Merge sparse levels, drop the term, or use a penalised fit."
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names) if names else "the other columns"

@@ -1,0 +1,93 @@
+"""Kaplan-Meier and its intervals from counts at risk and of events."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+Array = NDArray[np.float64]
+ConfType = Literal["log", "log-log", "plain"]
+
+
+class SurvivalEstimate(NamedTuple):
+    """Survival after each time with Greenwood's standard error and an interval, each (T,)."""
+
+    estimate: Array
+    std_error: Array
+    conf_low: Array
+    conf_high: Array
+
+
+def kaplan_meier_estimate(
+    n_risk: Array, n_event: Array, conf_type: ConfType, level: float
+) -> SurvivalEstimate:
+    """Product-limit estimate.
+
+    Parameters
+    ----------
+    n_risk, n_event : (T,)
+        At risk just before, and events at, each time, in time order.
+    conf_type : {"log", "log-log", "plain"}
+        The scale on which the interval is symmetric.
+    level : float
+        Coverage, for instance 0.95.
+
+    Notes
+    -----
+    Kaplan & Meier (1958); Greenwood's variance S^2 sum d / (n (n - d)).  Where S is zero the
+    standard error and the interval are not defined (NaN), as in R's ``survfit``.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        survival: Array = np.cumprod(np.where(n_risk > 0, 1.0 - n_event / n_risk, 1.0)).astype(float)
+        terms = np.where(n_event > 0, n_event / (n_risk * (n_risk - n_event)), 0.0)
+        cumulative = np.sqrt(np.cumsum(terms))  # standard error of log S
+        std_error = np.where(survival > 0, survival * cumulative, np.nan)
+        low, high = _interval(survival, cumulative, conf_type, level)
+    return SurvivalEstimate(survival, std_error, low, high)
+
+
+def _interval(survival: Array, se_log: Array, conf_type: ConfType, level: float) -> tuple[Array, Array]:
+    z = float(norm.ppf(0.5 + level / 2))
+    if conf_type == "plain":
+        low, high = survival - z * survival * se_log, survival + z * survival * se_log
+    elif conf_type == "log":
+        low, high = survival * np.exp(-z * se_log), survival * np.exp(z * se_log)
+    else:
+        half = z * se_log / np.log(survival)
+        low, high = survival ** np.exp(-half), survival ** np.exp(half)
+        untouched = survival == 1.0  # before the first event nothing is uncertain
+        low, high = np.where(untouched, 1.0, low), np.where(untouched, 1.0, high)
+    undefined = survival <= 0
+    low, high = (
+        np.where(undefined, np.nan, np.maximum(low, 0.0)),
+        np.where(undefined, np.nan, np.minimum(high, 1.0)),
+    )
+    return np.asarray(low), np.asarray(high)
+
+
+def interpolated_time(time: Array, survival: Array, probability: float) -> float:
+    """Time at which survival, drawn straight between the edges of a grid, reaches 1 - probability.
+
+    ``time`` starts at 0 with survival 1.  The curve is exact at the edges alone, so the error is less
+    than the width of the cell.
+    """
+    target = 1.0 - probability
+    reached = np.flatnonzero(survival <= target)
+    if not len(reached):
+        return float("nan")
+    i = int(reached[0])
+    drop = survival[i - 1] - survival[i]
+    return float(time[i - 1] + (survival[i - 1] - target) / drop * (time[i] - time[i - 1]))
+
+
+def quantile_time(time: Array, survival: Array, probability: float) -> float:
+    """First time at which survival is at most 1 - probability; the midpoint of a flat step, as R has it."""
+    target = 1.0 - probability
+    tolerance = 1e-12
+    below = np.flatnonzero(survival < target - tolerance)
+    level = np.flatnonzero(np.abs(survival - target) <= tolerance)
+    if len(level):
+        after = time[below[0]] if len(below) else time[level[-1]]
+        return float((time[level[0]] + after) / 2)
+    return float(time[below[0]]) if len(below) else float("nan")
