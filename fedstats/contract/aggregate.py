@@ -1,0 +1,191 @@
+"""Sums before and after the gate.
+
+An :class:`Aggregate` is private: sums, and for every entry the number of patients behind it, and
+the counts that the gate judges.  A :class:`Release` is the only thing that adds up and serialises,
+and :meth:`fedstats.contract.disclosure.DisclosurePolicy.release` is the only road from one to the
+other.
+"""
+
+import base64
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.query import QueryError
+from fedstats.numerics import exact_sum
+
+Array = NDArray[np.float64]
+
+#: The kinds of count that the gate knows; each has its own threshold in a policy.
+Rule = Literal[
+    "entry",
+    "patients",
+    "level",
+    "level by outcome",
+    "pair of levels",
+    "leavers of a time cell",
+    "events of a time cell",
+    "distinct values",
+    "dropped rows",
+    "complement of the subset",
+    "parameters per event",
+    "effective sample size",
+    "size of coefficients",
+    "per-site estimate",
+]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Entries of one sum over patients.
+
+    Attributes
+    ----------
+    values : (...,)
+    patients : (...,) int    patients with a contribution other than zero, entry by entry
+    exponent : int           agreed power of two of its fixed-point unit
+    pairs : bool             the lower triangle of a matrix of products of columns: entries off its
+                             diagonal count pairs of levels
+    """
+
+    values: NDArray[Any]
+    patients: NDArray[Any]
+    exponent: int = 0
+    pairs: bool = False
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=float)
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "patients", np.broadcast_to(np.asarray(self.patients), values.shape))
+
+    @classmethod
+    def triangle(cls, matrix: Array, patients: NDArray[np.int64], exponent: int = 0) -> "Sum":
+        """A symmetric matrix (p, p), of which the p (p + 1) / 2 entries of the lower triangle travel."""
+        lower = np.tril_indices(len(matrix))
+        return cls(matrix[lower], np.broadcast_to(patients, matrix.shape)[lower], exponent, pairs=True)
+
+    @property
+    def on_diagonal(self) -> NDArray[np.bool_]:
+        """Which entries of a triangle lie on the diagonal."""
+        rows, columns = np.tril_indices(triangle_size(len(self.values)))
+        return np.asarray(rows == columns)
+
+
+def triangle_size(length: int) -> int:
+    """p of a lower triangle with p (p + 1) / 2 entries."""
+    return (math.isqrt(8 * length + 1) - 1) // 2
+
+
+def full_matrix(triangle: Array) -> Array:
+    """The symmetric matrix (p, p) whose lower triangle has travelled."""
+    p = triangle_size(len(triangle))
+    matrix = np.zeros((p, p))
+    matrix[np.tril_indices(p)] = triangle
+    return np.asarray(matrix + np.tril(matrix, -1).T)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counts of one kind that the gate judges; they never leave.
+
+    Attributes
+    ----------
+    rule : Rule
+    counts : (k,)        numbers of patients, or the figure that the rule judges
+    labels : sequence    what each count is about, for the site's own eyes
+    """
+
+    rule: Rule
+    counts: NDArray[Any]
+    labels: tuple[str, ...] | str = ""
+
+    def label(self, i: int) -> str:
+        """What the i-th count is about."""
+        return self.labels if isinstance(self.labels, str) else self.labels[i]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A site's answer before the gate: named sums with the evidence to judge them by."""
+
+    sums: Mapping[str, Sum]
+    patients: int
+    evidence: tuple[Evidence, ...] = field(default=())
+
+    def with_evidence(self, *evidence: Evidence) -> "Aggregate":
+        """The same sums with more to judge them by."""
+        return Aggregate(self.sums, self.patients, self.evidence + evidence)
+
+
+@dataclass(frozen=True)
+class Release:
+    """Sums that a site's policy has let out, in 128-bit fixed point; releases of one query add up.
+
+    Attributes
+    ----------
+    sums : mapping of name to ((..., 2) uint64, exponent)
+    """
+
+    sums: Mapping[str, tuple[exact_sum.Limbs, int]]
+
+    def __add__(self, other: "Release") -> "Release":
+        if not isinstance(other, Release):
+            return NotImplemented
+        if {k: (v.shape, e) for k, (v, e) in self.sums.items()} != {
+            k: (v.shape, e) for k, (v, e) in other.sums.items()
+        }:
+            raise QueryError(
+                "Answers of different shape do not add up: the sites answered different questions."
+            )
+        return Release({k: (exact_sum.add(v, other.sums[k][0]), e) for k, (v, e) in self.sums.items()})
+
+    def values(self) -> dict[str, Array]:
+        """The sums as float64, each the nearest to its exact value."""
+        return {k: exact_sum.decode(v, e) for k, (v, e) in self.sums.items()}
+
+    @property
+    def n_numbers(self) -> int:
+        """How many numbers leave."""
+        return sum(v.size // 2 for v, _ in self.sums.values())
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the numbers on the wire: sixteen bytes each."""
+        return 16 * self.n_numbers
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; limbs as base64 of big-endian 128-bit integers."""
+        return {
+            k: {
+                "shape": list(v.shape[:-1]),
+                "exponent": e,
+                "limbs": base64.b64encode(v.astype(">u8").tobytes()).decode("ascii"),
+            }
+            for k, (v, e) in self.sums.items()
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Release":
+        """Inverse of :meth:`to_dict`.
+
+        Raises
+        ------
+        QueryError
+            A shape that does not fit the bytes, or anything that is not a release.
+        """
+        sums = {}
+        for name, entry in value.items():
+            try:
+                shape = tuple(int(n) for n in entry["shape"])
+                raw = base64.b64decode(entry["limbs"], validate=True)
+                limbs = np.frombuffer(raw, dtype=">u8").astype(np.uint64).reshape(*shape, 2)
+                sums[str(name)] = (limbs, int(entry["exponent"]))
+            except (KeyError, TypeError, ValueError):
+                raise QueryError(
+                    f"The sum {str(name)[:60]!r} of an answer is damaged: its bytes and shape disagree."
+                ) from None
+        return cls(sums)

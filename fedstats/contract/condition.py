@@ -1,0 +1,116 @@
+"""Subsets of patients as structured conditions, never as text that a site would evaluate."""
+
+import ast
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.query import QueryError, Spec
+
+Comparison = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
+
+_OPERATORS: dict[type[ast.cmpop], Comparison] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.In: "in",
+}
+
+
+@dataclass(frozen=True)
+class Condition(Spec):
+    """Patients whose ``column`` compares so with the values; a patient with a missing value is not among them."""
+
+    column: str
+    comparison: Comparison
+    values: tuple[float | str, ...]
+
+    def among(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Which rows of a harmonised frame meet the condition, (n,) bool."""
+        column = frame[self.column]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            return self._among_levels(column)
+        if any(isinstance(v, str) for v in self.values):
+            raise QueryError(f"{self.column} is a number; compare it with a number, not with a text.")
+        x = column.to_numpy(dtype=float)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self._compare(x) & ~np.isnan(x))
+
+    def _compare(self, x: NDArray[np.float64]) -> NDArray[np.bool_]:
+        value = float(self.values[0])
+        match self.comparison:
+            case "==":
+                return np.asarray(x == value)
+            case "!=":
+                return np.asarray(x != value)
+            case "<":
+                return x < value
+            case "<=":
+                return x <= value
+            case ">":
+                return x > value
+            case ">=":
+                return x >= value
+            case "in":
+                return np.isin(x, np.array([float(v) for v in self.values]))
+
+    def _among_levels(self, column: pd.Series) -> NDArray[np.bool_]:
+        if self.comparison not in ("==", "!=", "in"):
+            raise QueryError(f"{self.column} is a factor; compare its levels with ==, != or in.")
+        wanted = [level_name(v) for v in self.values]
+        unknown = sorted(set(wanted) - set(column.cat.categories))
+        if unknown:
+            raise QueryError(f"{self.column} has no level {unknown}; it has {list(column.cat.categories)}.")
+        chosen = column.isin(wanted).to_numpy()
+        return np.asarray(~chosen & column.notna().to_numpy() if self.comparison == "!=" else chosen)
+
+
+def level_name(value: object) -> str:
+    """The text under which a level travels: 2.0 and 2 are both ``"2"``."""
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, int | float | np.number) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def conditions(text: str) -> tuple[Condition, ...]:
+    """Parse ``"ecog >= 2 and sex == 'F' and site in ('a', 'b')"``; parsed here, sent as structure.
+
+    Raises
+    ------
+    QueryError
+        Anything but comparisons of a column with constants, joined by ``and``.
+    """
+    wrong = QueryError(
+        f"Cannot read the condition {text!r}: write column comparisons joined by 'and', as in \"ecog >= 2 and sex == 'F'\"."
+    )
+    try:
+        body = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError:
+        raise wrong from None
+    parts = body.values if isinstance(body, ast.BoolOp) and isinstance(body.op, ast.And) else [body]  # noqa: PD011
+    return tuple(_condition(part, wrong) for part in parts)
+
+
+def _condition(node: ast.expr, wrong: QueryError) -> Condition:
+    if not isinstance(node, ast.Compare) or len(node.ops) != 1 or type(node.ops[0]) not in _OPERATORS:
+        raise wrong
+    try:
+        value = ast.literal_eval(node.comparators[0])
+    except ValueError:
+        raise wrong from None
+    values = tuple(value) if isinstance(value, list | tuple | set) else (value,)
+    comparison = _OPERATORS[type(node.ops[0])]
+    if not values or (comparison != "in" and len(values) != 1):
+        raise wrong
+    if not all(isinstance(v, int | float | str) for v in values):
+        raise wrong
+    column = ast.unparse(node.left).replace(" ", "")
+    return Condition(column, comparison, tuple(v if isinstance(v, str) else float(v) for v in values))

@@ -1,0 +1,116 @@
+"""Design columns as structured terms: products of numbers and level indicators, agreed beforehand."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.condition import level_name
+from fedstats.contract.query import Spec
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Part(Spec):
+    """One factor of a product: a number (``level`` is None) or the indicator of a level."""
+
+    column: str
+    level: str | None = None
+
+
+@dataclass(frozen=True)
+class Column(Spec):
+    """One column of the design matrix, ``(product of parts - centre) / scale``.
+
+    Centre and scale are agreed, change no result and keep products of large numbers from cancelling.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+    centre: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Factor(Spec):
+    """A factor used in the design, with all its agreed levels: the gate counts each of them."""
+
+    column: str
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Design(Spec):
+    """The right-hand side of a model, as sites receive it.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+    factors : tuple of Factor
+    intercept : bool           a leading column of ones (named ``Intercept``)
+    """
+
+    columns: tuple[Column, ...]
+    factors: tuple[Factor, ...] = ()
+    intercept: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return (("Intercept",) if self.intercept else ()) + tuple(c.name for c in self.columns)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Columns of the data that the design needs."""
+        return tuple(dict.fromkeys(p.column for c in self.columns for p in c.parts))
+
+    def raw(self, frame: pd.DataFrame) -> Array:
+        """Uncentred, unscaled columns without the intercept, (n, p); the gate judges these."""
+        out = np.ones((len(frame), len(self.columns)))
+        for j, column in enumerate(self.columns):
+            for part in column.parts:
+                out[:, j] *= _part(frame[part.column], part)
+        return out
+
+    def scaled(self, raw: Array) -> Array:
+        """Columns as they are multiplied, intercept included, (n, p)."""
+        centred = (raw - np.array([c.centre for c in self.columns])) / np.array(
+            [c.scale for c in self.columns]
+        )
+        return np.column_stack([np.ones(len(raw)), centred]) if self.intercept else centred
+
+    def unscaling(self) -> Array:
+        """The matrix T with ``beta = T gamma``: from scaled coefficients to those of the raw columns."""
+        k = int(self.intercept)
+        transform = np.eye(len(self.columns) + k)
+        for j, column in enumerate(self.columns):
+            transform[j + k, j + k] = 1.0 / column.scale
+            if k:
+                transform[0, j + 1] = -column.centre / column.scale
+        return transform
+
+    def indicators(self, frame: pd.DataFrame) -> tuple[Array, tuple[str, ...]]:
+        """Every level of every factor, the reference too, as 0/1 columns for the gate."""
+        columns, names = [], []
+        for factor in self.factors:
+            for level in factor.levels:
+                columns.append(_part(frame[factor.column], Part(factor.column, level)))
+                names.append(f"{factor.column} = {level}")
+        return (np.column_stack(columns) if columns else np.zeros((len(frame), 0))), tuple(names)
+
+
+def _part(values: pd.Series, part: Part) -> Array:
+    if part.level is None:
+        return np.asarray(values.to_numpy(dtype=float))
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return np.asarray((values == part.level).to_numpy(dtype=float))
+    wanted = np.array([v for v in values.dropna().unique() if level_name(v) == part.level], dtype=float)
+    return np.isin(values.to_numpy(dtype=float), wanted).astype(float)
+
+
+def level_codes(values: pd.Series, levels: tuple[str, ...]) -> NDArray[np.int64]:
+    """Position of each value among agreed levels, (n,); -1 where it is none of them."""
+    position = {level: i for i, level in enumerate(levels)}
+    return np.array([position.get(level_name(v), -1) for v in values], dtype=np.int64)

@@ -1,0 +1,157 @@
+"""What every federation can do: add up a query over sites, or ask each site for its own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Release
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.condition import Condition, conditions
+from fedstats.contract.disclosure import Refusal
+from fedstats.contract.query import Query
+
+Array = NDArray[np.float64]
+
+
+class SiteRefused(PermissionError):  # noqa: N818 (a decision, not an error)
+    """A site's policy did not let an answer out.
+
+    Attributes
+    ----------
+    site : str
+    query, entry, rule : str    what was asked, the kind of entry, and the rule it did not meet
+    """
+
+    def __init__(self, site: str, refusal: Refusal, hint: str = "") -> None:
+        self.site, self.query, self.entry, self.rule = site, refusal.query, refusal.entry, refusal.rule
+        text = f"The site {site} refused {refusal.query}: the {refusal.entry} did not meet the rule '{refusal.rule}'."
+        super().__init__(f"{text} {hint}".strip())
+
+
+class Waiting(Exception):  # noqa: N818 (a state, not an error)
+    """An answer is not there yet; run again when the sites have answered."""
+
+    def _render_traceback_(self) -> list[str]:  # a notebook shows one calm line instead of a traceback
+        return [str(self)]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One question with every site's answer; ``query`` is the question as it was recorded."""
+
+    query: Query
+    by_site: Mapping[str, Release | Refusal]
+
+
+@dataclass(frozen=True)
+class Total(Mapping[str, Array]):
+    """Sums as float64 arrays by name.
+
+    ``query`` is the question as recorded: on replay its point counts, not the last digits of today.
+    """
+
+    query: Any
+    sums: Mapping[str, Array]
+    n_bytes: int
+
+    def __getitem__(self, name: str) -> Array:
+        return self.sums[name]
+
+    def __iter__(self) -> Any:
+        return iter(self.sums)
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
+
+class Federation(ABC):
+    """Sites that answer queries.  A carrier implements :meth:`ask`; everything else is here."""
+
+    #: Names of the sites, in a fixed order.
+    sites: tuple[str, ...]
+    codebook: Codebook
+    #: May distinct times and values be asked for?  A guess that saves a refusal; the gate decides.
+    distinct_values: bool = False
+    #: The last sentence of a refusal's message.
+    hint: str = ""
+
+    @abstractmethod
+    def ask(self, query: Query) -> Answers:
+        """Put a question to every site; raises :class:`Waiting` if an answer is still to come."""
+
+    def sum(self, query: Query) -> Total:
+        """The sum over all sites: all an estimator should normally need.
+
+        Raises
+        ------
+        SiteRefused
+            One site's policy refused; there is never a sum over the others.
+        """
+        answers = self.ask(query)
+        releases = self._released(answers)
+        total = reduce(add, (releases[site] for site in sorted(releases)))
+        return Total(answers.query, total.values(), sum(r.n_bytes for r in releases.values()))
+
+    def each(self, query: Query) -> dict[str, Total]:
+        """Every site's own answer, where per-site estimates are the point."""
+        answers = self.ask(query)
+        return {s: Total(answers.query, r.values(), r.n_bytes) for s, r in self._released(answers).items()}
+
+    def where(self, condition: str) -> "Federation":
+        """The same sites, about the patients who meet a condition such as ``"ecog >= 2"``."""
+        return Subset(self, conditions(condition))
+
+    def _released(self, answers: Answers) -> dict[str, Release]:
+        released = {}
+        for site in self.sites:
+            answer = answers.by_site[site]
+            if isinstance(answer, Refusal):
+                raise SiteRefused(site, answer, self.hint)
+            released[site] = answer
+        return released
+
+
+class Subset(Federation):
+    """A federation of the patients who meet structured conditions."""
+
+    def __init__(self, whole: Federation, subset: tuple[Condition, ...]) -> None:
+        for condition in subset:
+            whole.codebook[condition.column]
+        self.whole, self.subset = whole, subset
+        self.sites, self.codebook, self.hint = whole.sites, whole.codebook, whole.hint
+        self.distinct_values = whole.distinct_values
+
+    def ask(self, query: Query) -> Answers:
+        """Ask about the subset only."""
+        return self.whole.ask(query.among(*self.subset))
+
+
+class Meter:
+    """Counts the rounds and bytes of one estimator, and asks no question twice."""
+
+    def __init__(self, federation: Federation) -> None:
+        self.federation = federation
+        self.rounds = 0
+        self.n_bytes = 0
+        self._known: dict[Query, Total] = {}
+
+    def sum(self, query: Query) -> Total:
+        """As :meth:`Federation.sum`, counted."""
+        if query not in self._known:
+            total = self._known[query] = self.federation.sum(query)
+            self.rounds += 1
+            self.n_bytes += total.n_bytes
+        return self._known[query]
+
+    def each(self, query: Query) -> dict[str, Total]:
+        """As :meth:`Federation.each`, counted."""
+        totals = self.federation.each(query)
+        self.rounds += 1
+        self.n_bytes += sum(t.n_bytes for t in totals.values())
+        return totals

@@ -1,0 +1,190 @@
+"""Formulas are read here, at the coordinator; sites receive structured terms and no text to evaluate."""
+
+import ast
+from dataclasses import dataclass
+
+from formulaic.errors import FormulaicError
+from formulaic.parser import DefaultFormulaParser
+
+from fedstats.contract.codebook import Codebook, Variable
+from fedstats.contract.design import Column, Design, Factor, Part
+
+
+class FormulaError(ValueError):
+    """A formula that cannot be used, with what to write instead."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The left-hand side: a column, or ``Surv(time, event)`` or ``Surv(entry, time, event)``."""
+
+    event: str
+    time: str | None = None
+    entry: str | None = None
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Columns of the data that the outcome needs."""
+        return tuple(c for c in (self.entry, self.time, self.event) if c is not None)
+
+
+def parse(formula: str, codebook: Codebook, *, intercept: bool) -> tuple[Outcome, Design]:
+    """Split a formula into its outcome and its design.
+
+    Parameters
+    ----------
+    formula : str
+        For instance ``"Surv(time, status) ~ age + C(ecog) + sex:ecog"``.
+    codebook : Codebook
+        Gives levels, reference levels, centres and scales.
+    intercept : bool
+        Whether the model has an intercept that is estimated (Cox has none).
+
+    Raises
+    ------
+    FormulaError
+        In one sentence: what was written, and what can be written.
+    """
+    left, tilde, right = formula.partition("~")
+    if not tilde or not left.strip() or not right.strip() or "~" in right:
+        raise FormulaError(
+            f"{formula!r} is not a formula: write 'outcome ~ terms', as in \"Surv(time, event) ~ age\"."
+        )
+    outcome = _outcome(left.strip(), codebook)
+    return outcome, design(right, codebook, intercept=intercept)
+
+
+def parse_groups(formula: str, codebook: Codebook) -> tuple[Outcome, str | None]:
+    """Outcome and grouping column of a curve; ``Surv(time, event) ~ 1`` has no groups."""
+    left, _, right = formula.partition("~")
+    outcome = _outcome(left.strip(), codebook)
+    if outcome.time is None:
+        raise FormulaError(f"{formula!r} needs Surv(time, event) on its left.")
+    group = right.strip()
+    if group in ("", "1"):
+        return outcome, None
+    column = group[2:-1].strip() if group.startswith("C(") and group.endswith(")") else group
+    _known(column, codebook)
+    if not codebook[column].levels:
+        raise FormulaError(f"A curve is drawn by one factor; {group!r} is not one.")
+    return outcome, column
+
+
+def design(right: str, codebook: Codebook, *, intercept: bool) -> Design:
+    """Structured columns of a right-hand side such as ``"age + C(ecog) + sex:ecog"``."""
+    try:
+        terms = [
+            [f.expr for f in t.factors]
+            for t in DefaultFormulaParser(include_intercept=True).get_terms(right.strip())
+        ]
+    except (FormulaicError, SyntaxError, AttributeError) as problem:
+        raise FormulaError(
+            f"Cannot read the terms {right.strip()!r}: {str(problem).splitlines()[0]}"
+        ) from None
+    terms = [[] if t == ["1"] else t for t in terms]
+    keep_intercept = intercept and [] in terms
+    # A Cox model has its intercept in the baseline hazard: factors are coded as if it were there.
+    resolved = [tuple(_factor(e, codebook) for e in t) for t in terms if t]
+    present: set[frozenset[_Used]] = {frozenset(t) for t in resolved}
+    if keep_intercept or not intercept:
+        present.add(frozenset())
+    columns = [
+        c
+        for term in resolved
+        for c in _columns(term, present, codebook, shift=keep_intercept or not intercept)
+    ]
+    names = [c.name for c in columns]
+    if len(set(names)) < len(names):
+        raise FormulaError(f"The terms {right.strip()!r} name a column twice.")
+    factors = dict.fromkeys(f for term in resolved for f in term if f.levels)
+    return Design(
+        tuple(columns),
+        tuple(Factor(f.column, f.levels) for f in factors),
+        intercept=keep_intercept,
+    )
+
+
+@dataclass(frozen=True)
+class _Used:
+    """A variable as a formula uses it: with levels, or as a number; ``text`` is how it was written."""
+
+    text: str
+    column: str
+    levels: tuple[str, ...]
+
+
+def _factor(expression: str, codebook: Codebook) -> _Used:
+    text = expression.replace(" ", "")
+    wrapped = text.startswith("C(") and text.endswith(")")
+    column = text[2:-1] if wrapped else text
+    if "(" in column or column in ("0", "-1"):
+        raise FormulaError(f"{expression!r} cannot be used as a term; write a column, C(column), a:b or a*b.")
+    variable = _known(column, codebook)
+    if variable.kind == "label":
+        raise FormulaError(
+            f"{column} groups patients inside a site and never leaves it; use it as strata or cluster."
+        )
+    if wrapped and not variable.levels:
+        raise FormulaError(
+            f"C({column}) needs levels: {column} is numeric in the codebook; make it a factor there."
+        )
+    return _Used(text, column, variable.levels if wrapped or variable.kind == "factor" else ())
+
+
+def _columns(
+    term: tuple[_Used, ...], present: set[frozenset[_Used]], codebook: Codebook, *, shift: bool
+) -> list[Column]:
+    """All columns of a term; a factor is coded without its reference where the margin is in the model, as in R."""
+    columns = [Column("", (), centre=1.0, scale=1.0)]
+    for used in term:
+        margin = frozenset(term) - {used}
+        columns = [
+            _times(c, p, used, codebook[used.column])
+            for c in columns
+            for p in _parts(used, margin in present)
+        ]
+    has_level = any(u.levels for u in term)
+    return [
+        Column(c.name, c.parts, centre=0.0 if has_level or not shift else c.centre, scale=c.scale)
+        for c in columns
+    ]
+
+
+def _parts(used: _Used, contrasts: bool) -> list[Part]:
+    if not used.levels:
+        return [Part(used.column)]
+    return [Part(used.column, level) for level in (used.levels[1:] if contrasts else used.levels)]
+
+
+def _times(column: Column, part: Part, used: _Used, variable: Variable) -> Column:
+    piece = used.text if part.level is None else f"{used.text}[{part.level}]"
+    number = part.level is None
+    return Column(
+        f"{column.name}:{piece}" if column.name else piece,
+        (*column.parts, part),
+        centre=column.centre * (variable.centre if number else 0.0),
+        scale=column.scale * (variable.scale if number else 1.0),
+    )
+
+
+def _outcome(left: str, codebook: Codebook) -> Outcome:
+    if not left.startswith("Surv"):
+        _known(left, codebook)
+        return Outcome(left)
+    try:
+        call = ast.parse(left, mode="eval").body
+    except SyntaxError:
+        call = None
+    if not isinstance(call, ast.Call) or len(call.args) not in (2, 3) or call.keywords:
+        raise FormulaError(f"{left!r} cannot be read: write Surv(time, event) or Surv(entry, time, event).")
+    names = [ast.unparse(a) for a in call.args]
+    for name in names:
+        _known(name, codebook)
+    return Outcome(event=names[-1], time=names[-2], entry=names[0] if len(names) == 3 else None)
+
+
+def _known(column: str, codebook: Codebook) -> Variable:
+    if column not in codebook:
+        known = ", ".join(v.name for v in codebook.variables)
+        raise FormulaError(f"There is no column {column!r} in the codebook; it has {known}.")
+    return codebook[column]

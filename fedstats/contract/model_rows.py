@@ -1,0 +1,162 @@
+"""The rows of a regression at a site, and the counts by which the gate judges it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Evidence, Sum
+from fedstats.contract.design import Design
+from fedstats.contract.query import QueryError
+from fedstats.contract.site_data import SiteData
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ModelRows:
+    """Complete rows of a model.
+
+    Attributes
+    ----------
+    frame : DataFrame          complete rows of the model's columns
+    x : (n, k)                 scaled design, intercept included
+    present : (n, k) bool      raw columns that are not zero: who stands behind an entry
+    weights, offset : (n,) or None
+    dropped : int              rows with an empty cell in one of the model's columns
+    evidence : tuple           for the gate, made once
+    """
+
+    frame: pd.DataFrame
+    x: Array
+    present: NDArray[np.bool_]
+    weights: Array | None
+    offset: Array | None
+    dropped: int
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def n(self) -> int:
+        """Patients in the model at this site."""
+        return len(self.frame)
+
+    def codes(self, columns: tuple[str, ...]) -> NDArray[np.int64]:
+        """Groups of rows that agree in all the columns, as 0 ... G-1; one group without columns."""
+        if not columns:
+            return np.zeros(self.n, dtype=np.int64)
+        groups = self.frame.groupby(list(columns), observed=True, sort=True).ngroup()
+        return np.asarray(groups.to_numpy(dtype=np.int64))
+
+    def linear_predictor(self, gamma: Array) -> Array:
+        """x gamma + offset, (n,)."""
+        eta = self.x @ gamma
+        return eta if self.offset is None else eta + self.offset
+
+    def vector(self, values: Array) -> Sum:
+        """A sum with one entry a design column."""
+        return Sum(values, self.present.sum(axis=0))
+
+    def matrix(self, values: Array) -> Sum:
+        """A sum with one entry a pair of design columns."""
+        there = self.present.astype(float)
+        return Sum.triangle(values, (there.T @ there).astype(np.int64))
+
+    def evidence_at(self, gamma: Array, intercept: bool, effect: Array) -> tuple[Evidence, ...]:
+        """What the gate judges at each point: coefficients, and the effective size of the weighted rows."""
+        slopes = gamma[1:] if intercept else gamma
+        total = effect.sum()
+        ess = total**2 / (effect @ effect) if total > 0 else 0.0
+        return (
+            *self.evidence,
+            Evidence("size of coefficients", np.abs(slopes), "a standardised coefficient"),
+            Evidence("effective sample size", np.array([ess]), "patients behind the weighted sums"),
+        )
+
+
+def model_rows(
+    data: SiteData,
+    design: Design,
+    outcome: tuple[str, ...],
+    event: str,
+    weights: str | None,
+    offset: str | None,
+    groups: tuple[str, ...],
+    *,
+    rarer_outcome: bool,
+) -> ModelRows:
+    """Complete rows of a model's columns with their design matrix and evidence.
+
+    Parameters
+    ----------
+    outcome : tuple of str     time columns and the event column
+    event : str                the 0/1 column among them
+    groups : tuple of str      strata or cluster columns
+    rarer_outcome : bool       parameters are weighed against the rarer of both outcomes, not the events
+    """
+    extra = tuple(c for c in (weights, offset) if c is not None)
+    columns = list(dict.fromkeys((*outcome, *design.variables, *extra, *groups)))
+    data.require(columns)
+    frame = data.frame[columns]
+    complete = frame.notna().all(axis=1).to_numpy()
+    frame = frame[complete].reset_index(drop=True)
+    raw = design.raw(frame)
+    y = frame[event].to_numpy(dtype=float)
+    if not np.isin(y, (0.0, 1.0)).all():
+        raise QueryError(f"The column {event!r} must hold 0 and 1 alone to be an event.")
+    w = None if weights is None else frame[weights].to_numpy(dtype=float)
+    if w is not None and (w < 0).any():
+        raise QueryError(f"The column {weights!r} holds negative weights.")
+    counted = np.ones(len(frame), dtype=bool) if w is None else w > 0
+    present = (raw != 0) & counted[:, None]
+    if design.intercept:
+        present = np.column_stack([counted, present])
+    return ModelRows(
+        frame,
+        design.scaled(raw),
+        present,
+        w,
+        None if offset is None else frame[offset].to_numpy(dtype=float),
+        int((~complete).sum()),
+        (*data.subset_evidence, *_evidence(design, frame, raw, y, int((~complete).sum()), rarer_outcome)),
+    )
+
+
+def _evidence(
+    design: Design, frame: pd.DataFrame, raw: Array, y: Array, dropped: int, rarer_outcome: bool
+) -> tuple[Evidence, ...]:
+    """Levels, levels by outcome and pairs of levels, on raw 0/1 columns, their complements and references."""
+    n, events = len(frame), int(y.sum())
+    cells, names = design.indicators(frame)
+    numeric = [(j, np.unique(raw[:, j])) for j in range(raw.shape[1])]
+    two = [(j, values[-1]) for j, values in numeric if len(values) == 2]
+    cells = np.column_stack([cells, *(raw[:, j] == high for j, high in two)]) if two else cells
+    names = (*names, *(f"{design.columns[j].name} = {high:g}" for j, high in two))
+    inside, with_event = cells.sum(axis=0), y @ cells
+    outcome_cells = np.concatenate(
+        [with_event, inside - with_event, events - with_event, n - inside - (events - with_event)]
+    )
+    both = cells.T @ cells
+    pairs = np.stack([both, inside[:, None] - both, n - inside[:, None] - inside[None, :] + both])
+    lower = np.tril_indices(len(names), -1)
+    scarce = min(events, n - events) if rarer_outcome else events
+    parameters = len(design.names)
+    ratio = parameters / scarce if scarce else (np.inf if parameters else 0.0)
+    complement = tuple(f"not {name}" for name in names)
+    crossings = tuple(f"{names[i]} and {names[j]}" for i, j in zip(*lower, strict=True))
+    return (
+        Evidence("patients", np.array([n]), "patients in the model"),
+        Evidence("dropped rows", np.array([dropped]), "rows with an empty cell"),
+        Evidence("parameters per event", np.array([ratio]), "coefficients by events"),
+        Evidence("level", np.concatenate([inside, n - inside]), names + complement),
+        Evidence(
+            "level by outcome",
+            outcome_cells,
+            tuple(
+                f"{name}, outcome {o}"
+                for group, o in ((names, 1), (names, 0), (complement, 1), (complement, 0))
+                for name in group
+            ),
+        ),
+        Evidence("pair of levels", pairs[:, lower[0], lower[1]].ravel(), crossings * 3),
+    )

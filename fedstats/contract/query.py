@@ -1,0 +1,161 @@
+"""Questions as data: frozen dataclasses of a closed vocabulary, written as JSON by name.
+
+No code travels.  A received text is rebuilt only from classes registered here, every field is
+checked against its type hint, and unknown names or fields are refused.
+"""
+
+import hashlib
+import json
+import math
+import types
+import typing
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+if TYPE_CHECKING:
+    from fedstats.contract.aggregate import Aggregate
+    from fedstats.contract.condition import Condition
+    from fedstats.contract.site_data import SiteData
+
+_VOCABULARY: dict[str, type["Spec"]] = {}
+
+
+class QueryError(ValueError):
+    """A question that cannot be read or asked; the message holds names of the protocol, never data."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Something that travels by name: a frozen dataclass whose fields are JSON or other specs."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _VOCABULARY[cls.__name__] = cls
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spec as plain JSON values, with its class name under ``"is"``."""
+        return {"is": type(self).__name__} | {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+    def digest(self) -> str:
+        """sha256 of the canonical JSON, in hexadecimal."""
+        return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Query(Spec):
+    """A question whose answer is a sum over patients.
+
+    A subclass implements :meth:`aggregate`, the site's half.  Fields marked ``field(metadata=POINT)``
+    are where a model is evaluated (coefficients, hazards); all others are *what* is asked, and
+    together they are the conversation that a sequence of rounds belongs to.
+    """
+
+    where: tuple["Condition", ...] = field(default=(), kw_only=True)
+
+    #: Per-site answers of different shape (never summed) are asked through ``federation.each`` only.
+    summable: ClassVar[bool] = True
+
+    def aggregate(self, data: "SiteData") -> "Aggregate":  # noqa: ARG002
+        """Evaluate at a site, on that site's rows (already restricted to ``where``)."""
+        raise TypeError(f"{type(self).__name__} does not say how a site answers it")
+
+    def conversation(self) -> str:
+        """Digest of what is asked, whatever the point at which it is asked."""
+        what = {k: v for k, v in self.to_dict().items() if k not in point_fields(type(self))}
+        return hashlib.sha256(canonical_json(what).encode()).hexdigest()
+
+    def among(self, *conditions: "Condition") -> Self:
+        """The same question about the patients who also meet these conditions."""
+        return replace(self, where=self.where + conditions)
+
+
+#: Marks the fields of a query that say where a model is evaluated.
+POINT = types.MappingProxyType({"point": True})
+
+
+def point_fields(kind: type[Spec]) -> set[str]:
+    """Names of the fields marked with :data:`POINT`."""
+    return {f.name for f in fields(kind) if f.metadata.get("point")}
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys, no spaces and shortest round-trip floats; NaN and infinities are refused."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def spec_from_dict(value: object, expected: type[Spec] = Spec) -> Any:
+    """Rebuild a spec; the inverse of :meth:`Spec.to_dict`.
+
+    Raises
+    ------
+    QueryError
+        Unknown kind, unknown or missing field, a value of another type than agreed.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("is"), str):
+        raise QueryError('A spec is an object with its kind under "is".')
+    kind = _VOCABULARY.get(value["is"])
+    if kind is None or not issubclass(kind, expected):
+        raise QueryError(
+            f"{value['is'][:60]!r} is not a kind of {expected.__name__} that this version knows."
+        )
+    known = {f.name for f in fields(kind)}
+    given = set(value) - {"is"}
+    if given != known:
+        raise QueryError(
+            f"{kind.__name__} has the fields {sorted(known)}; the message has {sorted(map(str, given))}."
+        )
+    hints = typing.get_type_hints(kind, localns=_VOCABULARY)
+    return kind(
+        **{name: _typed(value[name], hints[name], f"{kind.__name__}.{name}") for name in sorted(known)}
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Spec):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _typed(value: Any, hint: Any, name: str) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return _typed_union(value, [a for a in args if a is not type(None)], name)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise QueryError(f"{name} must be a list.")
+        return tuple(_typed(v, args[0], name) for v in value)
+    if origin is typing.Literal:
+        if value not in args:
+            raise QueryError(f"{name} must be one of {list(args)}.")
+        return value
+    if isinstance(hint, type) and issubclass(hint, Spec):
+        return spec_from_dict(value, hint)
+    return _scalar(value, hint, name)
+
+
+def _typed_union(value: Any, options: list[Any], name: str) -> Any:
+    if len(options) == 1:
+        return _typed(value, options[0], name)
+    for option in options:
+        try:
+            return _typed(value, option, name)
+        except QueryError:
+            continue
+    raise QueryError(f"{name} has a value of none of its agreed kinds.")
+
+
+def _scalar(value: Any, hint: Any, name: str) -> Any:
+    if (
+        hint is float
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    ):
+        return float(value)
+    if type(value) is hint:
+        return value
+    raise QueryError(f"{name} must be a {getattr(hint, '__name__', hint)}.")

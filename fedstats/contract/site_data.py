@@ -1,0 +1,63 @@
+"""A site's rows as queries see them: harmonised, restricted to a subset, with prepared models kept."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from fedstats.contract.aggregate import Evidence
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.condition import Condition
+from fedstats.contract.query import QueryError, Spec
+
+T = TypeVar("T")
+
+
+class SiteData:
+    """Rows of one site that keep to the codebook.
+
+    Parameters
+    ----------
+    frame : DataFrame      as :meth:`Codebook.harmonise` returns it
+    codebook : Codebook
+    """
+
+    def __init__(self, frame: pd.DataFrame, codebook: Codebook, excluded: int = 0) -> None:
+        self.frame = frame
+        self.codebook = codebook
+        self._excluded = excluded
+        self._prepared: dict[str, Any] = {}
+        self._subsets: dict[tuple[Condition, ...], SiteData] = {}
+
+    def among(self, conditions: tuple[Condition, ...]) -> "SiteData":
+        """The patients who meet every condition; prepared models of a subset are kept as well."""
+        if not conditions:
+            return self
+        if conditions not in self._subsets:
+            self.require(c.column for c in conditions)
+            chosen = np.logical_and.reduce([c.among(self.frame) for c in conditions])
+            subset = self.frame[chosen].reset_index(drop=True)
+            self._subsets[conditions] = SiteData(subset, self.codebook, len(self.frame) - len(subset))
+        return self._subsets[conditions]
+
+    @property
+    def subset_evidence(self) -> tuple[Evidence, ...]:
+        """How many patients a subset leaves out: a total minus a subset must not single anyone out."""
+        return (
+            Evidence("complement of the subset", np.array([self._excluded]), "patients outside the subset"),
+        )
+
+    def require(self, columns: Any) -> None:
+        """Refuse columns that the site's table does not have, by the codebook's name."""
+        for column in columns:
+            if column not in self.frame.columns:
+                raise QueryError(f"The column {column!r} is not in the codebook that this site keeps to.")
+
+    def prepared(self, spec: Spec, build: Callable[[], T]) -> T:
+        """The prepared form of a model, made once: a round then costs only its own arithmetic."""
+        key = spec.digest()
+        if key not in self._prepared:
+            self._prepared[key] = build()
+        prepared: T = self._prepared[key]
+        return prepared
