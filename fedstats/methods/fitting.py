@@ -1,0 +1,113 @@
+"""What every regression does after and before Newton: results from a solution, and a warm start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.design import Design
+from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.query import Query
+from fedstats.contract.results import Fit
+from fedstats.contract.site_data import SiteData
+from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LocalEstimate(Query):
+    """A site's own fit as sums that pool by inverse variance: V^-1 beta and V^-1.
+
+    ``question`` is the derivatives query of the model; it is answered here as often as a fit needs.
+    A site where the model cannot be fitted on its own contributes zeros.
+    """
+
+    question: Query
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """p + p (p + 1) / 2 sums over patients."""
+        question: Any = self.question
+        zero = np.zeros(len(question.beta))
+        at_zero = question.aggregate(data)
+
+        def derivatives(gamma: Array) -> Derivatives:
+            sums = replace(question, beta=tuple(gamma.tolist())).aggregate(data).sums
+            loglik, score = float(sums["loglik"].values[0]), sums["score"].values
+            return Derivatives(loglik, score, full_matrix(sums["information"].values), gamma)
+
+        try:
+            at = newton(derivatives, zero, [str(j) for j in range(len(zero))]).at
+            precision, weighted = at.information, at.information @ at.beta
+        except (NotConverged, FloatingPointError):
+            precision, weighted = np.zeros((len(zero), len(zero))), zero
+        lower = np.tril_indices(len(zero))
+        return Aggregate(
+            {
+                "weighted": Sum(weighted, at_zero.sums["score"].patients),
+                "precision": replace(at_zero.sums["information"], values=precision[lower]),
+            },
+            at_zero.patients,
+            at_zero.evidence,
+        )
+
+
+def pooled_start(meter: Meter, question: Query) -> Array:
+    """Inverse-variance mean of the sites' own fits; zero where they know nothing."""
+    total = meter.sum(LocalEstimate(question))
+    precision = full_matrix(total["precision"])
+    diagonal = np.diag(precision)
+    known = diagonal > 1e-9 * max(float(diagonal.max(initial=0.0)), 1e-300)
+    start = np.zeros(len(diagonal))
+    if known.any():
+        # lstsq, for the sites' precisions may not add up to a regular matrix: this is only a start
+        start[known] = np.linalg.lstsq(precision[np.ix_(known, known)], total["weighted"][known], rcond=1e-9)[
+            0
+        ]
+    return start
+
+
+def fitted(
+    kind: str,
+    formula: str,
+    design: Design,
+    solution: Solution,
+    null: Derivatives,
+    meat: Array | None,
+    counts: Mapping[str, int],
+    meter: Meter,
+    federation: Federation,
+    options: Mapping[str, Any],
+    *,
+    level: float,
+    status: str,
+) -> Fit:
+    """The result of a regression on the scale of the columns as they were written."""
+    transform = design.unscaling()
+    bread = np.linalg.inv(solution.at.information)
+    covariance = bread if meat is None else bread @ meat @ bread
+    covariance = transform @ covariance @ transform.T
+    score_test = float(null.score @ np.linalg.solve(null.information, null.score))
+    return Fit(
+        kind,
+        formula,
+        design.names,
+        transform @ solution.beta,
+        (covariance + covariance.T) / 2,
+        solution.at.loglik,
+        null.loglik,
+        score_test,
+        counts["n"],
+        counts["n_event"],
+        counts["dropped"],
+        solution.steps,
+        meter.rounds,
+        meter.n_bytes,
+        federation.sites,
+        options,
+        level,
+        status=status,
+    )

@@ -1,0 +1,156 @@
+"""Follow-up of patients on an agreed time grid, shared by Cox regression and survival curves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum
+from fedstats.contract.federation import Federation, Meter, SiteRefused
+from fedstats.contract.formula import Outcome
+from fedstats.contract.query import Query, QueryError
+from fedstats.contract.site_data import SiteData
+from fedstats.numerics.partial_likelihood import TIME_TOLERANCE, tie_times
+
+Array = NDArray[np.float64]
+T = TypeVar("T")
+
+#: Refusals that a coarser grid can cure.
+GRID_RULES = ("leavers of a time cell", "events of a time cell", "entry")
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Entry, exit and event of each patient; ``entry`` is None when everyone starts at zero."""
+
+    entry: Array | None
+    time: Array
+    event: NDArray[np.bool_]
+
+    def on_grid(self, grid: Array) -> "FollowUp":
+        """Time moved to the right edge of its cell (beyond the last: infinity, without event).
+
+        An entry counts from the left edge of its cell: at risk in cells whose right edge it precedes.
+        """
+        cell = cells_of(self.time, grid)
+        edges = np.append(grid, np.inf)
+        return FollowUp(self.entry, edges[cell], self.event & (cell < len(grid)))
+
+
+def follow_up(frame: pd.DataFrame, outcome: Outcome) -> FollowUp:
+    """Read follow-up from complete rows; times that differ by rounding alone are made equal.
+
+    Raises
+    ------
+    QueryError
+        A patient whose entry is not before the end of follow-up; named by rule, without a value.
+    """
+    time = frame[outcome.time].to_numpy(dtype=float)
+    event = frame[outcome.event].to_numpy(dtype=float) == 1.0
+    if outcome.entry is None:
+        return FollowUp(None, tie_times(time), event)
+    both = tie_times(np.concatenate([frame[outcome.entry].to_numpy(dtype=float), time]))
+    entry, time = both[: len(frame)], both[len(frame) :]
+    if not (entry < time).all():
+        raise QueryError(
+            f"Some rows have {outcome.entry} not before {outcome.time}; a patient must enter before follow-up ends."
+        )
+    return FollowUp(entry, time, event)
+
+
+def cells_of(time: Array, grid: Array) -> NDArray[np.int64]:
+    """Index of the grid cell (left, right] of each time; ``len(grid)`` beyond the last edge."""
+    slack = TIME_TOLERANCE * np.maximum(np.abs(time), 1.0)
+    return np.asarray(np.searchsorted(grid, time - slack, side="left"), dtype=np.int64)
+
+
+def leavers(
+    group: NDArray[np.int64], n_groups: int, cell: NDArray[np.int64], n_cells: int
+) -> NDArray[np.int64]:
+    """Patients who leave in each cell, by group, those beyond the grid last: (n_groups, n_cells + 1)."""
+    flat = np.bincount(group * (n_cells + 1) + cell, minlength=n_groups * (n_cells + 1))
+    return flat.reshape(n_groups, n_cells + 1)
+
+
+def grid_evidence(counts: NDArray[np.int64], grid: Array) -> Evidence:
+    """Leavers of every cell, for the gate."""
+    labels = (*(f"up to {edge:g}" for edge in grid), "beyond the grid")
+    return Evidence("leavers of a time cell", counts.ravel(), labels * len(counts))
+
+
+@dataclass(frozen=True)
+class DistinctTimes(Query):
+    """The distinct ends of follow-up at a site; only let out where no rule forbids it.
+
+    Ends without an event belong to the grid: on event times alone a patient censored between two of
+    them would be counted at risk at the later one.
+    """
+
+    time: str
+    event: str
+
+    summable = False
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """Distinct times with how many patients share each."""
+        data.require((self.time, self.event))
+        frame = data.frame[[self.time, self.event]].dropna()
+        values, counts = np.unique(tie_times(frame[self.time].to_numpy(dtype=float)), return_counts=True)
+        evidence = Evidence("distinct values", counts, "patients at one time")
+        return Aggregate({"times": Sum(values, counts)}, len(frame), (evidence,))
+
+
+def candidate_grids(
+    federation: Federation, meter: Meter, outcome: Outcome, grid: float | Sequence[float] | None
+) -> list[tuple[tuple[float, ...], str]]:
+    """Grids to try, finest first, each with the words a report uses for it.
+
+    ``None`` is the codebook's nested candidates, or the distinct times where they may leave; a number
+    is a cell width up to the codebook's horizon; a sequence gives right edges.
+    """
+    agreed = federation.codebook.grid
+    if grid is None and agreed is not None and not federation.distinct_values:
+        return [(agreed.edges(w), f"exact on the grid of {w:g} {agreed.unit}") for w in agreed.candidates]
+    if grid is None:
+        if not federation.distinct_values or outcome.time is None:
+            raise QueryError(
+                "An agreed time grid is needed, for distinct times may not leave: give the codebook a [grid], "
+                f"or pass grid= with right edges. {federation.hint}".strip()
+            )
+        answers = meter.each(DistinctTimes(outcome.time, outcome.event))
+        times = tie_times(np.concatenate([a["times"] for a in answers.values()]))
+        return [(tuple(np.unique(times).tolist()), "exact")]
+    if isinstance(grid, int | float):
+        if agreed is None:
+            raise QueryError(
+                "A cell width needs a codebook with a [grid] and its horizon; or give the right edges."
+            )
+        return [(_widths(float(grid), agreed.horizon), f"exact on the grid of {grid:g} {agreed.unit}")]
+    edges = tuple(sorted(float(e) for e in grid))
+    return [(edges, f"exact on the grid of {len(edges)} given cells")]
+
+
+def _widths(width: float, horizon: float) -> tuple[float, ...]:
+    return tuple(min(width * (i + 1), horizon) for i in range(int(np.ceil(horizon / width - 1e-9))))
+
+
+def on_finest_grid(
+    candidates: list[tuple[tuple[float, ...], str]], ask: Callable[[tuple[float, ...]], T]
+) -> tuple[T, tuple[float, ...], str]:
+    """Ask with the finest grid that every site lets out; a refusal of one costs one bit.
+
+    Raises
+    ------
+    SiteRefused
+        No candidate was let out, or a rule refused that no grid can cure.
+    """
+    for number, (edges, words) in enumerate(candidates, start=1):
+        try:
+            return ask(edges), edges, words
+        except SiteRefused as refused:
+            if refused.rule not in GRID_RULES or number == len(candidates):
+                raise
+    raise QueryError("There is no time grid to try.")

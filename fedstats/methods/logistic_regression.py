@@ -1,0 +1,224 @@
+"""Logistic regression by summed scores and information matrices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.design import Design
+from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.formula import FormulaError, parse
+from fedstats.contract.model_rows import ModelRows, model_rows
+from fedstats.contract.query import POINT, Query, Spec
+from fedstats.contract.results import Fit
+from fedstats.contract.site_data import SiteData
+from fedstats.contract.threads import one_blas_thread
+from fedstats.methods.fitting import fitted, pooled_start
+from fedstats.numerics.families import BINOMIAL
+from fedstats.numerics.newton import Derivatives, NotConverged, newton
+from fedstats.numerics.partial_likelihood import weighted_gram
+
+Array = NDArray[np.float64]
+Evaluate = Callable[[Array], Derivatives]
+
+
+# The site's half -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LogisticModel(Spec):
+    """What is modelled: a 0/1 column by a design."""
+
+    outcome: str
+    design: Design
+    weights: str | None
+    offset: str | None
+    cluster: str | None
+
+
+@dataclass(frozen=True)
+class _LogisticQuery(Query):
+    """A logistic model at a point: ``beta`` are coefficients of the scaled columns."""
+
+    model: LogisticModel
+    beta: tuple[float, ...] = field(metadata=POINT)
+
+    def _at(self, data: SiteData) -> tuple[ModelRows, Array, Array, Array]:
+        m = self.model
+        groups = (m.cluster,) if m.cluster else ()
+        rows = data.prepared(
+            m,
+            lambda: model_rows(
+                data, m.design, (m.outcome,), m.outcome, m.weights, m.offset, groups, rarer_outcome=True
+            ),
+        )
+        y = rows.frame[m.outcome].to_numpy(dtype=float)
+        w = np.ones(rows.n) if rows.weights is None else rows.weights
+        return rows, y, w, rows.linear_predictor(np.array(self.beta))
+
+    def _answer(self, rows: ModelRows, curvature: Array, sums: dict[str, Sum]) -> Aggregate:
+        evidence = rows.evidence_at(np.array(self.beta), self.model.design.intercept, curvature)
+        return Aggregate(sums, rows.n, evidence)
+
+
+@dataclass(frozen=True)
+class LogisticDerivatives(_LogisticQuery):
+    """Log-likelihood, score and information matrix of a logistic model."""
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """1 + p + p (p + 1) / 2 sums over patients, and three counts."""
+        rows, y, w, eta = self._at(data)
+        curvature = w * BINOMIAL.curvature(eta)
+        score = rows.x.T @ (w * BINOMIAL.residual(y, eta))
+        n_event = int(y.sum())
+        return self._answer(
+            rows,
+            curvature,
+            {
+                "loglik": Sum(np.array([w @ BINOMIAL.loglik(y, eta)]), np.array([rows.n])),
+                "score": rows.vector(score),
+                "information": rows.matrix(weighted_gram(rows.x, curvature)),
+                "n": Sum(np.array([rows.n]), np.array([rows.n])),
+                "n_event": Sum(np.array([n_event]), np.array([n_event])),
+                "dropped": Sum(np.array([rows.dropped]), np.array([rows.n + rows.dropped])),
+            },
+        )
+
+
+@dataclass(frozen=True)
+class LogisticMeat(_LogisticQuery):
+    """Sum of squared scores of a logistic model, for robust standard errors.
+
+    Outer products by patient or cluster; clusters lie within a site.
+    """
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """p (p + 1) / 2 sums over patients or clusters."""
+        rows, y, w, eta = self._at(data)
+        u = rows.x * (w * BINOMIAL.residual(y, eta))[:, None]
+        if self.model.cluster:
+            group = rows.codes((self.model.cluster,))
+            u = np.column_stack([np.bincount(group, column) for column in u.T])
+        return self._answer(rows, w * BINOMIAL.curvature(eta), {"meat": rows.matrix(u.T @ u)})
+
+
+# The coordinator's half ------------------------------------------------------------------------
+
+
+def logistic(
+    federation: Federation,
+    formula: str,
+    *,
+    weights: str | None = None,
+    offset: str | None = None,
+    robust: bool = False,
+    cluster: str | None = None,
+    start: Literal["zero", "pooled"] = "zero",
+    level: float = 0.95,
+) -> Fit:
+    """Logistic regression, equal to the pooled fit.
+
+    Parameters
+    ----------
+    federation : Federation
+    formula : str
+        ``"outcome ~ terms"`` with a 0/1 outcome.
+    weights, offset : str, optional
+        Columns: case weights; a term of the linear predictor with coefficient one.
+    robust : bool
+        The sandwich HC0 of ``sandwich::sandwich`` in place of the inverse information.
+    cluster : str, optional
+        Column whose groups the sandwich adds up, without small-sample factor; implies ``robust``.
+    start : {"zero", "pooled"}
+        Begin at zero or at the inverse-variance mean of the sites' own fits.
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    FormulaError, SiteRefused, NotConverged
+
+    Notes
+    -----
+    McCullagh & Nelder (1989), section 4.4.  ``loglik_null`` is of the intercept (with the offset)
+    alone, or of a linear predictor of zero where the model has no intercept.
+    """
+    outcome, design = parse(formula, federation.codebook, intercept=True)
+    if outcome.time is not None:
+        raise FormulaError("A logistic model needs one 0/1 column on the left of its formula, not Surv().")
+    for column in (weights, offset, cluster):
+        if column is not None and column not in federation.codebook:
+            raise FormulaError(f"There is no column {column!r} in the codebook.")
+    model = LogisticModel(outcome.event, design, weights, offset, cluster)
+    meter = Meter(federation)
+    counts: dict[str, int] = {}
+
+    def evaluate(gamma: Array) -> Derivatives:
+        total = meter.sum(LogisticDerivatives(model, tuple(gamma.tolist())))
+        counts.update({k: round(float(total[k][0])) for k in ("n", "n_event", "dropped")})
+        information = full_matrix(total["information"])
+        return Derivatives(float(total["loglik"][0]), total["score"], information, np.array(total.query.beta))
+
+    with one_blas_thread():
+        null = _null_model(evaluate, design, has_offset=offset is not None)
+        begin = null.beta
+        if start == "pooled":
+            begin = pooled_start(meter, LogisticDerivatives(model, (0.0,) * len(design.names)))
+        solution = newton(evaluate, begin, design.names)
+        meat = None
+        if robust or cluster:
+            question = LogisticMeat(model, tuple(solution.beta.tolist()))
+            meat = full_matrix(meter.sum(question)["meat"])
+    options = {
+        "weights": weights,
+        "offset": offset,
+        "robust": robust or cluster is not None,
+        "cluster": cluster,
+    }
+    return fitted(
+        "logistic",
+        formula,
+        design,
+        solution,
+        null,
+        meat,
+        counts,
+        meter,
+        federation,
+        options,
+        level=level,
+        status="exact",
+    )
+
+
+def _null_model(evaluate: Evaluate, design: Design, *, has_offset: bool) -> Derivatives:
+    """The fit of the intercept alone, where Newton then starts: the score test and the null likelihood."""
+    zero = evaluate(np.zeros(len(design.names)))
+    if not design.intercept:
+        return zero
+    total = 4 * zero.information[0, 0]  # at zero every weight is w / 4 and every residual w (y - 1/2)
+    events = zero.score[0] + total / 2
+    if not has_offset and not 0 < events < total:
+        raise NotConverged(
+            "The outcome is the same for every patient of the model; there is nothing to regress on."
+        )
+    if not has_offset:
+        return evaluate(_at_intercept(float(np.log(events / (total - events))), len(design.names)))
+
+    def intercept_only(value: Array) -> Derivatives:
+        whole = evaluate(_at_intercept(float(value[0]), len(design.names)))
+        return Derivatives(whole.loglik, whole.score[:1], whole.information[:1, :1], whole.beta[:1])
+
+    maximum = newton(intercept_only, np.zeros(1), ("Intercept",)).beta
+    return evaluate(_at_intercept(float(maximum[0]), len(design.names)))
+
+
+def _at_intercept(value: float, p: int) -> Array:
+    return np.concatenate([[value], np.zeros(p - 1)])

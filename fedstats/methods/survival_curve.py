@@ -1,0 +1,195 @@
+"""Survival curves from counts at risk and of events, one table for each group."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum
+from fedstats.contract.design import level_codes
+from fedstats.contract.federation import Federation, Meter, Total
+from fedstats.contract.formula import FormulaError, Outcome, parse_groups
+from fedstats.contract.query import Query
+from fedstats.contract.results import Curve
+from fedstats.contract.site_data import SiteData
+from fedstats.methods.follow_up import (
+    candidate_grids,
+    cells_of,
+    follow_up,
+    grid_evidence,
+    leavers,
+    on_finest_grid,
+)
+from fedstats.numerics.partial_likelihood import risk_sets
+from fedstats.numerics.survival_table import ConfType, interpolated_time, kaplan_meier_estimate, quantile_time
+
+Array = NDArray[np.float64]
+
+
+# The site's half -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RiskTable(Query):
+    """Patients at risk and events, by group and cell of the agreed time grid.
+
+    Behind a number of events stand all who are at risk; how many leave in a cell is judged on its own.
+    """
+
+    entry: str | None
+    time: str
+    event: str
+    group: str | None
+    levels: tuple[str, ...]
+    grid: tuple[float, ...]
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """2 counts a group and cell, and the number of rows dropped."""
+        outcome = Outcome(self.event, self.time, self.entry)
+        columns = [*outcome.variables, *([self.group] if self.group else [])]
+        data.require(columns)
+        frame = data.frame[columns]
+        complete = frame.notna().all(axis=1)
+        frame, dropped = frame[complete], int((~complete).sum())
+        times, grid = follow_up(frame, outcome), np.array(self.grid)
+        group, n_groups = self._groups(frame)
+        leaving = leavers(group, n_groups, cells_of(times.time, grid), len(grid))
+        moved = times.on_grid(grid)
+        sets = risk_sets(group, moved.entry, moved.time, moved.event, None, grid, n_groups)
+        shape = (n_groups, len(grid))
+        steps = np.asarray(sets.net.sum(axis=1)).reshape(shape)
+        at_risk = np.rint(np.cumsum(steps[:, ::-1], axis=1)[:, ::-1]).astype(np.int64)
+        events = np.bincount(sets.death_cell, minlength=sets.n_cells).reshape(shape)
+        return Aggregate(
+            {
+                "n_risk": Sum(at_risk, at_risk),
+                "n_event": Sum(events, at_risk),
+                "dropped": Sum(np.array([dropped]), np.array([len(frame) + dropped])),
+            },
+            len(frame),
+            (
+                *data.subset_evidence,
+                grid_evidence(leaving, grid),
+                Evidence("dropped rows", np.array([dropped]), "rows with an empty cell"),
+            ),
+        )
+
+    def _groups(self, frame: pd.DataFrame) -> tuple[NDArray[np.int64], int]:
+        if self.group is None:
+            return np.zeros(len(frame), dtype=np.int64), 1
+        return level_codes(frame[self.group], self.levels), len(self.levels)
+
+
+# The coordinator's half ------------------------------------------------------------------------
+
+
+def kaplan_meier(
+    federation: Federation,
+    formula: str,
+    *,
+    grid: float | Sequence[float] | None = None,
+    conf_type: ConfType = "log",
+    level: float = 0.95,
+) -> Curve:
+    """Kaplan-Meier curves of all sites together.
+
+    Parameters
+    ----------
+    federation : Federation
+    formula : str
+        ``"Surv(time, event) ~ group"``, ``"Surv(entry, time, event) ~ group"`` or ``"... ~ 1"``.
+    grid : number or sequence, optional
+        Cell width or right edges; None: the finest of the codebook's candidates that every site lets
+        out, or the distinct times where no rule forbids them.
+    conf_type : {"log", "log-log", "plain"}
+        Scale of the intervals; ``"log"`` is R's default.
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    Curve
+        Equal to ``survfit`` on the pooled rows, times moved to the right edge of their cell.
+
+    Raises
+    ------
+    FormulaError, SiteRefused
+
+    Notes
+    -----
+    Kaplan & Meier (1958), Greenwood (1926).  A patient's time counts at the right edge of its cell, an
+    entry at the left one; on distinct times neither moves.
+    """
+    if conf_type not in get_args(ConfType):
+        raise FormulaError(f"conf_type is {conf_type!r}; choose one of {list(get_args(ConfType))}.")
+    outcome, group = parse_groups(formula, federation.codebook)
+    levels = federation.codebook[group].levels if group else ()
+    assert outcome.time is not None
+    time, event, entry = outcome.time, outcome.event, outcome.entry
+    meter = Meter(federation)
+
+    def ask(edges: tuple[float, ...]) -> Total:
+        return meter.sum(RiskTable(entry, time, event, group, levels, edges))
+
+    total, edges, status = on_finest_grid(candidate_grids(federation, meter, outcome, grid), ask)
+    names = [federation.codebook[group].level_label(v) for v in levels] if group else ["all"]
+    frames, medians = [], []
+    for i, name in enumerate(names):
+        times, n_risk, n_event = np.array(edges), total["n_risk"][i], total["n_event"][i]
+        if status == "exact":  # distinct times of every group: keep those at which someone of this one leaves
+            own = (n_event > 0) | (n_risk > np.append(n_risk[1:], 0))
+            times, n_risk, n_event = times[own], n_risk[own], n_event[own]
+        frame = _one_curve(name, times, n_risk, n_event, conf_type, level)
+        if not frame.empty:
+            frames.append(frame)
+            medians.append({"group": name} | _median(frame, exact=status == "exact"))
+    if not frames:
+        raise FormulaError(f"No patient has complete values for {formula!r}.")
+    agreed = federation.codebook.grid
+    unit = federation.codebook[time].unit or (agreed.unit if agreed else "")
+    return Curve(
+        formula,
+        pd.concat(frames, ignore_index=True),
+        pd.DataFrame(medians),
+        unit,
+        status,
+        meter.rounds,
+        meter.n_bytes,
+        federation.sites,
+        conf_type,
+        level,
+    )
+
+
+def _one_curve(
+    name: str, time: Array, n_risk: Array, n_event: Array, conf_type: ConfType, level: float
+) -> pd.DataFrame:
+    followed = np.flatnonzero(n_risk > 0)
+    if not len(followed):
+        return pd.DataFrame()
+    # with delayed entry a risk set may be empty between two others; the curve stays level there
+    last = int(followed[-1]) + 1
+    time, n_risk, n_event = time[:last], n_risk[:last], n_event[:last]
+    estimate = kaplan_meier_estimate(n_risk, n_event, conf_type, level)
+    frame = pd.DataFrame({"time": time, "n_risk": n_risk, "n_event": n_event} | estimate._asdict())
+    start = {"time": 0.0, "n_risk": n_risk[0], "n_event": 0.0, "estimate": 1.0}
+    start |= {"std_error": 0.0, "conf_low": 1.0, "conf_high": 1.0}
+    frame = pd.concat([pd.DataFrame([start]), frame[n_risk > 0]], ignore_index=True)
+    frame.insert(0, "group", name)
+    frame[["n_risk", "n_event"]] = frame[["n_risk", "n_event"]].round().astype(int)
+    return frame
+
+
+def _median(frame: pd.DataFrame, *, exact: bool) -> dict[str, float]:
+    """Median with its interval, read off the curve and its bounds (Brookmeyer & Crowley 1982)."""
+    read = quantile_time if exact else interpolated_time
+    time = frame["time"].to_numpy()
+    # beyond the last defined bound the lower one is zero and the upper one has not come down
+    return {
+        "median": read(time, frame["estimate"].to_numpy(), 0.5),
+        "conf_low": read(time, frame["conf_low"].fillna(0.0).to_numpy(), 0.5),
+        "conf_high": read(time, frame["conf_high"].fillna(1.0).to_numpy(), 0.5),
+    }
