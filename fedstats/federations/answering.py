@@ -1,0 +1,168 @@
+"""The site's side of an exchange folder: look at open questions, answer, review, send; or serve unattended."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fedstats.contract.aggregate import Release
+from fedstats.federations.folder import POLL_SECONDS, SiteMissing
+from fedstats.federations.ledger import Ledger, LedgerMismatch, Question
+from fedstats.federations.site import Answer, Site
+
+
+def open_questions(exchange: str | Path | Ledger, site: Site, *, study: str | None = None) -> list[Question]:
+    """Questions that this site has not answered yet.
+
+    Parameters
+    ----------
+    exchange : path, or a ledger that has been opened
+    site : Site
+    study : str, optional
+        Digest of the study that the site has agreed to; questions about another are refused.
+
+    Raises
+    ------
+    LedgerMismatch
+        The exchange is about another study, or does not know this site.
+    """
+    ledger = _ledger(exchange)
+    if site.name not in ledger.head["sites"]:
+        raise LedgerMismatch(
+            f"The exchange is between {', '.join(ledger.head['sites'])}; it does not know the site {site.name}."
+        )
+    if study is not None and ledger.head["study"] != study:
+        raise LedgerMismatch(
+            f"The exchange is about the study {ledger.head.get('study_id')!r} in another version than this site has agreed to. "
+            "Compare the study files of the coordinator and the site."
+        )
+    done = ledger.answered(site.name)
+    return [q for q in ledger.questions() if q.number not in done]
+
+
+def asked(questions: Sequence[Question]) -> pd.DataFrame:
+    """What the questions ask, one row each: number, kind, columns and subset."""
+    rows = [{"question": q.number, "kind": q.kind, "about": _about(q.query.to_dict())} for q in questions]
+    return pd.DataFrame(rows, columns=["question", "kind", "about"])
+
+
+def _about(query: Mapping[str, Any]) -> str:
+    """The names in a query, in reading order: columns, terms, groups and conditions."""
+    found: list[str] = []
+
+    def collect(value: Any, key: str = "") -> None:
+        if isinstance(value, dict):
+            for name, part in value.items():
+                collect(part, name)
+        elif isinstance(value, list):
+            for part in value:
+                collect(part, key)
+        elif isinstance(value, str) and key not in ("is", "level", "levels", "ties"):
+            found.append(value)
+
+    collect(query)
+    return ", ".join(dict.fromkeys(found))
+
+
+def review(answers: Sequence[Answer]) -> pd.DataFrame:
+    """Everything that would leave, and everything that would not: for the eyes of the site.
+
+    Returns
+    -------
+    DataFrame
+        question kind, released, numbers that leave, and the judgement that came closest to refusing.
+    """
+    rows = []
+    for answer in answers:
+        judged = answer.review
+        failed = judged[~judged["passed"].astype(bool)] if len(judged) else judged
+        worst = failed if len(failed) else judged.sort_values("count") if len(judged) else judged
+        first = worst.iloc[0] if len(worst) else None
+        rows.append(
+            {
+                "query": type(answer.query).__name__,
+                "leaves": answer.released,
+                "numbers": answer.content.n_numbers if isinstance(answer.content, Release) else 0,
+                "entry": "" if first is None else first["entry"],
+                "about": "" if first is None else first["about"],
+                "patients": None if first is None else first["count"],
+                "rule needs": "" if first is None else first["needed"],
+            }
+        )
+    return pd.DataFrame(
+        rows, columns=["query", "leaves", "numbers", "entry", "about", "patients", "rule needs"]
+    )
+
+
+def send(
+    exchange: str | Path | Ledger, site: Site, questions: Sequence[Question], answers: Sequence[Answer]
+) -> list[Path]:
+    """Let the answers leave: one file each, written once."""
+    ledger = _ledger(exchange)
+    pairs = zip(questions, answers, strict=True)
+    return [ledger.file_answer(site.name, q, a.content, site.policy.digest()) for q, a in pairs]
+
+
+def serve(
+    exchange: str | Path,
+    site: Site,
+    *,
+    study: str | None = None,
+    wait_seconds: float = 3600.0,
+    report: Callable[[str], None] | None = None,
+) -> pd.DataFrame:
+    """Answer questions as they come, until the coordinator closes the exchange.
+
+    Parameters
+    ----------
+    wait_seconds : float
+        How long to wait without any new question.
+    report : callable, optional
+        Told one line for each answered question.
+
+    Returns
+    -------
+    DataFrame
+        The egress sheet: one row an answer, as :func:`review` gives it, with the question's number.
+
+    Raises
+    ------
+    SiteMissing
+        No question and no close within ``wait_seconds``: the coordinator is gone or late.
+    """
+    ledger = Ledger(exchange)
+    sheets, deadline, pause = [], time.monotonic() + wait_seconds, POLL_SECONDS[0]
+    while True:
+        # closed is looked at first: a question filed before the close is then never overlooked
+        closed = ledger.closed
+        try:
+            questions = open_questions(ledger, site, study=study)
+        except FileNotFoundError:
+            questions = []
+        for question in questions:
+            answer = site.answer(question.query)
+            send(ledger, site, [question], [answer])
+            sheet = review([answer])
+            sheet.insert(0, "question", question.number)
+            sheets.append(sheet)
+            if report is not None:
+                report(
+                    f"question {question.number}: {question.kind} {'answered' if answer.released else 'refused'}"
+                )
+        if questions:
+            deadline, pause = time.monotonic() + wait_seconds, POLL_SECONDS[0]
+            continue
+        if closed:
+            return pd.concat(sheets, ignore_index=True) if sheets else review([]).assign(question=[])
+        if time.monotonic() > deadline:
+            raise SiteMissing(
+                f"No question came within {wait_seconds:g} s. Answers so far are kept; start again when the coordinator runs."
+            )
+        time.sleep(pause)
+        pause = min(pause * 1.3, POLL_SECONDS[1])
+
+
+def _ledger(exchange: str | Path | Ledger) -> Ledger:
+    return exchange if isinstance(exchange, Ledger) else Ledger(exchange)

@@ -1,0 +1,62 @@
+"""A federation in one process: teaching, tests, the pooled reference."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from fedstats.contract.agreement import codebook_of
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.contract.federation import Answers, Federation
+from fedstats.contract.query import Query
+from fedstats.federations.site import Site
+
+
+class InProcess(Federation):
+    """Sites held as data frames in this process, behind the same gate as anywhere.
+
+    Parameters
+    ----------
+    frames : mapping of site name to DataFrame
+    codebook : Codebook, optional
+        Without one, levels and types are taken from all the frames together.
+    policy : DisclosurePolicy, optional
+        Strict by default; ``DisclosurePolicy.none()`` switches the gate off.
+
+    Examples
+    --------
+    >>> import fedstats as fs, pandas as pd
+    >>> north = pd.DataFrame({"x": [0, 0, 1, 1], "y": [0, 1, 0, 1]})
+    >>> south = pd.DataFrame({"x": [0, 1, 1, 1], "y": [0, 1, 1, 0]})
+    >>> sites = fs.InProcess({"north": north, "south": south}, policy=fs.DisclosurePolicy.none())
+    >>> round(float(fs.logistic(sites, "y ~ x").coef["x"]), 6)
+    1.098612
+    """
+
+    hint = "You hold all the data here and may decide otherwise: pass policy=fs.DisclosurePolicy.none()."
+
+    def __init__(
+        self,
+        frames: Mapping[str, pd.DataFrame],
+        codebook: Codebook | None = None,
+        policy: DisclosurePolicy | None = None,
+    ) -> None:
+        if not frames:
+            raise ValueError("A federation needs at least one site: pass {name: DataFrame}.")
+        policy = policy if policy is not None else DisclosurePolicy()
+        self.sites = tuple(sorted(frames))
+        self.distinct_values = policy.distinct_values
+        self.codebook = codebook or codebook_of(frames.values())
+        self._sites = {name: Site(name, frames[name], self.codebook, policy) for name in self.sites}
+
+    @classmethod
+    def alone(cls, site: Site) -> "InProcess":
+        """A site's own rows without the gate: for the site's eyes, nothing of it leaves."""
+        return cls({site.name: site.data.frame}, site.data.codebook, DisclosurePolicy.none())
+
+    def ask(self, query: Query) -> Answers:
+        """Every site answers at once."""
+        return Answers(query, {name: site.answer(query).content for name, site in self._sites.items()})
+
+    def __repr__(self) -> str:
+        return f"InProcess({', '.join(map(repr, self._sites.values()))})"
