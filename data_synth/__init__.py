@@ -1,0 +1,1 @@
+"""A synthetic lung-cancer network whose truth is known."""

@@ -1,0 +1,103 @@
+"""Results on disk: canonical JSON, the same bytes whatever carried the questions."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fedstats.contract.query import canonical_json
+from fedstats.contract.results import Curve, Fit, NotAvailable, Table
+from fedstats.federations.together import Results
+
+FORMAT = 1
+_KINDS: dict[str, type] = {k.__name__: k for k in (Fit, Curve, Table, NotAvailable)}
+
+
+def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "") -> str:
+    """Write results atomically; returns the sha256 of the file.
+
+    Parameters
+    ----------
+    results : mapping of name to Fit, Curve, Table or NotAvailable
+    path : path
+    study : str
+        Digest of the study.
+
+    Notes
+    -----
+    Floats are written with the fewest digits that give the same float64 back; keys are sorted; nothing
+    about the run, the machine or the clock is in the file.
+    """
+    content = {"format": FORMAT, "study": study, "analyses": {k: _to_json(v) for k, v in results.items()}}
+    raw = (canonical_json(content) + "\n").encode()
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    with part.open("wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(target)
+    return hashlib.sha256(raw).hexdigest()
+
+
+def load_results(path: str | Path) -> Results:
+    """Read what :func:`save_results` has written.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"There are no results in {file.name}: run the coordinator's notebook to its end first."
+        )
+    content = json.loads(file.read_bytes())
+    if content.get("format") != FORMAT:
+        raise ValueError(
+            f"{file.name} is of format {content.get('format')!r}; this version reads format {FORMAT}."
+        )
+    return Results({name: _from_json(value) for name, value in content["analyses"].items()})
+
+
+def _to_json(value: Any) -> Any:
+    if type(value).__name__ in _KINDS:
+        return {"is": type(value).__name__} | {
+            f.name: _to_json(getattr(value, f.name)) for f in fields(value)
+        }
+    if isinstance(value, pd.DataFrame):
+        columns = {str(c): [_to_json(v) for v in value[c].tolist()] for c in value.columns}
+        return {"is": "frame", "order": [str(c) for c in value.columns], "columns": columns}
+    if isinstance(value, np.ndarray):
+        return {"is": "array", "values": _to_json(value.tolist())}
+    if isinstance(value, Mapping):
+        return {str(k): _to_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(v) for v in value]
+    if isinstance(value, float):
+        return value if np.isfinite(value) else {"is": "float", "value": repr(value)}
+    return value
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_from_json(v) for v in value)
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("is")
+    if kind == "float":
+        return {"nan": np.nan, "inf": np.inf, "-inf": -np.inf}[value["value"]]
+    if kind == "array":
+        return np.array(_from_json(value["values"]))
+    if kind == "frame":
+        return pd.DataFrame({c: list(_from_json(value["columns"][c])) for c in value["order"]})
+    if kind in _KINDS:
+        return _KINDS[kind](**{k: _from_json(v) for k, v in value.items() if k != "is"})
+    return {k: _from_json(v) for k, v in value.items()}
