@@ -66,7 +66,8 @@ class Condition(Spec):
         wanted = [level_name(v) for v in self.values]
         unknown = sorted(set(wanted) - set(column.cat.categories))
         if unknown:
-            raise QueryError(f"{self.column} has no level {unknown}; it has {list(column.cat.categories)}.")
+            # the levels at hand are not named: of a label column they would be the site's own
+            raise QueryError(f"{self.column} has no level {unknown}.")
         chosen = column.isin(wanted).to_numpy()
         return np.asarray(~chosen & column.notna().to_numpy() if self.comparison == "!=" else chosen)
 

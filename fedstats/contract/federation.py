@@ -14,7 +14,7 @@ from fedstats.contract.aggregate import Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition, conditions
 from fedstats.contract.disclosure import Refusal
-from fedstats.contract.query import Query
+from fedstats.contract.query import Query, QueryError
 
 Array = NDArray[np.float64]
 
@@ -30,7 +30,10 @@ class SiteRefused(PermissionError):  # noqa: N818 (a decision, not an error)
 
     def __init__(self, site: str, refusal: Refusal, hint: str = "") -> None:
         self.site, self.query, self.entry, self.rule = site, refusal.query, refusal.entry, refusal.rule
-        text = f"The site {site} refused {refusal.query}: the {refusal.entry} did not meet the rule '{refusal.rule}'."
+        if refusal.entry == "question":  # not a decision of the policy: the question does not fit the rows
+            text, hint = f"The site {site} could not answer {refusal.query}: {refusal.rule}", ""
+        else:
+            text = f"The site {site} refused {refusal.query}: the {refusal.entry} did not meet the rule '{refusal.rule}'."
         super().__init__(f"{text} {hint}".strip())
 
 
@@ -122,7 +125,10 @@ class Subset(Federation):
 
     def __init__(self, whole: Federation, subset: tuple[Condition, ...]) -> None:
         for condition in subset:
-            whole.codebook[condition.column]
+            if whole.codebook[condition.column].kind == "label":
+                raise QueryError(
+                    f"{condition.column} groups patients inside a site; its values are not for questions."
+                )
         self.whole, self.subset = whole, subset
         self.sites, self.codebook, self.hint = whole.sites, whole.codebook, whole.hint
         self.distinct_values = whole.distinct_values

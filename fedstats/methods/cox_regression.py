@@ -344,6 +344,10 @@ def cox(
     outcome, design = parse(formula, federation.codebook, intercept=False)
     if outcome.time is None:
         raise FormulaError("A Cox model needs Surv(time, event) on the left of its formula.")
+    if not design.columns:
+        raise FormulaError(
+            "A Cox model needs at least one term; for a curve without covariates ask kaplan_meier."
+        )
     columns = _columns(strata)
     _check_options(federation, baseline, ties, start, columns, (weights, offset, cluster))
     centre = federation.codebook[offset].centre if offset else 0.0

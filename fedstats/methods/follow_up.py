@@ -50,6 +50,8 @@ def follow_up(frame: pd.DataFrame, outcome: Outcome) -> FollowUp:
     """
     time = frame[outcome.time].to_numpy(dtype=float)
     event = frame[outcome.event].to_numpy(dtype=float) == 1.0
+    if (time < 0).any():
+        raise QueryError(f"Some rows have a negative {outcome.time}; follow-up is counted from zero.")
     if outcome.entry is None:
         return FollowUp(None, tie_times(time), event)
     both = tie_times(np.concatenate([frame[outcome.entry].to_numpy(dtype=float), time]))

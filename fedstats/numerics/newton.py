@@ -143,10 +143,7 @@ def _require_full_rank(information: Array, names: Sequence[str]) -> None:
     diagonal = np.asarray(np.diag(information))
     constant = [n for n, v in zip(names, diagonal, strict=True) if not v > 1e-13 * max(1.0, diagonal.max())]
     if constant:
-        raise NotConverged(
-            f"No information about {_list(constant)}: constant among the patients of the model, or no event tells "
-            "it apart. Drop it, or merge the level with another."
-        )
+        raise NotConverged(_constant(constant))
     scale = np.sqrt(diagonal)
     scaled = information / np.outer(scale, scale)
     lower = np.zeros_like(scaled)
@@ -156,6 +153,8 @@ def _require_full_rank(information: Array, names: Sequence[str]) -> None:
         if pivot < PIVOT:
             weights = np.linalg.solve(scaled[:j, :j], scaled[:j, j])
             others = [name for name, weight in zip(names[:j], weights, strict=True) if abs(weight) > 1e-6]
+            if others == ["Intercept"]:
+                raise NotConverged(_constant([names[j]]))
             raise NotConverged(
                 f"{names[j]} is a linear combination of {_list(others)}: their coefficients cannot be told apart. "
                 "Drop one of them."
@@ -186,11 +185,18 @@ def _require_finite_estimates(
             _infinite(
                 [
                     f"{n} (towards {'plus' if s > 0 else 'minus'} infinity)"
-                    for n, s, bad in zip(names, step, suspects, strict=True)
+                    for n, s, bad in zip(names, step, running, strict=True)
                     if bad
                 ]
             )
         )
+
+
+def _constant(names: Sequence[str]) -> str:
+    return (
+        f"No information about {_list(names)}: constant among the patients of the model, or no event tells it apart. "
+        "Drop it, or merge the level with another."
+    )
 
 
 def _infinite(names: Sequence[str]) -> str:

@@ -112,7 +112,7 @@ def risk_sets(
         The agreed number of strata; None: those present.
     """
     death = np.flatnonzero(event if weights is None else event & (weights > 0))
-    strata = int(stratum.max()) + 1 if n_strata is None else n_strata
+    strata = int(stratum.max(initial=-1)) + 1 if n_strata is None else n_strata
     order = np.argsort(stratum, kind="stable")
     starts = np.searchsorted(stratum[order], np.arange(strata + 1))
     first, last = np.zeros(len(time), dtype=np.int64), np.zeros(len(time), dtype=np.int64)
