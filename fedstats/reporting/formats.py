@@ -1,0 +1,174 @@
+"""Numbers as a clinical journal prints them: the one place where a result loses digits."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+MISSING = "–"
+NOT_ESTIMATED = "not estimated"
+
+_NUMBER = re.compile(r"[<>≥≤]?\s*[−+-]?[\d,]*\.?\d+(?:×10[⁻⁰¹²³⁴-⁹]+)?\s*%?|[−+-]?∞|[–—]|not estimated")
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# What a spreadsheet would run as a formula: "=…", "@…", and "+" or "-" before anything that is no number.
+_FORMULA = re.compile(r"\s*(?:[=@]|[+-](?![\d.\s]))")
+
+
+def count(n: float | None) -> str:
+    """A whole number with thousands separators.
+
+    Examples
+    --------
+    >>> count(1234)
+    '1,234'
+    """
+    if n is None or not math.isfinite(n):
+        return MISSING
+    return _minus(f"{round(n):,}")
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share of one, in percent.
+
+    Examples
+    --------
+    >>> percent(0.1234)
+    '12.3%'
+    """
+    if share is None or not math.isfinite(share):
+        return MISSING
+    return _minus(f"{100 * share:.{digits}f}%")
+
+
+def count_percent(n: float | None, total: float | None, digits: int = 1) -> str:
+    """``n (%)``, as the cells of a Table 1 hold it.
+
+    Examples
+    --------
+    >>> count_percent(1234, 2200)
+    '1,234 (56.1%)'
+    """
+    if n is None or not math.isfinite(n):
+        return MISSING
+    if not total or not math.isfinite(total):
+        return count(n)
+    return f"{count(n)} ({percent(n / total, digits)})"
+
+
+def p_value(p: float | None) -> str:
+    """A p-value: three decimals below 0.1, two above, and never ``0.000``.
+
+    Examples
+    --------
+    >>> p_value(0.0123), p_value(0.00001), p_value(0.351)
+    ('0.012', '<0.001', '0.35')
+    """
+    if p is None or not math.isfinite(p):
+        return MISSING
+    if p < 0.001:
+        return "<0.001"
+    if p > 0.99:
+        return ">0.99"
+    return f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
+
+
+def estimate(value: float | None) -> str:
+    """An estimate to two or three significant digits: 0.012, 0.81, 1.23, 12.3, 1,235.
+
+    Examples
+    --------
+    >>> estimate(0.8123), estimate(-12.34), estimate(float("nan"))
+    ('0.81', '−12.3', '–')
+    """
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    size = abs(value)
+    if size == 0:
+        return "0"
+    if size < 0.001:
+        return _scientific(value, 2)
+    # The limits are where rounding would add a digit: 9.996 prints as 10.0, not as 10.00.
+    decimals = 0 if size >= 99.95 else 1 if size >= 9.995 else 2 if size >= 0.0995 else 3
+    if size < 0.00995:
+        decimals = 4
+    return _minus(f"{value:,.{decimals}f}")
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """An estimate with its interval.
+
+    Examples
+    --------
+    >>> interval(0.812, 0.671, 0.983)
+    '0.81 (0.67 to 0.98)'
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_ESTIMATED
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return f"{estimate(value)} ({NOT_ESTIMATED})"
+    return f"{estimate(value)} ({estimate(low)} to {estimate(high)})"
+
+
+def precise(value: float | None, digits: int = 4) -> str:
+    """A number for the table behind a figure: more digits than one reads, fewer than one computes with.
+
+    Examples
+    --------
+    >>> precise(0.123456), precise(1234567.8)
+    ('0.1235', '1,234,568')
+    """
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value) or value == 0:
+        return estimate(value)
+    exponent = math.floor(math.log10(abs(value)))
+    if exponent < -4:
+        return _scientific(value, digits)
+    text = f"{value:,.{max(0, digits - 1 - exponent)}f}"
+    return _minus(text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def column_format(column: "pd.Series[Any]") -> Callable[[Any], str]:
+    """The format that suits a column of a results frame, judged by its name and its values."""
+    if pd.api.types.is_bool_dtype(column):
+        return lambda value: "yes" if value else "no"
+    if not pd.api.types.is_numeric_dtype(column):
+        return lambda value: MISSING if pd.isna(value) else str(value)
+    if str(column.name) in {"p", "p_value"}:
+        return p_value
+    known = column.dropna().astype(float)
+    if ((known % 1) == 0).all():  # infinity % 1 is NaN, so a column with infinities is not one of counts
+        return count
+    return estimate
+
+
+def is_number(text: str) -> bool:
+    """Would a reader want this cell right-aligned?  True for ``1,234``, ``<0.001``, ``12.3 (4.5)`` and ``–``."""
+    return _NUMBER.fullmatch(re.sub(r"(?<=\S) \([^()]*\)$", "", text.strip())) is not None
+
+
+def defuse(text: str) -> str:
+    """Put an apostrophe before a label that a spreadsheet would run as a formula when the table is pasted.
+
+    Examples
+    --------
+    >>> defuse("=HYPERLINK(1)"), defuse("-0.5")
+    ("'=HYPERLINK(1)", '-0.5')
+    """
+    return f"'{text}" if _FORMULA.match(text) and not is_number(text) else text
+
+
+def _scientific(value: float, digits: int) -> str:
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return _minus(f"{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPT)}")
+
+
+def _minus(text: str) -> str:
+    """A real minus sign, and none before a zero that rounding has made."""
+    if text.startswith("-") and not any(digit in text for digit in "123456789"):
+        text = text[1:]
+    return text.replace("-", "−", 1) if text.startswith("-") else text

@@ -1,0 +1,6 @@
+"""The figures of a study.  Each takes a tidy frame and gives matplotlib axes; wrap them with ``figure`` to show them."""
+
+from fedstats.reporting.forest_drawing import forest_plot
+from fedstats.reporting.survival_drawing import survival_plot
+
+__all__ = ["forest_plot", "survival_plot"]

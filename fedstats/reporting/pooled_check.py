@@ -1,0 +1,162 @@
+"""Federated against pooled, where pooling is allowed: the same models by other people's software."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fedstats.contract.codebook import Variable
+from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.contract.formula import parse, parse_groups
+from fedstats.contract.results import Curve, Fit
+from fedstats.federations.in_process import InProcess
+from fedstats.methods.cox_regression import cox
+from fedstats.methods.follow_up import follow_up
+from fedstats.methods.logistic_regression import logistic
+from fedstats.study.definition import Study
+
+#: The column that says where a pooled row comes from.
+SITE = "(site)"
+COLUMNS = ("analysis", "compared", "software", "patients", "largest difference", "in standard errors")
+
+
+def pooled_rows(study: Study, files: Mapping[str, str]) -> pd.DataFrame:
+    """All sites' rows in one frame, with the site as a column: only for public or synthetic data."""
+    frames = [study.site(site, file).data.frame.assign(**{SITE: site}) for site, file in files.items()]
+    pooled = pd.concat([f.astype(object) for f in frames], ignore_index=True)
+    for variable in study.codebook.variables:
+        if variable.kind == "factor":
+            pooled[variable.name] = pd.Categorical(pooled[variable.name], categories=list(variable.levels))
+        elif variable.kind != "label":
+            pooled[variable.name] = pooled[variable.name].astype(float)
+    return pooled
+
+
+def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> pd.DataFrame:
+    """One row a checked analysis: the largest difference between the federated and the pooled estimate."""
+    rows = []
+    for name, result in results.items():
+        if isinstance(result, Fit) and result.options.get("baseline") != "shared":
+            rows.append({"analysis": name} | _one_site(study, result, pooled))
+        check = _check_for(result)
+        if check is not None:
+            rows.append({"analysis": name} | check(study, result, pooled))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _one_site(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
+    """The same estimator with all rows at one site: what adding up over sites changes."""
+    codebook = replace(study.codebook, variables=(*study.codebook.variables, Variable(SITE, "label")))
+    together = InProcess({"pooled": pooled}, codebook, DisclosurePolicy.none())
+    options = {k: v for k, v in fit.options.items() if v}
+    if fit.kind == "cox":
+        again = cox(together, fit.formula, **options | {"strata": (SITE, *fit.options["strata"])})
+    else:
+        again = logistic(together, fit.formula, **options)
+    std_error = np.sqrt(np.diag(again.covariance))
+    return _difference(fit, again.beta, std_error, "fedstats, all rows at one site", again.n)
+
+
+def _check_for(result: Any) -> Callable[[Study, Any, pd.DataFrame], dict[str, Any]] | None:
+    if isinstance(result, Curve):
+        return _curve
+    if not isinstance(result, Fit):
+        return None
+    if result.kind == "logistic":
+        return _logistic
+    # lifelines has Efron's ties only, and no shared grid
+    return _cox if result.options["ties"] == "efron" and result.options["baseline"] == "site" else None
+
+
+def _complete(study: Study, fit: Fit, pooled: pd.DataFrame) -> tuple[pd.DataFrame, Any, Any]:
+    outcome, design = parse(fit.formula, study.codebook, intercept=fit.kind == "logistic")
+    extra = [c for c in (*fit.options.get("strata", ()), fit.options["weights"], fit.options["offset"]) if c]
+    frame = pooled.dropna(subset=[*outcome.variables, *design.variables, *extra]).reset_index(drop=True)
+    return frame, outcome, design
+
+
+def _difference(fit: Fit, beta: np.ndarray, std_error: np.ndarray, software: str, n: int) -> dict[str, Any]:
+    gap = np.abs(fit.beta - beta)
+    return {
+        "compared": "coefficients",
+        "software": software,
+        "patients": n,
+        "largest difference": float(gap.max()),
+        "in standard errors": float((gap / std_error).max()),
+    }
+
+
+def _cox(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
+    import lifelines  # noqa: PLC0415 (three seconds to import, and only this page needs it)
+
+    frame, outcome, design = _complete(study, fit, pooled)
+    table = pd.DataFrame(design.raw(frame), columns=list(fit.names))
+    times = follow_up(frame, outcome)
+    table["(time)"], table["(event)"] = times.time, times.event.astype(int)
+    table["(stratum)"] = frame.groupby([SITE, *fit.options["strata"]], observed=True).ngroup()
+    optional = {}
+    if times.entry is not None:
+        table["(entry)"], optional["entry_col"] = times.entry, "(entry)"
+    if fit.options["weights"]:
+        table["(weight)"], optional["weights_col"] = frame[fit.options["weights"]].astype(float), "(weight)"
+    # tight limits: left to its defaults lifelines stops some 1e-6 short of the maximum
+    pooled_fit = lifelines.CoxPHFitter(alpha=1 - fit.level).fit(
+        table,
+        "(time)",
+        "(event)",
+        strata=["(stratum)"],
+        fit_options={"step_size": 1.0, "precision": 1e-13, "r_precision": 1e-15},
+        **optional,
+    )
+    beta = pooled_fit.params_[list(fit.names)].to_numpy()
+    std_error = pooled_fit.standard_errors_[list(fit.names)].to_numpy()
+    return _difference(fit, beta, std_error, f"lifelines {lifelines.__version__}", len(frame))
+
+
+def _logistic(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
+    import statsmodels  # noqa: PLC0415
+    import statsmodels.api as sm  # noqa: PLC0415
+
+    frame, outcome, design = _complete(study, fit, pooled)
+    x = design.scaled(design.raw(frame))
+    weights = frame[fit.options["weights"]].astype(float) if fit.options["weights"] else None
+    offset = frame[fit.options["offset"]].astype(float) if fit.options["offset"] else None
+    model = sm.GLM(
+        frame[outcome.event].to_numpy(), x, sm.families.Binomial(), freq_weights=weights, offset=offset
+    )
+    pooled_fit = model.fit(tol=1e-14, maxiter=50)
+    transform = design.unscaling()
+    std_error = np.sqrt(np.diag(transform @ pooled_fit.cov_params() @ transform.T))
+    beta = transform @ pooled_fit.params
+    return _difference(fit, beta, std_error, f"statsmodels {statsmodels.__version__}", len(frame))
+
+
+def _curve(study: Study, curve: Curve, pooled: pd.DataFrame) -> dict[str, Any]:
+    import lifelines  # noqa: PLC0415
+
+    outcome, group = parse_groups(curve.formula, study.codebook)
+    columns = [*outcome.variables, *([group] if group else [])]
+    frame = pooled.dropna(subset=columns)
+    labels = (
+        frame[group].map(study.codebook[group].level_label).astype(str)
+        if group
+        else pd.Series("all", frame.index)
+    )
+    gap = 0.0
+    for name, rows in curve.frame.groupby("group", sort=False):
+        part = follow_up(frame[labels == name], outcome)
+        edges = rows["time"].to_numpy()[1:]
+        moved = part.on_grid(edges)
+        late = np.minimum(moved.time, edges[-1] * 2)  # beyond the grid: followed, without an event on it
+        fitter = lifelines.KaplanMeierFitter().fit(late, moved.event, entry=part.entry)
+        expected = fitter.survival_function_at_times(edges).to_numpy()
+        gap = max(gap, float(np.abs(rows["estimate"].to_numpy()[1:] - expected).max()))
+    return {
+        "compared": "survival on its grid",
+        "software": f"lifelines {lifelines.__version__}",
+        "patients": len(frame),
+        "largest difference": gap,
+        "in standard errors": np.nan,
+    }

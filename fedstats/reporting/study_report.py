@@ -1,0 +1,390 @@
+"""The report of a study, section by section, from its results and the account of its exchange."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fedstats.contract.aggregate import Release
+from fedstats.contract.results import Curve, Fit, NotAvailable
+from fedstats.federations.ledger import Ledger
+from fedstats.reporting import formats
+from fedstats.reporting.figures import figure
+from fedstats.reporting.plots import forest_plot, survival_plot
+from fedstats.reporting.pooled_check import compare, pooled_rows
+from fedstats.reporting.tables import Table, table
+from fedstats.reporting.wording import question_words, term_labels
+from fedstats.running.files import sha256_of
+from fedstats.study.definition import CurveSpec, ModelSpec, Study
+from fedstats.study.saved_results import load_results
+
+PROFILES = {
+    "strict": "Every cell holds no patient or at least 11.",
+    "teaching": "Low thresholds, fit for public data only: every cell holds no patient or at least 3.",
+    "none": "No disclosure control at all: fit for synthetic or public data only.",
+}
+
+
+class Section:
+    """Parts of a section, shown one beneath the other."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def _repr_html_(self) -> str:
+        return "\n".join(p._repr_html_() if hasattr(p, "_repr_html_") else p for p in self.parts)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
+        return {"text/html": self._repr_html_(), "text/plain": "\n".join(map(str, self.parts))}
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self.parts))
+
+
+class StudyReport:
+    """Reads what a run has left behind; asks nothing of any site.
+
+    Parameters
+    ----------
+    study : path           of study.toml
+    results : path         what the coordinator's notebook has written
+    exchange : path        the exchange folder
+    pooled_data : sequence of path
+        The sites' files in the order of the study's sites; only for public or synthetic data.
+    run_folder : path
+        Folder of the run, for its provenance; empty: none.
+    """
+
+    def __init__(
+        self,
+        study: str | Path,
+        results: str | Path,
+        exchange: str | Path,
+        *,
+        pooled_data: Sequence[str] = (),
+        run_folder: str | Path = "",
+    ) -> None:
+        self.study = Study.load(study)
+        self.results_file = Path(results)
+        found = load_results(results)
+        self.found = {name: found[name] for name in self.study.analyses() if name in found}
+        self.ledger = Ledger(exchange)
+        self.pooled_data = dict(zip(self.study.sites, pooled_data, strict=False))
+        self.run_folder = Path(run_folder) if str(run_folder) else None
+
+    def title(self) -> Section:
+        """What a reader must know before anything else: the data, and how they were protected."""
+        study = self.study
+        released = [r for r in self.found.values() if not isinstance(r, NotAvailable)]
+        fits = [r for r in released if isinstance(r, Fit)]
+        most = max((f.n for f in fits), default=0)
+        lead = (
+            f"{len(released)} of {len(self.found)} analyses of {len(study.sites)} sites"
+            + (f", up to {formats.count(most)} patients." if most else ".")
+            + " Patients' rows stayed at the sites; sums over patients travelled."
+        )
+        note = f"<p><strong>{escape(study.data_note)}</strong></p>" if study.data_note else ""
+        profile = (
+            f"<p>Disclosure profile: <strong>{escape(study.profile)}</strong>. {escape(PROFILES[study.profile])}"
+            " A site may have been stricter.</p>"
+        )
+        return Section(f"<p>{escape(lead)}</p>", note, profile)
+
+    def question(self) -> Section:
+        """The question and the analyses that answer it."""
+        rows = [
+            {"Analysis": c.title, "Method": "Kaplan–Meier", "Formula": c.formula} for c in self.study.curves
+        ]
+        rows += [
+            {"Analysis": _model_title(m), "Method": _method(m), "Formula": m.formula}
+            for m in self.study.models
+        ]
+        asked = table(pd.DataFrame(rows), caption="Prespecified analyses")
+        version = f"<p>Study {escape(self.study.id)}, version {escape(self.study.version)}.</p>"
+        return Section(f"<p>{escape(self.study.question)}</p>", version, asked)
+
+    def sites(self) -> Section:
+        """Who took part, and whether the exchange holds together."""
+        rows = []
+        for site in self.study.sites:
+            answers = self._answers(site)
+            refused = sum(1 for a in answers if not isinstance(a, Release))
+            rows.append(
+                {"Site": self.study.site_title(site), "Answers": len(answers), "of which refusals": refused}
+            )
+        faults = list(self.ledger.verify())
+        state = "The exchange is complete: every question and answer follows the one before it by its sha256."
+        if faults:
+            state = "The exchange does not hold together: " + " ".join(faults)
+        return Section(table(pd.DataFrame(rows), caption="Sites"), f"<p>{escape(state)}</p>")
+
+    def patients(self) -> Section:
+        """Table 1."""
+        found = self.found.get("table_one")
+        if found is None:
+            return Section("<p>The study asks for no table of patient characteristics.</p>")
+        if isinstance(found, NotAvailable):
+            return Section(found)
+        spec = self.study.table_one
+        note = "Numbers are n (%), mean (SD) and median [quartiles]. SMD: absolute standardised mean difference. "
+        caption = spec.title if spec else "Patient characteristics"
+        parts: list[Any] = [
+            table(
+                _wide_table(self.study, found.frame),
+                caption=caption,
+                note=note + f"Status: {found.status}.",
+                groups="variable",
+            )
+        ]
+        if found.refused:
+            listed = "; ".join(f"{name} ({rule})" for name, rule in found.refused)
+            parts.append(f"<p>Not released by a site's policy: {escape(listed)}.</p>")
+        return Section(*parts)
+
+    def curves(self) -> Section:
+        """Kaplan-Meier curves with numbers at risk and medians."""
+        return Section(*(part for spec in self.study.curves for part in self._curve(spec)))
+
+    def models(self) -> Section:
+        """Effects as forest plots and tables."""
+        return Section(*(part for spec in self.study.models for part in self._model(spec)))
+
+    def egress(self) -> Section:
+        """What left each site, by kind of question: how many answers, numbers and bytes."""
+        rows = []
+        for site in self.study.sites:
+            asked: Counter[str] = Counter()
+            numbers: Counter[str] = Counter()
+            words = {}
+            for question, answer in zip(self.ledger.questions(), self._answers(site), strict=False):
+                words[question.kind] = question_words(type(question.query))
+                asked[question.kind] += 1
+                numbers[question.kind] += answer.n_numbers if isinstance(answer, Release) else 0
+            rows += [
+                {"site": self.study.site_title(site), "What was asked": words[k], "Answers": asked[k]}
+                | {"Numbers that left": numbers[k], "Bytes": 16 * numbers[k]}
+                for k in asked
+            ]
+        note = "Every number is a sum over patients that the site's policy has let out; refusals hold none."
+        account = table(pd.DataFrame(rows), caption="What left each site", note=note, groups="site")
+        return Section(account)
+
+    def pooled_check(self) -> Section:
+        """The largest difference to the same analyses of the pooled rows, where these are at hand."""
+        if not self.pooled_data:
+            return Section("<p>The rows are not in one place, so there is no pooled fit to compare with.</p>")
+        pooled = pooled_rows(self.study, self.pooled_data)
+        frame = compare(self.study, self.found, pooled)
+        frame["analysis"] = [self._title_of(name) for name in frame["analysis"]]
+        small = dict.fromkeys(("largest difference", "in standard errors"), formats.precise)
+        worst = frame["largest difference"].max()
+        said = f"<p>The rows of this study may be pooled. The largest difference is {formats.precise(worst)}.</p>"
+        note = "Pooled rows, fitted by independent software with tight convergence limits."
+        return Section(said, table(frame, caption="Federated and pooled estimates", note=note, formats=small))
+
+    def provenance(self) -> Section:
+        """From what this report was made."""
+        facts: dict[str, str] = {
+            "Study files, sha256": self.study.digest,
+            "Results file, sha256": str(sha256_of(self.results_file)),
+            "Questions in the exchange": formats.count(len(self.ledger.questions())),
+        }
+        if self.run_folder is not None:
+            facts |= _run_facts(self.run_folder / "manifest.json")
+        frame = pd.DataFrame({"What": list(facts), "Value": list(facts.values())})
+        return Section(table(frame, caption="Provenance"))
+
+    def _answers(self, site: str) -> list[Any]:
+        answers = (self.ledger.answer(site, q) for q in self.ledger.questions())
+        return [a for a in answers if a is not None]
+
+    def _title_of(self, name: str) -> str:
+        titles = {c.name: c.title for c in self.study.curves} | {m.name: m.title for m in self.study.models}
+        return titles.get(name, name)
+
+    def _curve(self, spec: CurveSpec) -> list[Any]:
+        heading = f"<h3>{escape(spec.title)}</h3>"
+        curve = self.found[spec.name]
+        if not isinstance(curve, Curve):
+            return [heading, curve]
+        unit = curve.unit or "time"
+        picture = figure(
+            survival_plot(curve.frame, unit=unit, outcome=spec.title.partition(" by ")[0]),
+            alt=_curve_alt(spec, curve),
+            caption=f"{spec.title}, Kaplan–Meier with {curve.level:.0%} intervals and numbers at risk ({curve.status}).",
+            data=curve.frame,
+        )
+        medians = pd.DataFrame(
+            {
+                "Group": curve.medians["group"],
+                f"Median ({unit})": [formats.estimate(m) for m in curve.medians["median"]],
+                f"{curve.level:.0%} interval": [
+                    f"{formats.estimate(a)} to {formats.estimate(b)}"
+                    for a, b in zip(curve.medians["conf_low"], curve.medians["conf_high"], strict=True)
+                ],
+            }
+        )
+        note = f"Status: {curve.status}. A dash: not reached."
+        if curve.status != "exact":
+            note += " Medians are interpolated within a cell of the grid; the error is less than its width."
+        return [
+            heading,
+            picture,
+            table(medians, caption=f"Median: {spec.title}", note=note),
+            _paragraph(spec.note),
+        ]
+
+    def _model(self, spec: ModelSpec) -> list[Any]:
+        heading = f"<h3>{escape(_model_title(spec))}</h3>"
+        fit = self.found[spec.name]
+        if not isinstance(fit, Fit):
+            return [heading, fit]
+        labels = term_labels(fit.formula, self.study.codebook, intercept=fit.kind == "logistic")
+        effects = fit.tidy(exponentiate=True)
+        effects = effects[effects["term"] != "Intercept"]
+        picture = figure(
+            forest_plot(effects, effect=fit.effect, labels=labels, level=fit.level),
+            alt=_model_alt(fit, effects, labels),
+            caption=f"{spec.title}: {fit.effect.lower()}s with {fit.level:.0%} intervals.",
+            data=effects.assign(term=[labels[t] for t in effects["term"]]),
+        )
+        return [heading, _sizes(spec, fit), picture, _effect_table(spec, fit, labels), _paragraph(spec.note)]
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>" if text else ""
+
+
+def _model_title(spec: ModelSpec) -> str:
+    return spec.title + (" (primary analysis)" if spec.primary else "")
+
+
+def _method(spec: ModelSpec) -> str:
+    if spec.kind == "logistic":
+        return "Logistic regression"
+    strata = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
+    own = ["site", *strata] if spec.baseline == "site" else strata
+    stratified = f", baseline hazard by {' and '.join(own)}" if own else ", one baseline hazard"
+    return f"Cox regression ({spec.ties.capitalize()} ties{stratified})"
+
+
+def _sizes(spec: ModelSpec, fit: Fit) -> str:
+    facts = fit.glance().iloc[0]
+    text = (
+        f"{_method(spec)}: {formats.count(fit.n)} patients, {formats.count(fit.n_event)} events"
+        + (f", {formats.count(fit.dropped)} rows dropped for empty cells" if fit.dropped else "")
+        + f". Likelihood ratio test {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {_p(facts['lr_p_value'])}. "
+        f"Equal to the pooled fit ({fit.status}) after {fit.rounds} rounds."
+    )
+    return f"<p>{escape(text)}</p>"
+
+
+def _p(value: float) -> str:
+    text = formats.p_value(value)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _effect_table(spec: ModelSpec, fit: Fit, labels: dict[str, str]) -> Table:
+    tidy = fit.tidy(exponentiate=True)
+    frame = pd.DataFrame(
+        {
+            "Term": [labels[t] for t in tidy["term"]],
+            f"{fit.effect} ({fit.level:.0%} interval)": [
+                formats.interval(e, a, b)
+                for e, a, b in zip(tidy["estimate"], tidy["conf_low"], tidy["conf_high"], strict=True)
+            ],
+            "p": [formats.p_value(p) for p in tidy["p_value"]],
+        }
+    )
+    if fit.kind == "logistic":
+        frame.loc[tidy["term"] == "Intercept", "Term"] = "Intercept (odds)"
+    return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: Wald test.")
+
+
+def _curve_alt(spec: CurveSpec, curve: Curve) -> str:
+    medians = ", ".join(
+        f"{g} {formats.estimate(m)} {curve.unit}" if pd.notna(m) else f"{g} not reached"
+        for g, m in zip(curve.medians["group"], curve.medians["median"], strict=True)
+    )
+    return f"{spec.title}: step curves falling from 100 %. Medians: {medians}."
+
+
+def _model_alt(fit: Fit, effects: pd.DataFrame, labels: dict[str, str]) -> str:
+    clear = effects[effects["p_value"] < 1 - fit.level]
+    said = "; ".join(
+        f"{labels[t]} {formats.estimate(e)}" for t, e in zip(clear["term"], clear["estimate"], strict=True)
+    )
+    return f"Forest plot of {len(effects)} {fit.effect.lower()}s. Intervals that exclude 1: {said or 'none'}."
+
+
+def _wide_table(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 as a paper prints it: one column a group, one line a level or a number."""
+    rows: list[dict[str, Any]] = []
+    for name, part in frame.groupby("variable", sort=False):
+        variable = study.codebook[str(name)]
+        smd = part["smd"].iloc[0]
+        heading = variable.title + (f", SMD {smd:.2f}" if pd.notna(smd) else "")
+        groups = list(dict.fromkeys(part["group"]))
+        for level, cells in part.groupby("level", sort=False):
+            line = cells.set_index("group")
+            if level:
+                shown = {
+                    g: f"{formats.count(line.loc[g, 'n'])} ({formats.percent(line.loc[g, 'percent'] / 100)})"
+                    for g in groups
+                }
+                rows.append({"variable": heading, "Characteristic": variable.level_label(str(level))} | shown)
+                continue
+            rows.append(
+                {"variable": heading, "Characteristic": "Mean (SD)"}
+                | {g: _mean_sd(line.loc[g]) for g in groups}
+            )
+            rows.append(
+                {"variable": heading, "Characteristic": "Median [quartiles]"}
+                | {g: _median(line.loc[g]) for g in groups}
+            )
+        missing = part.drop_duplicates("group").set_index("group")["missing"]
+        if missing.sum():
+            rows.append(
+                {"variable": heading, "Characteristic": "Missing"}
+                | {g: formats.count(missing[g]) for g in groups}
+            )
+    return pd.DataFrame(rows)
+
+
+def _mean_sd(line: pd.Series) -> str:
+    return f"{_plain(line['mean'])} ({_plain(line['sd'])})"
+
+
+def _median(line: pd.Series) -> str:
+    if pd.isna(line["median"]):
+        return "not released"
+    quartiles = " to ".join(_plain(line[q]) for q in ("q1", "q3"))
+    return f"{_plain(line['median'])} [{quartiles}]"
+
+
+def _plain(value: float) -> str:
+    """A measurement without thousands separators: a year is not 2,020."""
+    return formats.estimate(value).replace(",", "")
+
+
+def _run_facts(manifest: Path) -> dict[str, str]:
+    if not manifest.is_file():
+        return {}
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    made = content.get("made_from", {})
+    git = made.get("git") or {}
+    facts = {
+        "Run": content.get("run", ""),
+        "Started": content.get("started", ""),
+        "fedstats": made.get("fedstats") or "",
+    }
+    if git.get("commit"):
+        facts["Commit"] = git["commit"] + (" (with uncommitted changes)" if git.get("dirty") else "")
+    facts |= {"Code, sha256": made.get("code_sha256", ""), "Lock file, sha256": made.get("lock_sha256") or ""}
+    facts |= {"Python": made.get("python", ""), "Platform": made.get("platform", "")}
+    facts["Packages"] = ", ".join(f"{k} {v}" for k, v in made.get("packages", {}).items())
+    return {k: str(v) for k, v in facts.items() if v}

@@ -1,0 +1,177 @@
+"""Plots: what is drawn is what the frame says, at the edges as well."""
+
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from fedstats.reporting import forest_plot, survival_plot
+from fedstats.reporting.measure import spread
+from fedstats.reporting.palette import COLOURS, DASHES, MARKERS
+from fedstats.reporting.survival_drawing import numbers_at_risk
+from fedstats.reporting.ticks import ratio_ticks, time_ticks
+from tests.reporting.sample_report import effects, survival_curve
+
+SCRIPT = "<script>alert('$x_1$')</script> with a label that is much longer than one would like it to be"
+
+
+def words(axes):
+    found = [text.get_text() for child in (axes, *axes.child_axes) for text in child.texts]
+    return " | ".join(" ".join(text.split()) for text in found)
+
+
+def drawn(axes):
+    """Draw it for good: problems with fonts and layout show only then."""
+    axes.get_figure(root=True).savefig(io.BytesIO(), format="png", bbox_inches="tight")
+    return axes
+
+
+@pytest.mark.parametrize("n_groups", [1, 2, 5, 9])
+def test_survival_curves_of_one_to_many_groups(n_groups):
+    groups = (SCRIPT, *(f"group {i}" for i in range(1, n_groups)))
+    axes = drawn(survival_plot(survival_curve(groups), title="By group"))
+    assert ("script" in words(axes)) == (n_groups > 1)
+    assert "Number at risk" in words(axes)
+    assert axes.get_ylim() == (0, 1)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["0%", "25%", "50%", "75%", "100%"]
+
+
+def test_steps_and_bands_are_those_of_the_frame():
+    curve = survival_curve(("a", "b"))
+    axes = survival_plot(curve)
+    for line, (_, rows) in zip(axes.lines, curve.groupby("group"), strict=False):
+        assert line.get_drawstyle() == "steps-post"
+        np.testing.assert_array_equal(line.get_xydata(), rows[["time", "estimate"]])
+    assert len(axes.collections) == 2
+    assert axes.lines[0].get_linestyle() != axes.lines[1].get_linestyle()
+    assert axes.lines[0].get_color() != axes.lines[1].get_color()
+
+
+def test_numbers_at_risk_are_carried_to_the_tick():
+    rows = pd.DataFrame({"time": [0.0, 2.0, 5.0], "n_risk": [10, 8, 3]})
+    assert numbers_at_risk(rows, [0, 1, 2, 3, 5, 6]) == [10, 8, 8, 3, 3, 0]
+    axes = survival_plot(survival_curve(("a", "b"), n=1200))
+    assert "1,200" in words(axes)
+    assert "Number at risk" not in words(survival_plot(survival_curve(("a",)), risk_table=False))
+
+
+def test_missing_bounds_and_protected_counts_are_not_invented():
+    curve = survival_curve(("a", "b"))
+    curve.loc[curve["time"] > 12, ["conf_low", "conf_high"]] = np.nan
+    curve["n_risk"] = curve["n_risk"].astype(float).where(curve["n_risk"] >= 11)
+    assert "–" in words(drawn(survival_plot(curve)))
+    curve.loc[curve["time"] > 20, "estimate"] = np.nan
+    drawn(survival_plot(curve))
+
+
+def test_a_plot_can_be_drawn_into_axes_and_leaves_settings_alone():
+    before, canvas = dict(mpl.rcParams), (figure := Figure()).canvas
+    axes = figure.add_subplot()
+    assert survival_plot(survival_curve(("a", "b")), ax=axes) is axes
+    assert forest_plot(effects(("x", "y")), ax=figure.add_subplot(1, 2, 1)).get_figure() is figure
+    assert figure.canvas is canvas
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("end", "unit", "ticks"),
+    [
+        (31, "months", [0, 6, 12, 18, 24, 30]),
+        (8, "months", [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (1022, "days", [0, 180, 360, 540, 720, 900]),
+        (4, "years", [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4]),
+        (37, "cycles", [0, 5, 10, 15, 20, 25, 30, 35]),
+        (0.4, "months", [0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4]),
+    ],
+)
+def test_times_are_ticked_as_people_count(end, unit, ticks):
+    assert time_ticks(end, unit) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(
+    "span", [(0.9, 1.1), (0.5, 2), (0.97, 1.02), (1e-3, 1e3), (0.2, 30), (0.8, 1.25), (1.2, 1.3)]
+)
+def test_ratios_are_ticked_at_round_numbers_with_one_among_them(span):
+    ticks = ratio_ticks(*span)
+    assert 2 < len(ticks) <= 9
+    assert ticks == sorted(set(ticks))
+    assert (1.0 in ticks) == (span[0] <= 1 <= span[1])
+
+
+@pytest.mark.parametrize("n_terms", [1, 3, 25])
+def test_a_forest_of_one_to_many_terms(n_terms):
+    terms = (SCRIPT, *(f"term {i}" for i in range(1, n_terms)))
+    frame = effects(terms)
+    axes = drawn(forest_plot(frame, labels={"term 1": "Female sex"}, title="Effects"))
+    assert "<script>alert('$x_1$')</script>" in words(axes).replace(" ", "")
+    assert ("Female sex" in words(axes)) == (n_terms > 1)
+    assert "Hazard ratio (95% CI)" in words(axes)
+    low, high = axes.get_xlim()
+    assert low < frame["conf_low"].min() < frame["conf_high"].max() < high
+    assert axes.get_xscale() == "log"
+
+
+def test_models_stand_side_by_side_with_markers_of_their_own():
+    models = {"Unadjusted": effects(("x", "y")), "Adjusted": effects(("y", "z"), seed=9)}
+    axes = drawn(forest_plot(models, effect="Odds ratio", level=0.9))
+    markers = {line.get_marker() for line in axes.lines} - {"None", None, ""}
+    assert len(markers) == 2
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(models)
+    assert "Odds ratio (90% CI)" in words(axes)
+    assert "lower odds" in words(axes)
+
+
+def test_what_is_not_estimated_is_said_and_what_is_endless_gets_an_arrow():
+    frame = effects(("a", "b", "c", "d", "Intercept"))
+    frame.loc[0, ["estimate", "conf_low", "conf_high"]] = np.nan
+    frame.loc[1, ["conf_low", "conf_high"]] = np.nan
+    frame.loc[2, ["conf_low", "conf_high"]] = [0, np.inf]
+    frame.loc[3, ["estimate", "conf_low", "conf_high"]] = [np.inf, 0, np.inf]
+    axes = drawn(forest_plot(frame))
+    assert words(axes).count("not estimated") == 3
+    assert "∞" in words(axes)
+    assert "Intercept" not in words(axes)
+    assert [line.get_marker() for line in axes.lines].count(">") == 1
+    assert [line.get_marker() for line in axes.lines].count("<") == 1
+
+
+def test_an_estimate_far_outside_does_not_squeeze_the_others():
+    frame = effects(("a", "b", "c"))
+    frame.loc[0, ["estimate", "conf_low", "conf_high"]] = [4e8, 1e-9, 1e30]
+    low, high = drawn(forest_plot(frame)).get_xlim()
+    assert 0.01 < low < high < 100
+
+
+CURVE, FOREST = survival_curve(("a",)), effects(("x",))
+
+
+@pytest.mark.parametrize(
+    ("draw", "says"),
+    [
+        (lambda: survival_plot(CURVE.iloc[:0]), "A survival plot has nothing to draw: its frame has no rows"),
+        (lambda: survival_plot(CURVE.drop(columns=["n_risk"])), "missing: n_risk"),
+        (lambda: survival_plot(CURVE.iloc[:1]), "at least one time after 0"),
+        (lambda: forest_plot(FOREST.iloc[:0]), "A forest plot has nothing to draw: its frame has no rows"),
+        (lambda: forest_plot({}), "there is no model"),
+        (lambda: forest_plot(FOREST.drop(columns=["conf_low"])), "missing: conf_low"),
+        (lambda: forest_plot(FOREST.assign(term="Intercept")), "an intercept only"),
+    ],
+)
+def test_nothing_to_draw_is_said_in_one_sentence(draw, says):
+    with pytest.raises(ValueError, match=says) as refused:
+        draw()
+    assert str(refused.value).count(". ") == 0
+
+
+def test_labels_move_apart_and_no_further():
+    assert spread([0.5, 0.5], [0.1, 0.1], 0, 1) == pytest.approx([0.6, 0.5])
+    assert spread([0.0, 0.9], [0.1, 0.1], 0, 1) == pytest.approx([0.05, 0.9])
+    crowded = spread([0.97, 0.98, 0.99], [0.2, 0.2, 0.2], 0, 1)
+    assert crowded == pytest.approx([0.5, 0.7, 0.9])
+
+
+def test_no_two_groups_share_a_look():
+    assert len(set(COLOURS)) == len(set(map(str, DASHES))) == len(set(MARKERS)) == 7
