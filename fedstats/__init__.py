@@ -6,6 +6,7 @@ from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused
 from fedstats.contract.federation import Federation, SiteRefused, Waiting
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query, QueryError
+from fedstats.contract.results import Curve, Fit, NotAvailable, Table
 from fedstats.federations.answering import asked, open_questions, review, send, serve
 from fedstats.federations.folder import Folder, SiteMissing
 from fedstats.federations.in_process import InProcess
@@ -25,15 +26,18 @@ __version__ = "0.1.0"
 __all__ = [
     "Aggregate",
     "Codebook",
+    "Curve",
     "DataError",
     "DisclosurePolicy",
     "DisclosureRefused",
     "Federation",
+    "Fit",
     "Folder",
     "FormulaError",
     "InProcess",
     "Ledger",
     "LedgerMismatch",
+    "NotAvailable",
     "NotConverged",
     "Query",
     "QueryError",
@@ -44,6 +48,7 @@ __all__ = [
     "SiteRefused",
     "Study",
     "StudyError",
+    "Table",
     "Waiting",
     "asked",
     "cox",

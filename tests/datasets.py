@@ -1,0 +1,120 @@
+"""Public data sets that the tests share, and how their rows are dealt to sites.
+
+``tests/reference/write_datasets.py`` writes these very frames for R, so both languages fit the same numbers.
+"""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from lifelines import datasets as lifelines_data
+from statsmodels.datasets import fair as fair_data
+from statsmodels.datasets import spector as spector_data
+
+#: Mean length of a month in days; 30.4375 = 487 / 16 is exact in binary, and so are its multiples.
+MONTH = 30.4375
+
+
+@cache
+def lung_all() -> pd.DataFrame:
+    """NCCTG advanced lung cancer, all 228 patients, empty cells included."""
+    frame = lifelines_data.load_lung()[["inst", "time", "status", "age", "sex", "ph.ecog"]]
+    return frame.assign(weight=1 + np.arange(1, len(frame) + 1) % 3)
+
+
+@cache
+def lung() -> pd.DataFrame:
+    """The 226 patients complete on institution, age, sex and ECOG, with columns derived from these."""
+    frame = lung_all().dropna().reset_index(drop=True)
+    institution = pd.factorize(frame["inst"], sort=True)[0]
+    return frame.assign(
+        ecog3=frame["ph.ecog"].map({0.0: "0", 1.0: "1", 2.0: "2+", 3.0: "2+"}),
+        age_effect=0.01 * frame["age"],
+        age_far=frame["age"] + 1e8,
+        age_large=frame["age"] * 1e6,
+        month_end=MONTH * np.ceil(frame["time"] / MONTH),
+        site2=1 + institution % 2,
+        site4=1 + institution % 4,
+        site9=1 + institution % 9,
+    )
+
+
+@cache
+def heart() -> pd.DataFrame:
+    """Stanford heart transplants as (start, stop], several rows a patient; invented centres and weights."""
+    frame = lifelines_data.load_stanford_heart_transplants()
+    return frame.assign(
+        centre=1 + frame["id"] % 9,
+        weight=1 + frame["id"] % 3,
+        cell_start=30 * np.floor(frame["start"] / 30),
+        cell_stop=30 * np.ceil(frame["stop"] / 30),
+    )
+
+
+@cache
+def rossi() -> pd.DataFrame:
+    """Recidivism of 432 released prisoners, heavily tied weeks; invented centres."""
+    frame = lifelines_data.load_rossi()
+    return frame.assign(centre=1 + np.arange(len(frame)) % 9)
+
+
+@cache
+def gbsg2() -> pd.DataFrame:
+    """German Breast Cancer Study Group 2: 686 women, three factors held as text."""
+    return lifelines_data.load_gbsg2()
+
+
+@cache
+def leukemia() -> pd.DataFrame:
+    """Remission of 42 patients with leukaemia: few rows, many ties."""
+    return lifelines_data.load_leukemia()
+
+
+@cache
+def spector() -> pd.DataFrame:
+    """Effect of a teaching method on 32 students' grades."""
+    return spector_data.load_pandas().data
+
+
+@cache
+def fair() -> pd.DataFrame:
+    """Fair's survey of 6366 women; the outcome is any affair."""
+    frame = fair_data.load_pandas().data
+    return frame.assign(affair=(frame["affairs"] > 0).astype(int)).drop(columns="affairs")
+
+
+#: Every data set that R reads, by name.
+DATASETS = {
+    "lung": lung,
+    "heart": heart,
+    "rossi": rossi,
+    "gbsg2": gbsg2,
+    "leukemia": leukemia,
+    "spector": spector,
+    "fair": fair,
+}
+
+
+def split(
+    frame: pd.DataFrame, k: int, seed: int | None = None, by: str | None = None
+) -> dict[str, pd.DataFrame]:
+    """Deal a frame to ``k`` sites.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    k : int
+        Number of sites; 1 is the pooled analysis.
+    seed : int, optional
+        Deal at random and shuffle the rows; None: deal in turn and leave the rows in order.
+    by : str, optional
+        Column whose groups stay together at one site (strata, clusters); None: every row by itself.
+    """
+    unit = np.arange(len(frame)) if by is None else pd.factorize(frame[by], sort=True)[0]
+    order = np.arange(len(frame))
+    if seed is not None:
+        random = np.random.default_rng(seed)
+        unit = random.permutation(unit.max() + 1)[unit]
+        order = random.permutation(order)
+    site = unit % k
+    return {f"site{j + 1}": frame.iloc[order[site[order] == j]].reset_index(drop=True) for j in range(k)}

@@ -1,0 +1,339 @@
+# Reference values for tests/reference, computed by R on the tests' own data sets. From the root of the repository:
+#
+#   Rscript tests/reference/make_reference.R
+#
+# writes tests/reference/reference.json (needs survival, sandwich and jsonlite; PYTHON names another interpreter than
+# that of .venv). R is needed to remake the values, not to run the tests.
+#
+# One line below is one case. It states the question in fedstats' words, formula and options; R's formula is derived
+# from them: C(x) is factor(x), strata and offset are added as terms. So the JSON holds both sides of a comparison.
+#   split  column whose groups stay at one site (strata, clusters), NULL: any row may go to any site
+#   sites  numbers of sites to split into
+# Every fit must be a maximum to 1e-12: one more Newton step from it may move nothing (see `settled`).
+
+suppressPackageStartupMessages({
+  library(survival)
+  library(sandwich)
+  library(jsonlite)
+})
+options(warn = 2)
+
+folder <- tempfile("datasets")
+dir.create(folder)
+python <- Sys.getenv("PYTHON", ".venv/bin/python")
+stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
+paths <- list.files(folder, full.names = TRUE)
+datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
+
+none <- setNames(list(), character())
+many <- c(1, 2, 4, 9)
+few <- c(1, 4) # options of a shared baseline, which costs more to fit; the plain cases have every split
+# coxph.control warns that eps is below the tolerance for pivots; that one is about rank, and no fit here lacks rank
+control_cox <- function(iter.max) suppressWarnings(coxph.control(eps = 1e-14, iter.max = iter.max))
+tight_glm <- glm.control(epsilon = 1e-14, maxit = 50)
+
+
+# From fedstats' words to R's, and back ----------------------------------------------------------
+
+r_formula <- function(formula, strata = NULL, offset = NULL) {
+  added <- c(if (length(strata)) sprintf("strata(%s)", paste(strata, collapse = ", ")), sprintf("offset(%s)", offset))
+  as.formula(paste(c(gsub("\\bC\\(", "factor(", formula, perl = TRUE), added), collapse = " + "))
+}
+
+term_names <- function(names) {
+  names <- sub("^\\(Intercept\\)$", "Intercept", names)
+  gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", names)
+}
+
+# Coefficients, standard errors and covariance under fedstats' names.
+estimates <- function(beta, vcov) {
+  terms <- term_names(names(beta))
+  list(terms = terms, coef = unname(beta), se = unname(sqrt(diag(vcov))), vcov = unname(vcov))
+}
+
+# All coefficients at once. coxph's own wald.test drops a coefficient whose variance is tiny beside the others'
+# (1e-16 for age * 1e6), so it is computed from z values and correlations.
+wald <- function(beta, vcov) {
+  z <- beta / sqrt(diag(vcov))
+  drop(crossprod(z, solve(cov2cor(vcov), z)))
+}
+
+settled <- function(beta, next_beta, vcov) {
+  left <- max(abs(next_beta - beta) / pmax(sqrt(diag(vcov)), abs(beta)))
+  if (left > 1e-12) stop("not yet at the maximum: one more step moves it by ", left)
+}
+
+
+# Cox regression ---------------------------------------------------------------------------------
+
+# `surv` and `strata` are given where R has to be told otherwise than fedstats: a time that is moved to its
+# grid cell in the data, or the site as a stratum.
+cox_case <- function(data, formula, options = none, split = NULL, sites = many, surv = NULL,
+                     strata = options$strata) {
+  frame <- datasets[[data]]
+  asked <- if (is.null(surv)) formula else sub("^[^~]*", paste(surv, ""), formula)
+  model <- r_formula(asked, strata, options$offset)
+  arguments <- list(
+    formula = model, data = frame, ties = options$ties, control = control_cox(50),
+    robust = isTRUE(options$robust) || !is.null(options$cluster)
+  )
+  if (!is.null(options$weights)) arguments$weights <- frame[[options$weights]]
+  if (!is.null(options$cluster)) arguments$cluster <- frame[[options$cluster]]
+  fit <- do.call(coxph, arguments)
+  once_more <- do.call(coxph, modifyList(arguments, list(init = coef(fit), control = control_cox(1))))
+  settled(coef(fit), coef(once_more), vcov(fit))
+  c(
+    list(data = data, formula = formula, options = options, split = split, sites = I(sites), r = deparse1(model)),
+    estimates(coef(fit), vcov(fit)),
+    list(
+      loglik_null = fit$loglik[1], loglik = fit$loglik[2], n = fit$n, n_event = fit$nevent,
+      score_statistic = fit$score, wald_statistic = wald(coef(fit), vcov(fit)), aic = AIC(fit), bic = BIC(fit)
+    )
+  )
+}
+
+surv_lung <- "Surv(time, status) ~"
+lung3 <- paste(surv_lung, "age + sex + ph.ecog")
+lung_factor <- paste(surv_lung, "age + sex + C(ecog3)")
+lung_months <- 30.4375 * seq_len(ceiling(max(datasets$lung$time) / 30.4375))
+heart4 <- "Surv(start, stop, event) ~ age + year + surgery + transplant"
+heart_cells <- 30 * seq_len(ceiling(max(datasets$heart$stop) / 30))
+rossi7 <- "Surv(week, arrest) ~ fin + age + race + wexp + mar + paro + prio"
+gbsg2_all <- "Surv(time, cens) ~ C(horTh) + age + C(menostat) + tsize + C(tgrade) + pnodes + progrec + estrec"
+leukemia3 <- "Surv(t, status) ~ sex + logWBC + Rx"
+
+shared <- function(ties = "efron", ...) list(baseline = "shared", ties = ties, ...)
+by_site <- function(ties = "efron", ...) list(ties = ties, ...)
+
+cox <- list(
+  "lung, shared, Efron" = cox_case("lung", lung3, shared()),
+  "lung, shared, Breslow" = cox_case("lung", lung3, shared("breslow")),
+  "lung, strata inst, Efron" = cox_case("lung", lung3, by_site(strata = "inst"), split = "inst"),
+  "lung, strata inst, Breslow" = cox_case("lung", lung3, by_site("breslow", strata = "inst"), split = "inst"),
+  "lung, a stratum a site, 1" = cox_case("lung", lung3, by_site(), sites = 1),
+  "lung, a stratum a site, 2" = cox_case("lung", lung3, by_site(), "site2", 2, strata = "site2"),
+  "lung, a stratum a site, 4" = cox_case("lung", lung3, by_site(), "site4", 4, strata = "site4"),
+  "lung, a stratum a site, 9" = cox_case("lung", lung3, by_site(), "site9", 9, strata = "site9"),
+  "lung, a stratum a site, 4, Breslow" = cox_case("lung", lung3, by_site("breslow"), "site4", 4, strata = "site4"),
+  "lung, factor, shared" = cox_case("lung", lung_factor, shared()),
+  "lung, factor, strata inst" = cox_case("lung", lung_factor, by_site(strata = "inst"), split = "inst"),
+  "lung, interaction, shared" = cox_case("lung", paste(lung3, "+ age:sex"), shared(), sites = few),
+  "lung, interaction, strata inst" =
+    cox_case("lung", paste(lung3, "+ age:sex"), by_site(strata = "inst"), split = "inst"),
+  "lung, factor by number, shared" = cox_case("lung", paste(lung_factor, "+ age:C(ecog3)"), shared(), sites = few),
+  "lung, weights, shared, Efron" = cox_case("lung", lung3, shared(weights = "weight")),
+  "lung, weights, shared, Breslow" = cox_case("lung", lung3, shared("breslow", weights = "weight"), sites = few),
+  "lung, weights, strata inst, Efron" =
+    cox_case("lung", lung3, by_site(strata = "inst", weights = "weight"), split = "inst"),
+  "lung, weights, strata inst, Breslow" =
+    cox_case("lung", lung3, by_site("breslow", strata = "inst", weights = "weight"), split = "inst"),
+  "lung, offset, shared" =
+    cox_case("lung", paste(surv_lung, "sex + ph.ecog"), shared(offset = "age_effect"), sites = few),
+  "lung, offset, strata inst" =
+    cox_case("lung", paste(surv_lung, "sex + ph.ecog"), by_site(strata = "inst", offset = "age_effect"), "inst"),
+  "lung, robust, shared, Efron" = cox_case("lung", lung3, shared(robust = TRUE), sites = few),
+  "lung, robust, shared, Breslow" = cox_case("lung", lung3, shared("breslow", robust = TRUE), sites = few),
+  "lung, robust, strata inst" = cox_case("lung", lung3, by_site(strata = "inst", robust = TRUE), split = "inst"),
+  "lung, robust, weights, shared, Efron" =
+    cox_case("lung", lung3, shared(weights = "weight", robust = TRUE), sites = few),
+  "lung, robust, weights, shared, Breslow" =
+    cox_case("lung", lung3, shared("breslow", weights = "weight", robust = TRUE), sites = few),
+  "lung, robust, weights, strata inst" =
+    cox_case("lung", lung3, by_site(strata = "inst", weights = "weight", robust = TRUE), split = "inst"),
+  "lung, robust, weights, a stratum a site, 4" =
+    cox_case("lung", lung3, by_site(weights = "weight", robust = TRUE), "site4", 4, strata = "site4"),
+  "lung, cluster inst, shared" = cox_case("lung", lung3, shared(cluster = "inst"), split = "inst"),
+  "lung, cluster inst, weights, shared" =
+    cox_case("lung", lung3, shared(cluster = "inst", weights = "weight"), split = "inst", sites = few),
+  "lung, cluster inst, strata site4" =
+    cox_case("lung", lung3, by_site(strata = "site4", cluster = "inst"), split = "site4", sites = c(1, 2, 4)),
+  "lung, age + 1e8, shared" = cox_case("lung", paste(surv_lung, "age_far + sex + ph.ecog"), shared(), sites = few),
+  "lung, age + 1e8, strata inst" =
+    cox_case("lung", paste(surv_lung, "age_far + sex + ph.ecog"), by_site(strata = "inst"), split = "inst"),
+  "lung, age * 1e6, shared" = cox_case("lung", paste(surv_lung, "age_large + sex + ph.ecog"), shared(), sites = few),
+  "lung, age * 1e6, strata inst" =
+    cox_case("lung", paste(surv_lung, "age_large + sex + ph.ecog"), by_site(strata = "inst"), split = "inst"),
+  "lung, monthly cells, Efron" =
+    cox_case("lung", lung3, shared(grid = I(lung_months)), surv = "Surv(month_end, status)"),
+  "lung, monthly cells, Breslow" =
+    cox_case("lung", lung3, shared("breslow", grid = I(lung_months)), surv = "Surv(month_end, status)"),
+  "lung, monthly cells, weights, robust" = cox_case(
+    "lung", lung3, shared(grid = I(lung_months), weights = "weight", robust = TRUE),
+    surv = "Surv(month_end, status)", sites = few
+  ),
+  "lung, monthly cells, strata sex" = cox_case(
+    "lung", paste(surv_lung, "age + ph.ecog"), shared(grid = I(lung_months), strata = "sex"),
+    surv = "Surv(month_end, status)", sites = few
+  ),
+  "heart, shared, Efron" = cox_case("heart", heart4, shared()),
+  "heart, shared, Breslow" = cox_case("heart", heart4, shared("breslow")),
+  "heart, strata centre, Efron" = cox_case("heart", heart4, by_site(strata = "centre"), split = "centre"),
+  "heart, strata centre, Breslow" =
+    cox_case("heart", heart4, by_site("breslow", strata = "centre"), split = "centre"),
+  "heart, strata centre, cluster id" =
+    cox_case("heart", heart4, by_site(strata = "centre", cluster = "id"), split = "centre"),
+  "heart, strata surgery, shared" =
+    cox_case("heart", "Surv(start, stop, event) ~ age + year + transplant", shared(strata = "surgery"), sites = few),
+  "heart, cluster id, shared, Breslow" = cox_case("heart", heart4, shared("breslow", cluster = "id"), split = "id"),
+  "heart, cluster id, weights, shared" =
+    cox_case("heart", heart4, shared(cluster = "id", weights = "weight"), split = "id", sites = few),
+  "heart, 30-day cells" =
+    cox_case("heart", heart4, shared(grid = I(heart_cells)), surv = "Surv(cell_start, cell_stop, event)"),
+  "rossi, shared, Efron" = cox_case("rossi", rossi7, shared()),
+  "rossi, shared, Breslow" = cox_case("rossi", rossi7, shared("breslow"), sites = few),
+  "rossi, robust, shared" = cox_case("rossi", rossi7, shared(robust = TRUE), sites = few),
+  "rossi, strata race, shared" =
+    cox_case("rossi", sub("race [+] ", "", rossi7), shared(strata = "race"), sites = few),
+  "rossi, strata centre, Efron" = cox_case("rossi", rossi7, by_site(strata = "centre"), split = "centre"),
+  "rossi, robust, strata centre" =
+    cox_case("rossi", rossi7, by_site(strata = "centre", robust = TRUE), split = "centre"),
+  "rossi, strata centre and fin" =
+    cox_case("rossi", sub("fin [+] ", "", rossi7), by_site(strata = c("centre", "fin")), split = "centre"),
+  "gbsg2, factors, shared" = cox_case("gbsg2", gbsg2_all, shared(), sites = few),
+  "gbsg2, strata tgrade, shared" =
+    cox_case("gbsg2", sub(" [+] C[(]tgrade[)]", "", gbsg2_all), shared(strata = "tgrade"), sites = few),
+  "leukemia, shared, Efron" = cox_case("leukemia", leukemia3, shared()),
+  "leukemia, shared, Breslow" = cox_case("leukemia", leukemia3, shared("breslow"))
+)
+
+
+# Logistic regression ----------------------------------------------------------------------------
+
+logistic_case <- function(data, formula, options = none, split = NULL, sites = many) {
+  frame <- datasets[[data]]
+  weights <- if (is.null(options$weights)) rep(1, nrow(frame)) else frame[[options$weights]]
+  ask <- function(model, start = NULL) {
+    do.call(glm, list(model, binomial(), frame, weights = weights, start = start, control = tight_glm))
+  }
+  model <- r_formula(formula, NULL, options$offset)
+  # glm's covariance is of the iterate before the last one; started at the maximum, both are the maximum
+  fit <- ask(model, start = coef(ask(model)))
+  settled(coef(fit), coef(ask(model, start = coef(fit))), vcov(fit))
+  null <- ask(update(model, . ~ 1), NULL)
+  if (!is.null(options$offset)) null <- ask(r_formula(sub("~.*", "~ 1", formula), NULL, options$offset), NULL)
+  null <- ask(formula(null), start = coef(null))
+  variance <- if (!is.null(options$cluster)) {
+    vcovCL(fit, cluster = frame[[options$cluster]], type = "HC0", cadjust = FALSE)
+  } else if (isTRUE(options$robust)) {
+    sandwich(fit)
+  } else {
+    vcov(fit)
+  }
+  # Rao's score test: the null residuals regressed on the columns (their scale does not matter), with the null weights
+  x <- model.matrix(fit)
+  x <- sweep(x, 2, apply(abs(x), 2, max), "/")
+  mu <- fitted(null)
+  u <- crossprod(x, weights * (fit$y - mu))
+  score <- drop(crossprod(u, solve(crossprod(x, x * (weights * mu * (1 - mu))), u)))
+  c(
+    list(data = data, formula = formula, options = options, split = split, sites = I(sites), r = deparse1(model)),
+    estimates(coef(fit), variance),
+    list(
+      loglik_null = c(logLik(null)), loglik = c(logLik(fit)), n = nrow(frame), n_event = sum(fit$y),
+      deviance = deviance(fit), score_statistic = score, aic = AIC(fit), bic = BIC(fit)
+    )
+  )
+}
+
+lung_status <- "status ~ age + sex + ph.ecog"
+fair6 <- "affair ~ rate_marriage + age + yrs_married + children + religious + educ"
+
+logistic <- list(
+  "lung" = logistic_case("lung", lung_status),
+  "lung, factor" = logistic_case("lung", "status ~ age + sex + C(ecog3)"),
+  "lung, interaction" = logistic_case("lung", "status ~ age + sex + ph.ecog + age:sex"),
+  "lung, weights" = logistic_case("lung", lung_status, list(weights = "weight")),
+  "lung, offset" = logistic_case("lung", "status ~ sex + ph.ecog", list(offset = "age_effect")),
+  "lung, weights and offset" =
+    logistic_case("lung", "status ~ sex + ph.ecog", list(weights = "weight", offset = "age_effect")),
+  "lung, robust" = logistic_case("lung", lung_status, list(robust = TRUE)),
+  "lung, robust, weights" = logistic_case("lung", lung_status, list(robust = TRUE, weights = "weight")),
+  "lung, cluster inst" = logistic_case("lung", lung_status, list(cluster = "inst"), split = "inst"),
+  "lung, cluster inst, weights" =
+    logistic_case("lung", lung_status, list(cluster = "inst", weights = "weight"), split = "inst"),
+  "lung, age * 1e6" = logistic_case("lung", "status ~ age_large + sex + ph.ecog"),
+  "rossi" = logistic_case("rossi", "arrest ~ fin + age + race + wexp + mar + paro + prio"),
+  "rossi, cluster centre" =
+    logistic_case("rossi", "arrest ~ fin + age + prio", list(cluster = "centre"), split = "centre"),
+  "gbsg2, factors" = logistic_case("gbsg2", "cens ~ C(horTh) + age + C(menostat) + C(tgrade) + pnodes"),
+  "spector" = logistic_case("spector", "GRADE ~ GPA + TUCE + PSI"),
+  "fair" = logistic_case("fair", fair6),
+  "fair, robust" = logistic_case("fair", fair6, list(robust = TRUE)),
+  "fair, factor" = logistic_case("fair", "affair ~ C(rate_marriage) + age + yrs_married + religious")
+)
+
+
+# Kaplan-Meier -----------------------------------------------------------------------------------
+
+# survfit has a row at every time at which someone leaves; fedstats may have more (other groups' times).
+kaplan_meier_case <- function(data, formula, conf_types) {
+  fits <- lapply(setNames(conf_types, conf_types), function(type) {
+    survfit(as.formula(formula), datasets[[data]], conf.type = type)
+  })
+  tables <- lapply(fits, summary, censored = TRUE)
+  curve <- tables[[1]]
+  group <- if (is.null(curve$strata)) rep("all", length(curve$time)) else sub("^[^=]*=", "", curve$strata)
+  medians <- lapply(fits, function(fit) {
+    rows <- lapply(quantile(fit, 0.5), function(column) I(c(column)))
+    list(group = I(unique(group)), median = rows$quantile, conf_low = rows$lower, conf_high = rows$upper)
+  })
+  list(
+    data = data, formula = formula, sites = many,
+    group = group, time = curve$time, n_risk = curve$n.risk, n_event = curve$n.event,
+    estimate = curve$surv, std_error = curve$std.err,
+    intervals = lapply(tables, function(table) list(conf_low = table$lower, conf_high = table$upper)),
+    medians = medians
+  )
+}
+
+every_type <- c("log", "log-log", "plain")
+kaplan_meier <- list(
+  "lung by sex" = kaplan_meier_case("lung", "Surv(time, status) ~ sex", every_type),
+  "lung" = kaplan_meier_case("lung", "Surv(time, status) ~ 1", "log"),
+  "heart, delayed entry" = kaplan_meier_case("heart", "Surv(start, stop, event) ~ 1", every_type),
+  "heart, delayed entry, by transplant" =
+    kaplan_meier_case("heart", "Surv(start, stop, event) ~ transplant", every_type),
+  "gbsg2 by hormone therapy" = kaplan_meier_case("gbsg2", "Surv(time, cens) ~ horTh", "log"),
+  "leukemia by treatment" = kaplan_meier_case("leukemia", "Surv(t, status) ~ Rx", every_type)
+)
+
+
+# Out, with every bit ----------------------------------------------------------------------------
+
+# jsonlite writes 15 digits at most; 17 are needed to read the same number back. NULL and NA are null, a vector of
+# length one is a number unless it is marked by I().
+to_json <- function(x, indent = "") {
+  inner <- paste0(indent, " ")
+  wrap <- function(open, items, close) {
+    if (length(items) == 0) return(paste0(open, close))
+    paste0(open, "\n", paste0(inner, items, collapse = ",\n"), "\n", indent, close)
+  }
+  if (is.null(x)) return("null")
+  if (is.matrix(x)) x <- lapply(seq_len(nrow(x)), function(i) I(x[i, ]))
+  if (is.list(x)) {
+    items <- vapply(x, to_json, "", indent = inner)
+    if (is.null(names(x))) return(wrap("[", items, "]"))
+    return(wrap("{", sprintf("%s: %s", vapply(names(x), to_json, ""), items), "}"))
+  }
+  items <- if (is.numeric(x)) sprintf("%.17g", x) else vapply(x, toJSON, "", auto_unbox = TRUE)
+  items[is.na(x)] <- "null"
+  if (length(x) == 1 && !inherits(x, "AsIs")) return(items)
+  line <- paste0("[", paste(items, collapse = ", "), "]")
+  if (nchar(line) < 110) line else paste(strwrap(line, 110, exdent = nchar(inner)), collapse = "\n")
+}
+
+packages <- c("survival", "sandwich", "jsonlite")
+versions <- c(list(R = as.character(getRversion())), lapply(setNames(packages, packages), function(package) {
+  as.character(packageVersion(package))
+}))
+reference <- list(versions = versions, cox = cox, logistic = logistic, kaplan_meier = kaplan_meier)
+path <- "tests/reference/reference.json"
+writeLines(to_json(reference), path)
+
+numbers <- function(x) {
+  if (is.numeric(x)) as.numeric(t(x)) else if (is.list(x)) unlist(lapply(unname(x), numbers)) else NULL
+}
+written <- numbers(reference)
+read_back <- numbers(fromJSON(path, simplifyVector = TRUE, simplifyDataFrame = FALSE))
+stopifnot(identical(written[!is.na(written)], read_back[!is.na(read_back)]))
+cat(length(cox), "Cox,", length(logistic), "logistic and", length(kaplan_meier), "Kaplan-Meier cases in", path, "\n")

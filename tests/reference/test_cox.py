@@ -1,0 +1,78 @@
+"""A federated Cox fit is R's ``coxph`` on the pooled rows, however these are split over sites and ordered.
+
+``baseline="shared"`` is ``coxph`` without the sites; a site baseline with strata nested in sites is ``coxph`` with
+those strata; a site baseline without strata is ``coxph(... + strata(site))``.
+"""
+
+import numpy as np
+import pytest
+
+import fedstats as fs
+from tests.datasets import lung_all
+from tests.reference.comparison import (
+    FIT_TOLERANCE,
+    REFERENCE,
+    agrees,
+    coefficient_differences,
+    covariance_differences,
+    federation,
+    layouts,
+    numbers,
+)
+
+
+@pytest.fixture(scope="module", params=layouts("cox"))
+def fitted(request):
+    """A federated fit beside R's: (fit, case)."""
+    case, k, seed = request.param
+    return fs.cox(federation(case, k, seed), case["formula"], **case["options"]), case
+
+
+def test_coefficients_are_those_of_coxph(fitted):
+    fit, case = fitted
+    assert set(fit.coef.index) == set(case["terms"])
+    assert coefficient_differences(fit, case).max() <= FIT_TOLERANCE
+
+
+def test_standard_errors_and_covariances_are_those_of_coxph(fitted):
+    fit, case = fitted
+    std_error = fit.tidy().set_index("term")["std_error"][case["terms"]].to_numpy()
+    np.testing.assert_allclose(std_error, numbers(case["se"]), rtol=FIT_TOLERANCE)
+    assert covariance_differences(fit, case).max() <= FIT_TOLERANCE
+
+
+def test_log_likelihoods_and_tests_are_those_of_coxph(fitted):
+    fit, case = fitted
+    glance = fit.glance().iloc[0]
+    names = ("loglik", "loglik_null", "score_statistic", "wald_statistic", "aic", "bic")
+    assert {name: glance[name] for name in names if not agrees(glance[name], case[name])} == {}
+
+
+def test_patients_and_events_are_counted_as_by_coxph(fitted):
+    fit, case = fitted
+    glance = fit.glance().iloc[0]
+    assert (glance["n"], glance["n_event"]) == (case["n"], case["n_event"])
+    assert fit.converged
+
+
+def test_the_reference_holds_the_published_stratified_fit_of_lung():
+    case = REFERENCE["cox"]["lung, strata inst, Efron"]
+    assert case["terms"] == ["age", "sex", "ph.ecog"]
+    assert np.round(case["coef"], 12).tolist() == [0.009561341697, -0.547356676849, 0.597253244680]
+
+
+def test_rows_with_an_empty_cell_in_a_column_of_the_model_are_dropped_and_counted():
+    case = REFERENCE["cox"]["lung, strata inst, Efron"]
+    sites = fs.InProcess({"all": lung_all()}, policy=fs.DisclosurePolicy.none())
+    fit = fs.cox(sites, case["formula"], **case["options"])
+    assert fit.glance()["dropped"].item() == 2
+    assert coefficient_differences(fit, case).max() <= FIT_TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["lung, strata inst, Efron", "heart, strata centre, Efron"])
+def test_a_warm_start_ends_at_the_same_fit(name):
+    case = REFERENCE["cox"][name]
+    fit = fs.cox(federation(case, 4, 3), case["formula"], start="pooled", **case["options"])
+    assert coefficient_differences(fit, case).max() <= FIT_TOLERANCE
+    assert agrees(fit.loglik, case["loglik"])
+    assert agrees(fit.glance()["loglik_null"].item(), case["loglik_null"])

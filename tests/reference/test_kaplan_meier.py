@@ -1,0 +1,93 @@
+"""Federated Kaplan-Meier curves are R's ``survfit`` on the pooled rows, split anyhow over sites.
+
+``survfit`` has a row at every time at which someone leaves. A federated curve is made of numbers at risk and of events:
+with delayed entry it has no row at a time without event at which at least as many enter as leave. Its other rows are
+R's, and without delayed entry it has all of them.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fedstats as fs
+from tests.reference.comparison import CURVE_TOLERANCE, REFERENCE, federation, layouts, numbers
+
+CASES = REFERENCE["kaplan_meier"]
+CONF_TYPES = [(name, conf) for name, case in CASES.items() for conf in case["intervals"]]
+WITHOUT_ENTRY = [name for name in CASES if "delayed entry" not in name]
+COLUMNS = ["n_risk", "n_event", "estimate", "std_error", "conf_low", "conf_high"]
+
+
+@pytest.fixture(scope="module", params=layouts("kaplan_meier"))
+def curve(request):
+    """A federated curve beside R's, with intervals on the log scale: (frame, frame)."""
+    case, k, seed = request.param
+    return rows(fs.kaplan_meier(federation(case, k, seed), case["formula"])), reference_rows(case, "log")
+
+
+def rows(fit):
+    """A federated curve by group and time, without its row at time zero."""
+    return fit.tidy().query("time > 0").set_index(["group", "time"])
+
+
+def reference_rows(case, conf_type):
+    """R's curve in the same shape."""
+    columns = {c: numbers(case[c]) for c in ("n_risk", "n_event", "estimate", "std_error")}
+    columns |= {c: numbers(v) for c, v in case["intervals"][conf_type].items()}
+    return pd.DataFrame(columns, index=pd.MultiIndex.from_arrays([case["group"], numbers(case["time"])]))
+
+
+def assert_equal_rows(frame, reference):
+    """Every row of the curve is a row of R's, and equal to it."""
+    assert set(frame.index) <= set(reference.index)
+    for column in COLUMNS:
+        np.testing.assert_allclose(
+            frame[column],
+            reference[column].loc[frame.index],
+            rtol=CURVE_TOLERANCE,
+            atol=CURVE_TOLERANCE,
+            err_msg=column,
+        )
+
+
+def test_every_row_is_a_row_of_survfit(curve):
+    frame, reference = curve
+    assert_equal_rows(frame, reference)
+
+
+def test_there_is_a_row_at_every_time_with_an_event(curve):
+    frame, reference = curve
+    assert set(reference.query("n_event > 0").index) <= set(frame.index)
+
+
+@pytest.mark.parametrize("name", WITHOUT_ENTRY)
+def test_without_delayed_entry_there_is_a_row_at_every_time_of_survfit(name):
+    fit = fs.kaplan_meier(federation(CASES[name], 4, 3), CASES[name]["formula"])
+    assert rows(fit).index.tolist() == reference_rows(CASES[name], "log").index.tolist()
+
+
+@pytest.mark.parametrize(("name", "conf_type"), CONF_TYPES)
+def test_intervals_of_every_type_are_those_of_survfit(name, conf_type):
+    case = CASES[name]
+    fit = fs.kaplan_meier(federation(case, 4, 3), case["formula"], conf_type=conf_type)
+    assert_equal_rows(rows(fit), reference_rows(case, conf_type))
+
+
+@pytest.mark.parametrize(("name", "conf_type"), CONF_TYPES)
+def test_medians_and_their_intervals_are_those_of_survfit(name, conf_type):
+    case = CASES[name]
+    fit = fs.kaplan_meier(federation(case, 4, 3), case["formula"], conf_type=conf_type)
+    expected = case["medians"][conf_type]
+    medians = fit.medians.set_index("group").loc[expected["group"]]
+    for column in ("median", "conf_low", "conf_high"):
+        np.testing.assert_allclose(
+            medians[column], numbers(expected[column]), rtol=CURVE_TOLERANCE, err_msg=column
+        )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_curve_starts_at_time_zero_with_everybody_alive(name):
+    frame = fs.kaplan_meier(federation(CASES[name], 2, None), CASES[name]["formula"]).tidy()
+    first = frame.groupby("group").first()
+    assert first["time"].tolist() == [0.0] * len(first)
+    assert first["estimate"].tolist() == [1.0] * len(first)

@@ -1,0 +1,66 @@
+"""A federated logistic fit is R's ``glm(family = binomial)`` on the pooled rows, split anyhow over sites.
+
+``robust=True`` is ``sandwich::sandwich`` (HC0); ``cluster`` is ``sandwich::vcovCL`` without small-sample factors.
+"""
+
+import numpy as np
+import pytest
+
+import fedstats as fs
+from tests.reference.comparison import (
+    FIT_TOLERANCE,
+    REFERENCE,
+    agrees,
+    coefficient_differences,
+    covariance_differences,
+    federation,
+    layouts,
+    numbers,
+)
+
+
+@pytest.fixture(scope="module", params=layouts("logistic"))
+def fitted(request):
+    """A federated fit beside R's: (fit, case)."""
+    case, k, seed = request.param
+    return fs.logistic(federation(case, k, seed), case["formula"], **case["options"]), case
+
+
+def test_coefficients_are_those_of_glm(fitted):
+    fit, case = fitted
+    assert set(fit.coef.index) == set(case["terms"])
+    assert coefficient_differences(fit, case).max() <= FIT_TOLERANCE
+
+
+def test_standard_errors_and_covariances_are_those_of_glm_and_sandwich(fitted):
+    fit, case = fitted
+    std_error = fit.tidy().set_index("term")["std_error"][case["terms"]].to_numpy()
+    np.testing.assert_allclose(std_error, numbers(case["se"]), rtol=FIT_TOLERANCE)
+    assert covariance_differences(fit, case).max() <= FIT_TOLERANCE
+
+
+def test_log_likelihoods_and_tests_are_those_of_glm(fitted):
+    fit, case = fitted
+    glance = fit.glance().iloc[0]
+    names = ("loglik", "loglik_null", "score_statistic", "aic", "bic")
+    assert {name: glance[name] for name in names if not agrees(glance[name], case[name])} == {}
+
+
+def test_the_deviance_of_a_binary_outcome_is_minus_twice_the_log_likelihood(fitted):
+    fit, case = fitted
+    assert agrees(-2 * fit.loglik, case["deviance"])
+
+
+def test_patients_and_events_are_counted_as_by_glm(fitted):
+    fit, case = fitted
+    glance = fit.glance().iloc[0]
+    assert (glance["n"], glance["n_event"]) == (case["n"], case["n_event"])
+    assert fit.converged
+
+
+@pytest.mark.parametrize("name", ["lung", "lung, weights and offset", "fair"])
+def test_a_warm_start_ends_at_the_same_fit(name):
+    case = REFERENCE["logistic"][name]
+    fit = fs.logistic(federation(case, 4, 3), case["formula"], start="pooled", **case["options"])
+    assert coefficient_differences(fit, case).max() <= FIT_TOLERANCE
+    assert agrees(fit.glance()["loglik_null"].item(), case["loglik_null"])
