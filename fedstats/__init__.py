@@ -1,65 +1,102 @@
-"""Federated clinical statistics: rows stay at the site, sums over patients travel, the fit is the pooled one."""
+"""Federated clinical statistics: rows stay at the site, sums over patients travel, the fit is the pooled one.
 
-from fedstats.contract.aggregate import Aggregate, Release
-from fedstats.contract.codebook import Codebook, DataError
-from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused
-from fedstats.contract.federation import Federation, SiteRefused, Waiting
-from fedstats.contract.formula import FormulaError
-from fedstats.contract.query import Query, QueryError
-from fedstats.contract.results import Curve, Fit, NotAvailable, Table
-from fedstats.federations.answering import asked, open_questions, review, send, serve
-from fedstats.federations.folder import Folder, SiteMissing
-from fedstats.federations.in_process import InProcess
-from fedstats.federations.ledger import Ledger, LedgerMismatch
-from fedstats.federations.site import Site
-from fedstats.federations.together import Results, together
-from fedstats.methods.cox_regression import cox
-from fedstats.methods.descriptives import table_one
-from fedstats.methods.logistic_regression import logistic
-from fedstats.methods.survival_curve import kaplan_meier
-from fedstats.numerics.newton import NotConverged
-from fedstats.study.definition import Study, StudyError
-from fedstats.study.saved_results import load_results, save_results
+The names below are loaded on first use: pandas, scipy and the formula parser take seconds to import, and a
+command that only shows its help needs none of them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fedstats.contract.aggregate import Aggregate as Aggregate
+    from fedstats.contract.aggregate import Release as Release
+    from fedstats.contract.codebook import Codebook as Codebook
+    from fedstats.contract.codebook import DataError as DataError
+    from fedstats.contract.disclosure import DisclosurePolicy as DisclosurePolicy
+    from fedstats.contract.disclosure import DisclosureRefused as DisclosureRefused
+    from fedstats.contract.federation import Federation as Federation
+    from fedstats.contract.federation import SiteRefused as SiteRefused
+    from fedstats.contract.federation import Waiting as Waiting
+    from fedstats.contract.formula import FormulaError as FormulaError
+    from fedstats.contract.query import Query as Query
+    from fedstats.contract.query import QueryError as QueryError
+    from fedstats.contract.results import Curve as Curve
+    from fedstats.contract.results import Fit as Fit
+    from fedstats.contract.results import NotAvailable as NotAvailable
+    from fedstats.contract.results import Table as Table
+    from fedstats.federations.answering import asked as asked
+    from fedstats.federations.answering import open_questions as open_questions
+    from fedstats.federations.answering import review as review
+    from fedstats.federations.answering import send as send
+    from fedstats.federations.answering import serve as serve
+    from fedstats.federations.folder import Folder as Folder
+    from fedstats.federations.folder import SiteMissing as SiteMissing
+    from fedstats.federations.in_process import InProcess as InProcess
+    from fedstats.federations.ledger import Ledger as Ledger
+    from fedstats.federations.ledger import LedgerMismatch as LedgerMismatch
+    from fedstats.federations.site import Site as Site
+    from fedstats.federations.together import Results as Results
+    from fedstats.federations.together import together as together
+    from fedstats.methods.cox_regression import cox as cox
+    from fedstats.methods.descriptives import table_one as table_one
+    from fedstats.methods.logistic_regression import logistic as logistic
+    from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
+    from fedstats.numerics.newton import NotConverged as NotConverged
+    from fedstats.study.definition import Study as Study
+    from fedstats.study.definition import StudyError as StudyError
+    from fedstats.study.saved_results import load_results as load_results
+    from fedstats.study.saved_results import save_results as save_results
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Aggregate",
-    "Codebook",
-    "Curve",
-    "DataError",
-    "DisclosurePolicy",
-    "DisclosureRefused",
-    "Federation",
-    "Fit",
-    "Folder",
-    "FormulaError",
-    "InProcess",
-    "Ledger",
-    "LedgerMismatch",
-    "NotAvailable",
-    "NotConverged",
-    "Query",
-    "QueryError",
-    "Release",
-    "Results",
-    "Site",
-    "SiteMissing",
-    "SiteRefused",
-    "Study",
-    "StudyError",
-    "Table",
-    "Waiting",
-    "asked",
-    "cox",
-    "kaplan_meier",
-    "load_results",
-    "logistic",
-    "open_questions",
-    "review",
-    "save_results",
-    "send",
-    "serve",
-    "table_one",
-    "together",
-]
+_HOME = {
+    "Aggregate": "contract.aggregate",
+    "Codebook": "contract.codebook",
+    "Curve": "contract.results",
+    "DataError": "contract.codebook",
+    "DisclosurePolicy": "contract.disclosure",
+    "DisclosureRefused": "contract.disclosure",
+    "Federation": "contract.federation",
+    "Fit": "contract.results",
+    "Folder": "federations.folder",
+    "FormulaError": "contract.formula",
+    "InProcess": "federations.in_process",
+    "Ledger": "federations.ledger",
+    "LedgerMismatch": "federations.ledger",
+    "NotAvailable": "contract.results",
+    "NotConverged": "numerics.newton",
+    "Query": "contract.query",
+    "QueryError": "contract.query",
+    "Release": "contract.aggregate",
+    "Results": "federations.together",
+    "Site": "federations.site",
+    "SiteMissing": "federations.folder",
+    "SiteRefused": "contract.federation",
+    "Study": "study.definition",
+    "StudyError": "study.definition",
+    "Table": "contract.results",
+    "Waiting": "contract.federation",
+    "asked": "federations.answering",
+    "cox": "methods.cox_regression",
+    "kaplan_meier": "methods.survival_curve",
+    "load_results": "study.saved_results",
+    "logistic": "methods.logistic_regression",
+    "open_questions": "federations.answering",
+    "review": "federations.answering",
+    "save_results": "study.saved_results",
+    "send": "federations.answering",
+    "serve": "federations.answering",
+    "table_one": "methods.descriptives",
+    "together": "federations.together",
+}
+__all__ = sorted(_HOME)  # noqa: PLE0605 (one list of names, not two)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

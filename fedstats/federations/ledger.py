@@ -111,7 +111,7 @@ class Ledger:
         (self.folder / "closed.json").unlink(missing_ok=True)
 
     def absent(self) -> list[str]:
-        """Sites that whoever runs them has reported gone (``absent/<site>.json``)."""
+        """Sites, or the coordinator, that whoever runs them has reported gone (``absent/<name>.json``)."""
         folder = self.folder / "absent"
         return sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
 

@@ -1,0 +1,179 @@
+"""What a notebook declares as parameters, and whether given values fit.
+
+papermill only warns of an unknown parameter, drops ``int | None`` from its help and pastes the
+*name* of a parameter into the notebook as code; so the declaration is read here, from the syntax
+tree of the one cell tagged ``parameters``, and nothing else is let through.
+"""
+
+import ast
+import io
+import json
+import tokenize
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fedstats.running.exit_codes import UsageError
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A declared parameter: ``name: annotation = default  # help``, each as written."""
+
+    name: str
+    annotation: str
+    default: str
+    help: str
+
+
+def declared_parameters(notebook: Path) -> dict[str, Parameter]:
+    """The parameters of a notebook, in their order.
+
+    Parameters
+    ----------
+    notebook : Path
+        An ``.ipynb`` file.
+
+    Returns
+    -------
+    dict of str to Parameter
+        Empty when no cell is tagged ``parameters``.
+
+    Raises
+    ------
+    UsageError
+        When the file is missing or no notebook, or the cell is not plain Python.
+    """
+    source = _parameters_cell(notebook)
+    try:
+        lines = ast.parse(source).body
+    except SyntaxError as error:
+        raise UsageError(
+            f"The parameters cell of {notebook.name} is not plain Python: {error.msg}."
+        ) from None
+    comments = _comments(source)
+    found = {}
+    for line in lines:
+        target, annotation = _declaration(line)
+        if target and isinstance(line, ast.Assign | ast.AnnAssign) and line.value is not None:
+            comment = comments.get(line.end_lineno or 0, "")
+            found[target] = Parameter(target, annotation, ast.unparse(line.value), comment)
+    return found
+
+
+def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
+    """Refuse an unknown parameter, or a value that does not fit its annotation.
+
+    Raises
+    ------
+    UsageError
+        One sentence that names the notebook, the parameter and what would be right.
+    """
+    declared = declared_parameters(notebook)
+    for name, value in parameters.items():
+        if name not in declared:
+            known = ", ".join(declared) or "none"
+            raise UsageError(
+                f"Notebook {notebook.name} has no parameter {name!r}; its parameters are: {known}."
+            )
+        annotation = declared[name].annotation
+        if not _is_plain(value):
+            raise UsageError(
+                f"Parameter {name!r} of notebook {notebook.name} is a {type(value).__name__}; "
+                "give text, a number, true or false, nothing, or a list or table of these."
+            )
+        if annotation and not _fits(value, ast.parse(annotation, mode="eval").body):
+            raise UsageError(
+                f"Parameter {name!r} of notebook {notebook.name} must be {annotation}, "
+                f"not {value!r} ({type(value).__name__})."
+            )
+
+
+def _parameters_cell(notebook: Path) -> str:
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except FileNotFoundError:
+        raise UsageError(f"There is no notebook {notebook.name} in {notebook.parent}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{notebook.name} is not a notebook.") from None
+    for cell in cells:
+        if "parameters" in cell.get("metadata", {}).get("tags", []):
+            source = cell.get("source", "")
+            return source if isinstance(source, str) else "".join(source)
+    return ""
+
+
+def _declaration(line: ast.stmt) -> tuple[str, str]:
+    """Name and annotation of an assignment to one plain name; empty for anything else."""
+    if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+        return line.target.id, ast.unparse(line.annotation)
+    if isinstance(line, ast.Assign) and len(line.targets) == 1 and isinstance(line.targets[0], ast.Name):
+        return line.targets[0].id, ""
+    return "", ""
+
+
+def _comments(source: str) -> dict[int, str]:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {
+        token.start[0]: token.string.lstrip("# ").rstrip()
+        for token in tokens
+        if token.type == tokenize.COMMENT
+    }
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _fits(value: object, annotation: ast.expr) -> bool:
+    """Whether a JSON value fits an annotation; an annotation that is not understood fits all."""
+    match annotation:
+        case ast.Constant(value=None):
+            return value is None
+        case ast.Constant(value=str(quoted)):
+            return _fits(value, ast.parse(quoted, mode="eval").body)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _fits(value, left) or _fits(value, right)
+        case ast.Name(id=name):
+            return _fits_name(value, name)
+        case ast.Subscript(value=ast.Name(id=name), slice=inner):
+            return _fits_generic(value, name, inner.elts if isinstance(inner, ast.Tuple) else [inner])
+    return True
+
+
+def _fits_name(value: object, name: str) -> bool:
+    match name:
+        case "bool":
+            return isinstance(value, bool)
+        case "int":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "float":  # a whole number is a fine float; true is not
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "str":
+            return isinstance(value, str)
+        case "list" | "tuple" | "List" | "Tuple" | "Sequence":
+            return isinstance(value, list | tuple)
+        case "dict" | "Dict" | "Mapping":
+            return isinstance(value, dict)
+    return True
+
+
+def _fits_generic(value: object, name: str, inner: list[ast.expr]) -> bool:
+    match name:
+        case "Optional":
+            return value is None or _fits(value, inner[0])
+        case "Union":
+            return any(_fits(value, one) for one in inner)
+        case "Literal":
+            return any(isinstance(one, ast.Constant) and one.value == value for one in inner)
+        case "list" | "tuple" | "List" | "Tuple" | "Sequence":
+            items = value if isinstance(value, list | tuple) else None
+            return items is not None and all(_fits(item, inner[0]) for item in items)
+        case "dict" | "Dict" | "Mapping":
+            return isinstance(value, dict) and all(_fits(item, inner[-1]) for item in value.values())
+    return True

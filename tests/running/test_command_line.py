@@ -1,0 +1,146 @@
+"""The command line: one sentence and the right code for a user's mistake."""
+
+import subprocess
+import sys
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from fedstats.cli import main
+from fedstats.running.manifest import Manifest
+
+
+class StudyError(ValueError):
+    pass
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch, make_notebook):
+    """A checkout with two studies and one notebook; the studies' loader is another module's business."""
+    for name in ("lung", "nsclc"):
+        (tmp_path / "studies" / name).mkdir(parents=True)
+        (tmp_path / "studies" / name / "study.toml").write_text("")
+    make_notebook(tmp_path / "notebooks" / "1_site.ipynb", 'site: str = ""  # which [site]')
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+
+    def load(path):
+        if path.read_text() == "broken":
+            raise StudyError("The study has no title.")
+        name = path.parent.name
+        return SimpleNamespace(
+            id=name, title=f"[b]{name}", file=path, folder=path.parent, sites=("a",), files=(path,)
+        )
+
+    module = ModuleType("fedstats.study.definition")
+    module.Study, module.StudyError = SimpleNamespace(load=load), StudyError
+    monkeypatch.setitem(sys.modules, "fedstats.study.definition", module)
+    return tmp_path
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What the commands ask to be run, instead of running it."""
+    found = []
+
+    def run_study(study, **options):
+        found.append((study.id, options["run_id"], options["resume"]))
+        return 5
+
+    monkeypatch.setattr("fedstats.running.study_run.run_study", run_study)
+    return found
+
+
+def begin(checkout, study, run):
+    folder = checkout / "inside" / "runs" / run
+    folder.mkdir(parents=True)
+    path = checkout / "studies" / study / "study.toml"
+    about = SimpleNamespace(id=study, title=study, sites=(), files=(path,))
+    manifest = Manifest(folder, {})
+    manifest.begin(run, about, [])
+    manifest.content["steps"]["coordinator"] = {"label": "coordinator", "status": "failed", "error": "[E]"}
+    manifest.save()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--study", "nope"], "There is no study 'nope'; the studies here are: lung, nsclc."),
+        (["run", "--stud", "lung"], "--stud"),
+        (["run", "--limit-minutes", "soon"], "soon"),
+        (["runn"], "runn"),
+        (["run", "--resume", "x", "--run-id", "y"], "not both"),
+        (["run", "--resume", "never"], "There is no run never in runs; there are: none."),
+        (["status"], "There is no run latest in runs; there are: none."),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_64(checkout, capsys, arguments, words):
+    assert main(arguments) == 64
+    said = capsys.readouterr()
+    assert words in said.err
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_a_broken_study_is_one_sentence(checkout, capsys):
+    (checkout / "studies" / "lung" / "study.toml").write_text("broken")
+    assert main(["run", "--study", "lung"]) == 64
+    assert capsys.readouterr().err == "The study has no title.\n"
+
+
+def test_run_passes_the_exit_code_on(checkout, calls):
+    assert main(["run"]) == 5
+    assert main(["run", "--study", "lung", "--run-id", "mine"]) == 5
+    assert main(["run", "--study", str(checkout / "studies" / "lung")]) == 5
+    assert calls == [("nsclc", None, False), ("lung", "mine", False), ("lung", None, False)]
+
+
+def test_resume_means_the_latest_or_the_one_named(checkout, calls):
+    begin(checkout, "lung", "lung-1")
+    for arguments in (
+        ["--resume"],
+        ["--resume", "--quiet"],
+        ["--study", "lung", "--resume"],
+        ["--resume", "lung-1"],
+    ):
+        main(["run", *arguments])
+    assert calls == [
+        ("nsclc", None, True),
+        ("nsclc", None, True),
+        ("lung", None, True),
+        ("lung", "lung-1", True),
+    ]
+
+
+def test_list_and_status_show_data_as_it_is(checkout, capsys):
+    assert main(["list"]) == 0
+    listed = capsys.readouterr().out
+    assert "[b]lung" in listed
+    assert "which [site]" in listed
+    begin(checkout, "lung", "lung-1")
+    assert main(["status"]) == 0
+    assert "[E]" in capsys.readouterr().out
+    assert main(["status", "lung-1"]) == 0
+
+
+def test_explore_starts_jupyterlab_on_this_machine_only(checkout, monkeypatch):
+    commands = []
+    monkeypatch.setattr(subprocess, "call", lambda command: commands.append(command) or 0)
+    assert main(["explore", "--no-browser", "--port=1234"]) == 0
+    assert commands[0][:3] == [sys.executable, "-m", "jupyterlab"]
+    assert "--ip=127.0.0.1" in commands[0]
+    assert f"--ServerApp.root_dir={checkout / 'notebooks'}" in commands[0]
+    assert commands[0][-2:] == ["--no-browser", "--port=1234"]
+
+
+def test_help_names_the_exit_codes_and_is_quick_to_import(capsys):
+    assert main(["--help"]) == 0
+    assert "130 interrupted" in " ".join(capsys.readouterr().out.split())
+    # The package's own __init__ is not at stake here: a stand-in keeps the measure to these modules.
+    code = (
+        "import sys, types; package = types.ModuleType('fedstats'); package.__path__ = ['fedstats'];"
+        "sys.modules['fedstats'] = package; import fedstats.cli;"
+        "print([m for m in ('numpy', 'pandas', 'papermill', 'nbclient', 'ipykernel', 'nbformat') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,193 @@
+"""A whole toy study: data, side by side, report, page; failing, and going on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import ModuleType
+
+import pytest
+
+from fedstats.running.study_run import run_study
+
+
+@pytest.fixture(autouse=True)
+def exporter(monkeypatch):
+    """The HTML export is another module's business."""
+
+    def export_html(notebook, page, *, title):
+        page.write_text(f"{title} from {notebook.name}")
+
+    module = ModuleType("fedstats.reporting.html")
+    module.export_html = export_html
+    monkeypatch.setitem(sys.modules, "fedstats.reporting", ModuleType("fedstats.reporting"))
+    monkeypatch.setitem(sys.modules, "fedstats.reporting.html", module)
+
+
+def started(study):
+    path = study.folder / "started.txt"
+    lines = sorted(path.read_text().split()) if path.exists() else []
+    path.unlink(missing_ok=True)
+    return lines
+
+
+def manifest(study, run):
+    return json.loads((study.folder / "runs" / run / "manifest.json").read_text())
+
+
+EVERYTHING = ["coordinator", "report", "site-north", "site-south"]
+
+
+def test_failing_going_on_and_redoing_only_what_is_missing(study, capsys):
+    """One story, since every chapter costs kernels: a site fails, is mended, the report is lost."""
+    runs = study.folder / "runs"
+    page = runs / "one" / "index.html"
+    switch = study.folder / "fail-north"
+    switch.touch()
+    assert run_study(study, runs=runs, run_id="one", limit_seconds=120) == 3
+    assert started(study) == ["coordinator", "site-north", "site-south"]
+    steps = manifest(study, "one")["steps"]
+    assert [steps[name]["status"] for name in EVERYTHING] == ["failed", "waiting", "failed", "ok"]
+    assert steps["site-north"]["error"] == "DataError"
+    assert steps["coordinator"]["error"] == "SiteMissing"  # but the site's failure came first: 3, not 5
+    (runs / "one" / "exchange" / "closed.json").touch()  # as a coordinator of an earlier time might leave it
+    absent = runs / "one" / "exchange" / "absent" / "north.json"
+    assert json.loads(absent.read_text()) == {"site": "north", "reason": "notebook failed"}
+    said = capsys.readouterr().err
+    assert "Site north failed: cell 3 'Answering', DataError: column 'age' is <b>text</b>." in said
+    assert "--resume one" in said
+    text = page.read_text()
+    assert "Cell 3 “Answering”. DataError: column &#x27;age&#x27; is &lt;b&gt;text&lt;/b&gt;" in text
+    assert "--resume one" in text
+    assert "1_site.failed.ipynb" in text
+
+    switch.unlink()
+    assert run_study(study, runs=runs, resume=True, limit_seconds=120, progress=False) == 0
+    assert started(study) == EVERYTHING  # the coordinator had to run again, so every site answers
+    assert not absent.exists()
+    content = manifest(study, "one")
+    assert content["status"] == "ok"
+    assert len(content["resumed"]) == 1
+    assert all(step["status"] == "ok" for step in content["steps"].values())
+    out = capsys.readouterr()
+    assert out.err == ""
+    assert out.out.startswith("Finished in ")
+    assert out.out.rstrip().endswith("report.html")
+    assert (runs / "one" / "reports" / "report.html").read_text().startswith(study.title)
+    assert (runs / "one" / "sites" / "south" / "private" / "site.html").exists()
+    assert (runs / "one" / "sites" / "south" / "private" / "egress.csv").exists()
+    assert (runs / "latest").resolve() == (runs / "one").resolve()
+
+    before = (runs / "one" / "sites" / "north" / "private" / "data.csv").stat().st_mtime_ns
+    (runs / "one" / "reports" / "3_report.ipynb").write_text("{}")
+    assert run_study(study, runs=runs, run_id="one", resume=True, limit_seconds=120, progress=False) == 0
+    assert started(study) == ["report"]
+    assert (runs / "one" / "sites" / "north" / "private" / "data.csv").stat().st_mtime_ns == before
+
+    assert run_study(study, runs=runs, run_id="one", resume=True, limit_seconds=120, progress=False) == 0
+    assert started(study) == []
+    recorded = json.dumps(manifest(study, "one"))
+    assert str(study.folder) not in recorded  # no path of a machine
+    assert "<run>/exchange" in recorded
+
+
+def test_data_that_cannot_be_made(study, capsys):
+    runs = study.folder / "runs"
+    (study.folder / "fail-data").touch()
+    try:
+        assert run_study(study, runs=runs, run_id="no-data", limit_seconds=60, progress=False) == 3
+    finally:
+        (study.folder / "fail-data").unlink()
+    said = capsys.readouterr().err
+    assert said.startswith("The script cohort.py could not make the data: There is no source table. See ")
+    assert said.count("\n") == 1
+    assert not list((runs / "no-data").rglob("*.csv"))
+    assert not (runs / "no-data" / "sites-data-tmp").exists()
+    assert started(study) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"run_id": "Bad_Id"}, "A run id is made of"),
+        ({"run_id": "latest"}, "A run id is made of"),
+        ({"run_id": "../up"}, "A run id is made of"),
+        ({"run_id": "never-was", "resume": True}, "There is no run never-was"),
+        ({"run_id": "x", "limit_seconds": 0}, "The time limit must be positive"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_64(study, capsys, options, sentence):
+    runs = study.folder / "other"
+    assert run_study(study, runs=runs, **({"limit_seconds": 60} | options)) == 64
+    said = capsys.readouterr().err
+    assert said.startswith(sentence)
+    assert said.count("\n") == 1
+    assert not runs.exists()
+
+
+def test_a_bug_leaves_a_closed_account(study, capsys, monkeypatch):
+    def broken(*_args):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr("fedstats.running.study_run.make_data", broken)
+    runs = study.folder / "runs"
+    assert run_study(study, runs=runs, run_id="bug", progress=False) == 1
+    assert capsys.readouterr().err.startswith(
+        "Unexpected ZeroDivisionError; the details are in logs/error.txt."
+    )
+    assert "ours" in (runs / "bug" / "logs" / "error.txt").read_text()
+    assert manifest(study, "bug")["exit_code"] == 1
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from fedstats.running.study_run import run_study
+folder = Path(sys.argv[1])
+study = SimpleNamespace(id="toy", title="Toy", file=folder / "study.toml", folder=folder, sites=("north", "south"), profile="strict",
+                        rehearsal=folder / "cohort.py", files=(folder / "study.toml",))
+sys.exit(run_study(study, runs=folder / "runs", run_id=sys.argv[2], limit_seconds=120))
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_ctrl_c_or_a_killed_runner_leave_no_process(study, token, how, code):
+    """Ctrl-C reaches the whole group; of a killed runner the children hear by themselves."""
+    run = f"signal-{int(how)}"
+    (study.folder / "slow").touch()
+    runner = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(study.folder), run],
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        end = time.time() + 60
+        while not _coordinator_runs(study) and time.time() < end:
+            time.sleep(0.1)
+        if how == signal.SIGINT:
+            os.killpg(runner.pid, how)
+        else:
+            runner.send_signal(how)
+        _, said = runner.communicate(timeout=40)
+    finally:
+        (study.folder / "slow").unlink()
+        runner.kill()
+    started(study)
+    assert runner.returncode == code
+    if how == signal.SIGINT:
+        assert said.splitlines()[-1].startswith("It was interrupted. See ")
+        content = manifest(study, run)
+        assert content["status"] == "interrupted"
+        assert content["steps"]["coordinator"]["status"] == "killed"
+        assert content["steps"]["coordinator"]["heading"] == "Asking"
+        assert (study.folder / "runs" / run / "coordinator" / "2_coordinator.failed.ipynb").exists()
+    # The fixture ``token`` now waits until no process of ours is left, or fails.
+
+
+def _coordinator_runs(study):
+    path = study.folder / "started.txt"
+    return path.exists() and "coordinator" in path.read_text()
