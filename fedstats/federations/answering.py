@@ -157,7 +157,9 @@ def serve(
         if closed:
             return pd.concat(sheets, ignore_index=True) if sheets else review([]).assign(question=[])
         if "coordinator" in ledger.absent():
-            raise SiteMissing("The coordinator was reported gone. Answers so far are kept; start again when it runs.")
+            raise SiteMissing(
+                "The coordinator was reported gone. Answers so far are kept; start again when it runs."
+            )
         if time.monotonic() > deadline:
             raise SiteMissing(
                 f"No question came within {wait_seconds:g} s. Answers so far are kept; start again when the coordinator runs."

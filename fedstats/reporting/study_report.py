@@ -13,10 +13,20 @@ from fedstats.contract.aggregate import Release
 from fedstats.contract.results import Curve, Fit, NotAvailable
 from fedstats.federations.ledger import Ledger
 from fedstats.reporting import formats
+from fedstats.reporting.analysis_text import (
+    curve_alt,
+    effect_table,
+    method,
+    model_alt,
+    model_title,
+    paragraph,
+    sizes,
+)
+from fedstats.reporting.characteristics import characteristics, group_sizes
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
 from fedstats.reporting.pooled_check import compare, pooled_rows
-from fedstats.reporting.tables import Table, table
+from fedstats.reporting.tables import table
 from fedstats.reporting.wording import question_words, term_labels
 from fedstats.running.files import sha256_of
 from fedstats.study.definition import CurveSpec, ModelSpec, Study
@@ -100,7 +110,7 @@ class StudyReport:
             {"Analysis": c.title, "Method": "Kaplan–Meier", "Formula": c.formula} for c in self.study.curves
         ]
         rows += [
-            {"Analysis": _model_title(m), "Method": _method(m), "Formula": m.formula}
+            {"Analysis": model_title(m), "Method": method(m, self.study.codebook), "Formula": m.formula}
             for m in self.study.models
         ]
         asked = table(pd.DataFrame(rows), caption="Prespecified analyses")
@@ -132,14 +142,13 @@ class StudyReport:
         spec = self.study.table_one
         note = "Numbers are n (%), mean (SD) and median [quartiles]. SMD: absolute standardised mean difference. "
         caption = spec.title if spec else "Patient characteristics"
-        parts: list[Any] = [
-            table(
-                _wide_table(self.study, found.frame),
-                caption=caption,
-                note=note + f"Status: {found.status}.",
-                groups="variable",
+        parts: list[Any] = []
+        if len(found.frame):
+            wide = characteristics(self.study.codebook, found.frame)
+            note += f"Status: {found.status}."
+            parts.append(
+                table(wide, caption=caption, note=note, groups="variable", labels=group_sizes(found.frame))
             )
-        ]
         if found.refused:
             listed = "; ".join(f"{name} ({rule})" for name, rule in found.refused)
             parts.append(f"<p>Not released by a site's policy: {escape(listed)}.</p>")
@@ -214,7 +223,7 @@ class StudyReport:
         unit = curve.unit or "time"
         picture = figure(
             survival_plot(curve.frame, unit=unit, outcome=spec.title.partition(" by ")[0]),
-            alt=_curve_alt(spec, curve),
+            alt=curve_alt(spec, curve),
             caption=f"{spec.title}, Kaplan–Meier with {curve.level:.0%} intervals and numbers at risk ({curve.status}).",
             data=curve.frame,
         )
@@ -235,11 +244,11 @@ class StudyReport:
             heading,
             picture,
             table(medians, caption=f"Median: {spec.title}", note=note),
-            _paragraph(spec.note),
+            paragraph(spec.note),
         ]
 
     def _model(self, spec: ModelSpec) -> list[Any]:
-        heading = f"<h3>{escape(_model_title(spec))}</h3>"
+        heading = f"<h3>{escape(model_title(spec))}</h3>"
         fit = self.found[spec.name]
         if not isinstance(fit, Fit):
             return [heading, fit]
@@ -248,127 +257,17 @@ class StudyReport:
         effects = effects[effects["term"] != "Intercept"]
         picture = figure(
             forest_plot(effects, effect=fit.effect, labels=labels, level=fit.level),
-            alt=_model_alt(fit, effects, labels),
+            alt=model_alt(fit, effects, labels),
             caption=f"{spec.title}: {fit.effect.lower()}s with {fit.level:.0%} intervals.",
             data=effects.assign(term=[labels[t] for t in effects["term"]]),
         )
-        return [heading, _sizes(spec, fit), picture, _effect_table(spec, fit, labels), _paragraph(spec.note)]
-
-
-def _paragraph(text: str) -> str:
-    return f"<p>{escape(text)}</p>" if text else ""
-
-
-def _model_title(spec: ModelSpec) -> str:
-    return spec.title + (" (primary analysis)" if spec.primary else "")
-
-
-def _method(spec: ModelSpec) -> str:
-    if spec.kind == "logistic":
-        return "Logistic regression"
-    strata = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
-    own = ["site", *strata] if spec.baseline == "site" else strata
-    stratified = f", baseline hazard by {' and '.join(own)}" if own else ", one baseline hazard"
-    return f"Cox regression ({spec.ties.capitalize()} ties{stratified})"
-
-
-def _sizes(spec: ModelSpec, fit: Fit) -> str:
-    facts = fit.glance().iloc[0]
-    text = (
-        f"{_method(spec)}: {formats.count(fit.n)} patients, {formats.count(fit.n_event)} events"
-        + (f", {formats.count(fit.dropped)} rows dropped for empty cells" if fit.dropped else "")
-        + f". Likelihood ratio test {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {_p(facts['lr_p_value'])}. "
-        f"Equal to the pooled fit ({fit.status}) after {fit.rounds} rounds."
-    )
-    return f"<p>{escape(text)}</p>"
-
-
-def _p(value: float) -> str:
-    text = formats.p_value(value)
-    return text if text.startswith("<") else f"= {text}"
-
-
-def _effect_table(spec: ModelSpec, fit: Fit, labels: dict[str, str]) -> Table:
-    tidy = fit.tidy(exponentiate=True)
-    frame = pd.DataFrame(
-        {
-            "Term": [labels[t] for t in tidy["term"]],
-            f"{fit.effect} ({fit.level:.0%} interval)": [
-                formats.interval(e, a, b)
-                for e, a, b in zip(tidy["estimate"], tidy["conf_low"], tidy["conf_high"], strict=True)
-            ],
-            "p": [formats.p_value(p) for p in tidy["p_value"]],
-        }
-    )
-    if fit.kind == "logistic":
-        frame.loc[tidy["term"] == "Intercept", "Term"] = "Intercept (odds)"
-    return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: Wald test.")
-
-
-def _curve_alt(spec: CurveSpec, curve: Curve) -> str:
-    medians = ", ".join(
-        f"{g} {formats.estimate(m)} {curve.unit}" if pd.notna(m) else f"{g} not reached"
-        for g, m in zip(curve.medians["group"], curve.medians["median"], strict=True)
-    )
-    return f"{spec.title}: step curves falling from 100 %. Medians: {medians}."
-
-
-def _model_alt(fit: Fit, effects: pd.DataFrame, labels: dict[str, str]) -> str:
-    clear = effects[effects["p_value"] < 1 - fit.level]
-    said = "; ".join(
-        f"{labels[t]} {formats.estimate(e)}" for t, e in zip(clear["term"], clear["estimate"], strict=True)
-    )
-    return f"Forest plot of {len(effects)} {fit.effect.lower()}s. Intervals that exclude 1: {said or 'none'}."
-
-
-def _wide_table(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
-    """Table 1 as a paper prints it: one column a group, one line a level or a number."""
-    rows: list[dict[str, Any]] = []
-    for name, part in frame.groupby("variable", sort=False):
-        variable = study.codebook[str(name)]
-        smd = part["smd"].iloc[0]
-        heading = variable.title + (f", SMD {smd:.2f}" if pd.notna(smd) else "")
-        groups = list(dict.fromkeys(part["group"]))
-        for level, cells in part.groupby("level", sort=False):
-            line = cells.set_index("group")
-            if level:
-                shown = {
-                    g: f"{formats.count(line.loc[g, 'n'])} ({formats.percent(line.loc[g, 'percent'] / 100)})"
-                    for g in groups
-                }
-                rows.append({"variable": heading, "Characteristic": variable.level_label(str(level))} | shown)
-                continue
-            rows.append(
-                {"variable": heading, "Characteristic": "Mean (SD)"}
-                | {g: _mean_sd(line.loc[g]) for g in groups}
-            )
-            rows.append(
-                {"variable": heading, "Characteristic": "Median [quartiles]"}
-                | {g: _median(line.loc[g]) for g in groups}
-            )
-        missing = part.drop_duplicates("group").set_index("group")["missing"]
-        if missing.sum():
-            rows.append(
-                {"variable": heading, "Characteristic": "Missing"}
-                | {g: formats.count(missing[g]) for g in groups}
-            )
-    return pd.DataFrame(rows)
-
-
-def _mean_sd(line: pd.Series) -> str:
-    return f"{_plain(line['mean'])} ({_plain(line['sd'])})"
-
-
-def _median(line: pd.Series) -> str:
-    if pd.isna(line["median"]):
-        return "not released"
-    quartiles = " to ".join(_plain(line[q]) for q in ("q1", "q3"))
-    return f"{_plain(line['median'])} [{quartiles}]"
-
-
-def _plain(value: float) -> str:
-    """A measurement without thousands separators: a year is not 2,020."""
-    return formats.estimate(value).replace(",", "")
+        return [
+            heading,
+            sizes(spec, fit, self.study.codebook),
+            picture,
+            effect_table(spec, fit, labels),
+            paragraph(spec.note),
+        ]
 
 
 def _run_facts(manifest: Path) -> dict[str, str]:

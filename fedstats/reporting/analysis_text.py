@@ -1,0 +1,86 @@
+"""What a report says about an analysis: its method, its sizes, its effects, its figures in words."""
+
+from html import escape
+
+import pandas as pd
+
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.results import Curve, Fit
+from fedstats.reporting import formats
+from fedstats.reporting.tables import Table, table
+from fedstats.study.definition import CurveSpec, ModelSpec
+
+
+def paragraph(text: str) -> str:
+    """A paragraph, or nothing."""
+    return f"<p>{escape(text)}</p>" if text else ""
+
+
+def model_title(spec: ModelSpec) -> str:
+    """Title of a model; the primary one says so."""
+    return spec.title + (" (primary analysis)" if spec.primary else "")
+
+
+def method(spec: ModelSpec, codebook: Codebook) -> str:
+    """How a model is estimated, in words."""
+    if spec.kind == "logistic":
+        return "Logistic regression"
+    columns = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
+    strata = [(codebook[c].label or c).lower() for c in columns]
+    own = ["site", *strata] if spec.baseline == "site" else strata
+    stratified = f", baseline hazard by {' and '.join(own)}" if own else ", one baseline hazard"
+    return f"Cox regression ({spec.ties.capitalize()} ties{stratified})"
+
+
+def sizes(spec: ModelSpec, fit: Fit, codebook: Codebook) -> str:
+    """Patients, events, the overall test, and what the fit cost."""
+    facts = fit.glance().iloc[0]
+    text = (
+        f"{method(spec, codebook)}: {formats.count(fit.n)} patients, {formats.count(fit.n_event)} events"
+        + (f", {formats.count(fit.dropped)} rows dropped for empty cells" if fit.dropped else "")
+        + f". Likelihood ratio test {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {p_words(facts['lr_p_value'])}. "
+        f"Equal to the pooled fit ({fit.status}) after {fit.rounds} rounds."
+    )
+    return f"<p>{escape(text)}</p>"
+
+
+def p_words(value: float) -> str:
+    """A p-value as it stands in a sentence."""
+    text = formats.p_value(value)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def effect_table(spec: ModelSpec, fit: Fit, labels: dict[str, str]) -> Table:
+    """Effects with intervals and p-values."""
+    tidy = fit.tidy(exponentiate=True)
+    frame = pd.DataFrame(
+        {
+            "Term": [labels[t] for t in tidy["term"]],
+            f"{fit.effect} ({fit.level:.0%} interval)": [
+                formats.interval(e, a, b)
+                for e, a, b in zip(tidy["estimate"], tidy["conf_low"], tidy["conf_high"], strict=True)
+            ],
+            "p": [formats.p_value(p) for p in tidy["p_value"]],
+        }
+    )
+    if fit.kind == "logistic":
+        frame.loc[tidy["term"] == "Intercept", "Term"] = "Intercept (odds)"
+    return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: Wald test.")
+
+
+def curve_alt(spec: CurveSpec, curve: Curve) -> str:
+    """What a survival figure shows, for those who do not see it."""
+    medians = ", ".join(
+        f"{g} {formats.estimate(m)} {curve.unit}" if pd.notna(m) else f"{g} not reached"
+        for g, m in zip(curve.medians["group"], curve.medians["median"], strict=True)
+    )
+    return f"{spec.title}: step curves falling from 100 %. Medians: {medians}."
+
+
+def model_alt(fit: Fit, effects: pd.DataFrame, labels: dict[str, str]) -> str:
+    """What a forest plot shows, for those who do not see it."""
+    clear = effects[effects["p_value"] < 1 - fit.level]
+    said = "; ".join(
+        f"{labels[t]} {formats.estimate(e)}" for t, e in zip(clear["term"], clear["estimate"], strict=True)
+    )
+    return f"Forest plot of {len(effects)} {fit.effect.lower()}s. Intervals that exclude 1: {said or 'none'}."

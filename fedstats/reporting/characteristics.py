@@ -1,0 +1,61 @@
+"""Table 1 as a paper prints it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from fedstats.contract.codebook import Codebook, Variable
+from fedstats.reporting import formats
+
+
+def characteristics(codebook: Codebook, frame: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 as a paper prints it: one column a group, one line a level or a number."""
+    rows: list[dict[str, Any]] = []
+    for name, part in frame.groupby("variable", sort=False):
+        variable = codebook[str(name)]
+        smd = part["smd"].iloc[0]
+        heading = variable.title + (f", SMD {smd:.2f}" if pd.notna(smd) else "")
+        lines = _factor_lines(variable, part) if part["level"].any() else _number_lines(variable, part)
+        rows += [{"variable": heading, "Characteristic": label} | cells for label, cells in lines]
+    return pd.DataFrame(rows)
+
+
+def _factor_lines(variable: Variable, part: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
+    for level, cells in part.groupby("level", sort=False):
+        shown = {
+            c.group: f"{formats.count(c.n)} ({formats.percent(c.percent / 100)})" for c in cells.itertuples()
+        }
+        yield variable.level_label(str(level)), shown
+    yield from _missing_line(part.drop_duplicates("group"))
+
+
+def _number_lines(variable: Variable, part: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
+    lines = list(part.itertuples())
+    yield "Mean (SD)", {c.group: f"{_plain(c.mean)} ({_plain(c.sd)})" for c in lines}
+    if variable.edges or part["median"].notna().any():
+        yield "Median [quartiles]", {c.group: _median(c) for c in lines}
+    yield from _missing_line(part)
+
+
+def _missing_line(part: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
+    if part["missing"].sum():
+        yield "Missing", {c.group: formats.count(c.missing) for c in part.itertuples()}
+
+
+def group_sizes(frame: pd.DataFrame) -> dict[str, str]:
+    """Headings of the groups with their numbers of patients, from the first variable."""
+    first = frame[frame["variable"] == frame["variable"].iloc[0]]
+    sizes = first.groupby("group", sort=False).agg(n=("n", "sum"), missing=("missing", "first"))
+    return {str(g): f"{g} (n = {formats.count(row.n + row.missing)})" for g, row in sizes.iterrows()}
+
+
+def _median(line: Any) -> str:
+    if pd.isna(line.median):
+        return "not released"
+    return f"{_plain(line.median)} [{_plain(line.q1)} to {_plain(line.q3)}]"
+
+
+def _plain(value: float) -> str:
+    """A measurement without thousands separators: a year is not 2,020."""
+    return formats.estimate(value).replace(",", "")
