@@ -95,6 +95,7 @@ __all__ = sorted(_HOME)  # noqa: PLE0605 (one list of names, not two)
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import_module(f"{__name__}.methods")  # whatever is used, every query is known
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 

@@ -30,6 +30,7 @@ Rule = Literal[
     "leavers of a time cell",
     "events of a time cell",
     "distinct values",
+    "agreed grid",
     "dropped rows",
     "complement of the subset",
     "parameters per event",

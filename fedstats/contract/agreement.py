@@ -29,7 +29,8 @@ def _variable(name: str, column: pd.Series) -> Variable:
     present = column.dropna()
     missing = len(present) < len(column)
     numbers = pd.to_numeric(present, errors="coerce")
-    if numbers.isna().any() or len(present) == 0:
+    # digits held as text are levels, whatever they look like
+    if numbers.isna().any() or len(present) == 0 or any(isinstance(v, str) for v in present):
         levels = tuple(sorted({level_name(v) for v in present}))
         kind: Kind = "factor" if 2 <= len(levels) <= MOST_LEVELS else "label"
         return Variable(

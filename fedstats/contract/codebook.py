@@ -4,15 +4,27 @@ Nothing here is learned from one site's rows.  :meth:`Codebook.harmonise` checks
 says everything that is wrong at once.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
 
 from fedstats.contract.condition import level_name
 from fedstats.contract.query import Spec
@@ -110,12 +122,16 @@ class Codebook(Spec):
             An unknown key or kind, a factor without levels, edges out of order; in one sentence.
         """
         unknown = set(content) - {"columns", "grid"}
-        if unknown or "columns" not in content:
+        columns = content.get("columns")
+        if unknown or not isinstance(columns, Mapping):
             raise ValueError(
-                f"A codebook has [columns.<name>] tables and one [grid]; this one has {sorted(content)}."
+                f"a codebook has [columns.<name>] tables and one [grid]; this one has {sorted(content)}."
             )
-        variables = tuple(_variable(name, dict(entry)) for name, entry in content["columns"].items())
-        return cls(variables, _grid(dict(content["grid"])) if "grid" in content else None)
+        variables = tuple(_variable(name, entry) for name, entry in columns.items())
+        if "grid" not in content:
+            return cls(variables)
+        grid: _GridEntry = _read(_GridEntry, content["grid"], "[grid]")
+        return cls(variables, TimeGrid(grid.unit, grid.candidates, grid.horizon))
 
     def harmonise(self, frame: pd.DataFrame, source: str) -> pd.DataFrame:
         """A site's table as the codebook has it: agreed columns, types and levels; other columns are left out.
@@ -131,12 +147,14 @@ class Codebook(Spec):
             Everything that is wrong, with what was found, what was agreed and what to do.
         """
         problems = [f"the column {n!r} is missing" for n in self._by_name if n not in frame.columns]
+        twice = sorted({str(n) for n in frame.columns[frame.columns.duplicated()]} & set(self._by_name))
+        problems += [f"the column {n!r} is there twice" for n in twice]
         if len(frame) == 0:
             problems.append("the table has no rows")
-        present = [v for v in self.variables if v.name in frame.columns]
-        columns = {v.name: _coerced(frame[v.name], v, problems) for v in present}
+        present = [v for v in self.variables if v.name in frame.columns and v.name not in twice]
+        columns = {v.name: _coerced(frame[v.name].reset_index(drop=True), v, problems) for v in present}
         harmonised = pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
-        problems += _violations(harmonised, [v for v in present if v.kind != "label"])
+        problems += _violations(harmonised, present)
         if problems:
             listed = "; ".join(problems)
             raise DataError(
@@ -146,7 +164,11 @@ class Codebook(Spec):
 
 
 def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.Series:
-    column = column.reset_index(drop=True)
+    empty = np.flatnonzero(column.isna())
+    if len(empty) and not variable.missing:
+        problems.append(
+            f"{variable.name} is empty in {len(empty)} rows ({_rows(empty)}) although the codebook allows no empty cell"
+        )
     if variable.kind in ("factor", "label"):
         text = column.map(level_name, na_action="ignore").astype(object)
         if variable.kind == "label":
@@ -157,6 +179,9 @@ def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.S
                 f"{variable.name} has the levels {strange[:5]}; the codebook agrees on {list(variable.levels)}"
             )
         return pd.Series(pd.Categorical(text, categories=list(variable.levels)), index=text.index)
+    if pd.api.types.is_datetime64_any_dtype(column):
+        problems.append(f"{variable.name} must be a number; found dates")
+        return pd.Series(np.nan, index=column.index)
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     strange = column[numbers.isna() & column.notna()].astype(str).unique().tolist()
     if strange:
@@ -165,13 +190,14 @@ def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.S
 
 
 def _violations(frame: pd.DataFrame, variables: list[Variable]) -> list[str]:
-    """Ranges, codes and empty cells, checked by pandera, all faults at once, each as part of a sentence."""
-    schema = pa.DataFrameSchema({v.name: pa.Column(nullable=v.missing, checks=_checks(v)) for v in variables})
+    """Ranges and codes, checked by pandera, all faults at once, each as part of a sentence."""
+    checked = {v.name: pa.Column(nullable=True, checks=_checks(v)) for v in variables if _checks(v)}
     try:
-        schema.validate(frame, lazy=True)
+        with warnings.catch_warnings():  # pandera joins its reports in a way that pandas will change
+            warnings.simplefilter("ignore", FutureWarning)
+            pa.DataFrameSchema(checked).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
-        failures = errors.failure_cases
-        grouped = failures.groupby(["column", "check"], sort=False)
+        grouped = errors.failure_cases.groupby(["column", "check"], sort=False)
         return [_sentence(str(c), str(check), cases) for (c, check), cases in grouped]
     return []
 
@@ -190,66 +216,100 @@ def _checks(variable: Variable) -> list[pa.Check]:
     return checks
 
 
+def _rows(positions: Iterable[int]) -> str:
+    """The first rows concerned, counted from one."""
+    numbers = [int(i) + 1 for i in positions]
+    return f"row{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers[:3]))}{' ...' if len(numbers) > 3 else ''}"
+
+
 def _sentence(column: str, check: str, cases: pd.DataFrame) -> str:
-    rows = [int(i) + 1 for i in cases["index"].dropna()][:3]
-    where = (
-        f"row{'s' if len(cases) > 1 else ''} {', '.join(map(str, rows))}{' ...' if len(cases) > 3 else ''}"
-    )
-    if check == "not_nullable":
-        return f"{column} is empty in {len(cases)} rows ({where}) although the codebook allows no empty cell"
     found = ", ".join(
         f"{v:g}" if isinstance(v, float) else str(v) for v in cases["failure_case"].unique()[:3]
     )
-    return f"{column} is {found} in {where}; {check}"
+    return f"{column} is {found} in {_rows(cases['index'].dropna())}; {check}"
 
 
-def _variable(name: str, entry: dict[str, Any]) -> Variable:
-    known = {"kind", "label", "unit", "levels", "labels", "range", "centre", "scale", "edges", "missing"}
-    if set(entry) - known:
-        raise ValueError(
-            f"Column {name!r} of the codebook has the unknown keys {sorted(set(entry) - known)}."
-        )
-    kind = entry.get("kind")
-    if kind not in ("numeric", "factor", "time", "event", "label"):
-        raise ValueError(
-            f"Column {name!r} has the kind {kind!r}; choose numeric, factor, time, event or label."
-        )
-    levels = tuple(level_name(v) for v in entry.get("levels", ()))
-    if kind == "factor" and (len(levels) < 2 or len(set(levels)) < len(levels)):
-        raise ValueError(f"The factor {name!r} needs at least two different levels, the reference first.")
-    edges = tuple(float(e) for e in entry.get("edges", ()))
-    if list(edges) != sorted(set(edges)):
-        raise ValueError(f"The edges of {name!r} must increase.")
-    low, high = entry.get("range", (None, None))
-    spread = (high - low) / 4 if low is not None and high is not None and kind == "numeric" else 1.0
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _ColumnEntry(_Entry):
+    """``[columns.<name>]`` as it is written; see :class:`Variable`."""
+
+    kind: Kind
+    label: str = ""
+    unit: str = ""
+    levels: tuple[StrictStr | StrictInt | StrictFloat, ...] = ()
+    labels: dict[str, str] = {}
+    range: tuple[FiniteFloat, FiniteFloat] | None = None
+    centre: FiniteFloat = 0.0
+    scale: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    edges: tuple[FiniteFloat, ...] = ()
+    missing: StrictBool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [level_name(v) for v in self.levels]
+        if self.kind == "factor" and (len(names) < 2 or len(set(names)) < len(names)):
+            raise ValueError("a factor needs at least two different levels, the reference first")
+        if set(self.labels) - set(names):
+            raise ValueError(f"labels name {sorted(set(self.labels) - set(names))}, which are no levels")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError("a range is [smallest, largest]")
+        if list(self.edges) != sorted(set(self.edges)):
+            raise ValueError("edges must increase")
+        return self
+
+
+class _GridEntry(_Entry):
+    """``[grid]`` as it is written; see :class:`TimeGrid`."""
+
+    unit: str
+    candidates: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] = Field(min_length=1)
+    horizon: Annotated[FiniteFloat, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _nested(self) -> Self:
+        multiples = [c / self.candidates[0] for c in self.candidates]
+        if list(self.candidates) != sorted(set(self.candidates)):
+            raise ValueError("candidates are cell widths in increasing order")
+        if any(abs(m - round(m)) > 1e-9 for m in multiples):
+            raise ValueError(
+                "candidates must be multiples of the first, so that coarser cells are unions of finer ones"
+            )
+        return self
+
+
+def _read(model: type[_Entry], entry: object, what: str) -> Any:
+    """A table of the file as its model, or one sentence about the first thing that is wrong."""
+    try:
+        return model.model_validate(entry)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        said = first["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{what}{': ' + key if key else ''}: {said}.") from None
+
+
+def _variable(name: str, entry: object) -> Variable:
+    read: _ColumnEntry = _read(_ColumnEntry, entry, f"column {name!r}")
+    levels = tuple(level_name(v) for v in read.levels)
+    low, high = read.range or (None, None)
+    spread = (high - low) / 4 if low is not None and high is not None and read.kind == "numeric" else 1.0
     return Variable(
         name,
-        kind,
-        label=entry.get("label", ""),
-        unit=entry.get("unit", ""),
+        read.kind,
+        label=read.label,
+        unit=read.unit,
         levels=levels,
-        level_labels=tuple(entry.get("labels", {}).get(v, v) for v in levels),
-        low=None if low is None else float(low),
-        high=None if high is None else float(high),
-        centre=float(entry.get("centre", 0.0)),
-        scale=power_of_two(float(entry.get("scale", spread))),
-        edges=edges,
-        missing=bool(entry.get("missing", False)),
+        level_labels=tuple(read.labels.get(v, v) for v in levels),
+        low=low,
+        high=high,
+        centre=read.centre,
+        scale=power_of_two(read.scale or spread),
+        edges=read.edges,
+        missing=read.missing,
     )
-
-
-def _grid(entry: dict[str, Any]) -> TimeGrid:
-    if set(entry) != {"unit", "candidates", "horizon"}:
-        raise ValueError("The [grid] of a codebook has a unit, a list of candidates and a horizon.")
-    candidates = tuple(float(c) for c in entry["candidates"])
-    nested = all(abs(b / a - round(b / a)) < 1e-9 for a, b in pairwise(candidates) if a > 0)
-    if not candidates or min(candidates) <= 0 or list(candidates) != sorted(candidates):
-        raise ValueError("The grid's candidates are cell widths in increasing order.")
-    if not nested and not all(abs(c / candidates[0] - round(c / candidates[0])) < 1e-9 for c in candidates):
-        raise ValueError(
-            "The grid's candidates must be multiples of the first, so that coarser cells are unions of finer ones."
-        )
-    return TimeGrid(str(entry["unit"]), candidates, float(entry["horizon"]))
 
 
 def power_of_two(value: float) -> float:

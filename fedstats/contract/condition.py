@@ -1,6 +1,8 @@
 """Subsets of patients as structured conditions, never as text that a site would evaluate."""
 
 import ast
+import re
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +32,12 @@ class Condition(Spec):
     column: str
     comparison: Comparison
     values: tuple[float | str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values or (self.comparison != "in" and len(self.values) != 1):
+            raise QueryError(
+                f"A condition on {self.column} compares it with one value, or with several by 'in'."
+            )
 
     def among(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
         """Which rows of a harmonised frame meet the condition, (n,) bool."""
@@ -94,7 +102,7 @@ def conditions(text: str) -> tuple[Condition, ...]:
     )
     try:
         body = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise wrong from None
     parts = body.values if isinstance(body, ast.BoolOp) and isinstance(body.op, ast.And) else [body]  # noqa: PD011
     return tuple(_condition(part, wrong) for part in parts)
@@ -103,15 +111,23 @@ def conditions(text: str) -> tuple[Condition, ...]:
 def _condition(node: ast.expr, wrong: QueryError) -> Condition:
     if not isinstance(node, ast.Compare) or len(node.ops) != 1 or type(node.ops[0]) not in _OPERATORS:
         raise wrong
+    if not isinstance(node.left, ast.Name | ast.Attribute):
+        raise wrong
+    column = ast.unparse(node.left)
+    if not re.fullmatch(r"[^\W\d][\w.]*", column):
+        raise wrong
     try:
         value = ast.literal_eval(node.comparators[0])
-    except ValueError:
+    except (ValueError, TypeError, RecursionError, MemoryError):
         raise wrong from None
-    values = tuple(value) if isinstance(value, list | tuple | set) else (value,)
+    if isinstance(value, set):
+        value = sorted(value, key=str)  # the same question in every process
+    values = tuple(value) if isinstance(value, list | tuple) else (value,)
     comparison = _OPERATORS[type(node.ops[0])]
     if not values or (comparison != "in" and len(values) != 1):
         raise wrong
-    if not all(isinstance(v, int | float | str) for v in values):
+    if not all(
+        isinstance(v, str) or (isinstance(v, int | float) and abs(v) <= sys.float_info.max) for v in values
+    ):
         raise wrong
-    column = ast.unparse(node.left).replace(" ", "")
     return Condition(column, comparison, tuple(v if isinstance(v, str) else float(v) for v in values))

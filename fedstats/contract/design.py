@@ -34,26 +34,16 @@ class Column(Spec):
 
 
 @dataclass(frozen=True)
-class Factor(Spec):
-    """A factor used in the design, with all its agreed levels: the gate counts each of them."""
-
-    column: str
-    levels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Design(Spec):
     """The right-hand side of a model, as sites receive it.
 
     Attributes
     ----------
     columns : tuple of Column
-    factors : tuple of Factor
     intercept : bool           a leading column of ones (named ``Intercept``)
     """
 
     columns: tuple[Column, ...]
-    factors: tuple[Factor, ...] = ()
     intercept: bool = False
 
     @property
@@ -92,13 +82,26 @@ class Design(Spec):
         return transform
 
     def indicators(self, frame: pd.DataFrame) -> tuple[Array, tuple[str, ...]]:
-        """Every level of every factor, the reference too, as 0/1 columns for the gate."""
+        """Every level of every factor, the reference too, as 0/1 columns for the gate.
+
+        Which levels there are is the frame's own knowledge: a question is not believed to list them.
+        """
         columns, names = [], []
-        for factor in self.factors:
-            for level in factor.levels:
-                columns.append(_part(frame[factor.column], Part(factor.column, level)))
-                names.append(f"{factor.column} = {level}")
+        with_levels = {p.column for c in self.columns for p in c.parts if p.level is not None}
+        for name in self.variables:
+            values = frame[name]
+            if isinstance(values.dtype, pd.CategoricalDtype) or name in with_levels:
+                for level in levels_of(values):
+                    columns.append(_part(values, Part(name, level)))
+                    names.append(f"{name} = {level}")
         return (np.column_stack(columns) if columns else np.zeros((len(frame), 0))), tuple(names)
+
+
+def levels_of(values: pd.Series) -> list[str]:
+    """Agreed levels of a factor, or the distinct values of a number that is used as one."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return list(values.cat.categories)
+    return sorted({level_name(v) for v in values.dropna()})
 
 
 def _part(values: pd.Series, part: Part) -> Array:

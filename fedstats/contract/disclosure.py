@@ -227,7 +227,7 @@ class DisclosurePolicy(Spec):
                 )
             case "size of coefficients":
                 return counts <= self.max_coefficient, f"at most {self.max_coefficient:g}", False
-            case "distinct values":
+            case "distinct values" | "agreed grid":
                 return np.full(counts.shape, self.distinct_values), "an agreed grid or agreed edges", True
             case _:
                 return (

@@ -37,6 +37,10 @@ class SiteRefused(PermissionError):  # noqa: N818 (a decision, not an error)
         super().__init__(f"{text} {hint}".strip())
 
 
+#: The entry of a refusal that says: the sums are not finite, or too large, at these coefficients.
+NOT_FINITE = "sum"
+
+
 class Waiting(Exception):  # noqa: N818 (a state, not an error)
     """An answer is not there yet; run again when the sites have answered."""
 
@@ -125,6 +129,8 @@ class Subset(Federation):
 
     def __init__(self, whole: Federation, subset: tuple[Condition, ...]) -> None:
         for condition in subset:
+            if condition.column not in whole.codebook:
+                raise QueryError(f"There is no column {condition.column!r} in the codebook.")
             if whole.codebook[condition.column].kind == "label":
                 raise QueryError(
                     f"{condition.column} groups patients inside a site; its values are not for questions."
@@ -154,6 +160,15 @@ class Meter:
             self.rounds += 1
             self.n_bytes += total.n_bytes
         return self._known[query]
+
+    def finite_sum(self, query: Query) -> Total | None:
+        """As :meth:`sum`; None where the sums are not finite at the query's coefficients."""
+        try:
+            return self.sum(query)
+        except SiteRefused as refused:
+            if refused.entry != NOT_FINITE:
+                raise
+            return None
 
     def each(self, query: Query) -> dict[str, Total]:
         """As :meth:`Federation.each`, counted."""

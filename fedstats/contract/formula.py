@@ -1,13 +1,14 @@
 """Formulas are read here, at the coordinator; sites receive structured terms and no text to evaluate."""
 
 import ast
+import re
 from dataclasses import dataclass
 
 from formulaic.errors import FormulaicError
 from formulaic.parser import DefaultFormulaParser
 
 from fedstats.contract.codebook import Codebook, Variable
-from fedstats.contract.design import Column, Design, Factor, Part
+from fedstats.contract.design import Column, Design, Part
 
 
 class FormulaError(ValueError):
@@ -88,20 +89,15 @@ def design(right: str, codebook: Codebook, *, intercept: bool) -> Design:
     present: set[frozenset[_Used]] = {frozenset(t) for t in resolved}
     if keep_intercept or not intercept:
         present.add(frozenset())
-    columns = [
-        c
-        for term in resolved
-        for c in _columns(term, present, codebook, shift=keep_intercept or not intercept)
-    ]
+    columns: list[Column] = []
+    for term in resolved:
+        columns += _columns(term, present, codebook, shift=keep_intercept or not intercept)
+        if len(term) == 1 and term[0].levels:
+            present.add(frozenset())  # without an intercept the first factor alone keeps its reference
     names = [c.name for c in columns]
     if len(set(names)) < len(names):
         raise FormulaError(f"The terms {right.strip()!r} name a column twice.")
-    factors = dict.fromkeys(f for term in resolved for f in term if f.levels)
-    return Design(
-        tuple(columns),
-        tuple(Factor(f.column, f.levels) for f in factors),
-        intercept=keep_intercept,
-    )
+    return Design(tuple(columns), intercept=keep_intercept)
 
 
 @dataclass(frozen=True)
@@ -168,19 +164,26 @@ def _times(column: Column, part: Part, used: _Used, variable: Variable) -> Colum
 
 
 def _outcome(left: str, codebook: Codebook) -> Outcome:
-    if not left.startswith("Surv"):
-        _known(left, codebook)
-        return Outcome(left)
+    if not re.match(r"Surv\s*\(", left):
+        return Outcome(_measured(left, ("event", "numeric"), codebook))
     try:
         call = ast.parse(left, mode="eval").body
     except SyntaxError:
         call = None
     if not isinstance(call, ast.Call) or len(call.args) not in (2, 3) or call.keywords:
         raise FormulaError(f"{left!r} cannot be read: write Surv(time, event) or Surv(entry, time, event).")
-    names = [ast.unparse(a) for a in call.args]
-    for name in names:
-        _known(name, codebook)
-    return Outcome(event=names[-1], time=names[-2], entry=names[0] if len(names) == 3 else None)
+    *times, event = [ast.unparse(a) for a in call.args]
+    for name in times:
+        _measured(name, ("time", "numeric"), codebook)
+    _measured(event, ("event", "numeric"), codebook)
+    return Outcome(event=event, time=times[-1], entry=times[0] if len(times) == 2 else None)
+
+
+def _measured(column: str, kinds: tuple[str, ...], codebook: Codebook) -> str:
+    kind = _known(column, codebook).kind
+    if kind not in kinds:
+        raise FormulaError(f"{column} is a {kind} in the codebook; here it must be one of {list(kinds)}.")
+    return column
 
 
 def _known(column: str, codebook: Codebook) -> Variable:

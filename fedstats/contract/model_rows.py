@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence, Sum
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
@@ -25,6 +26,7 @@ class ModelRows:
     present : (n, k) bool      raw columns that are not zero: who stands behind an entry
     weights, offset : (n,) or None
     dropped : int              rows with an empty cell in one of the model's columns
+    standard : (p,)            agreed spread of each column in the question's units
     evidence : tuple           for the gate, made once
     """
 
@@ -34,6 +36,7 @@ class ModelRows:
     weights: Array | None
     offset: Array | None
     dropped: int
+    standard: Array
     evidence: tuple[Evidence, ...]
 
     @property
@@ -69,7 +72,7 @@ class ModelRows:
         ess = total**2 / (effect @ effect) if total > 0 else 0.0
         return (
             *self.evidence,
-            Evidence("size of coefficients", np.abs(slopes), "a standardised coefficient"),
+            Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient"),
             Evidence("effective sample size", np.array([ess]), "patients behind the weighted sums"),
         )
 
@@ -95,9 +98,9 @@ def model_rows(
     rarer_outcome : bool       parameters are weighed against the rarer of both outcomes, not the events
     """
     extra = tuple(c for c in (weights, offset) if c is not None)
-    columns = list(dict.fromkeys((*outcome, *design.variables, *extra, *groups)))
-    data.require(columns)
-    frame = data.frame[columns]
+    asked = (*outcome, *design.variables, *extra)
+    data.require(asked, groups)
+    frame = data.frame[list(dict.fromkeys((*asked, *groups)))]
     complete = frame.notna().all(axis=1).to_numpy()
     frame = frame[complete].reset_index(drop=True)
     raw = design.raw(frame)
@@ -111,52 +114,69 @@ def model_rows(
     present = (raw != 0) & counted[:, None]
     if design.intercept:
         present = np.column_stack([counted, present])
+    dropped = int((~complete).sum())
+    left_out = Evidence("dropped rows", np.array([dropped, (~counted).sum()]), ("empty cells", "weight zero"))
+    cells = _evidence(design, frame[counted], raw[counted], y[counted], rarer_outcome)
     return ModelRows(
         frame,
         design.scaled(raw),
         present,
         w,
         None if offset is None else frame[offset].to_numpy(dtype=float),
-        int((~complete).sum()),
-        (*data.subset_evidence, *_evidence(design, frame, raw, y, int((~complete).sum()), rarer_outcome)),
+        dropped,
+        _standard_scales(design, data.codebook),
+        (*data.subset_evidence, left_out, *cells),
     )
+
+
+def _standard_scales(design: Design, codebook: Codebook) -> Array:
+    """Agreed spread of each column in units of the question's own: a question is not believed to say it."""
+    agreed = [
+        np.prod([1.0 if p.level else codebook[p.column].scale for p in c.parts]) for c in design.columns
+    ]
+    return np.array([a / c.scale for a, c in zip(agreed, design.columns, strict=True)])
 
 
 def _evidence(
-    design: Design, frame: pd.DataFrame, raw: Array, y: Array, dropped: int, rarer_outcome: bool
+    design: Design, frame: pd.DataFrame, raw: Array, y: Array, rarer_outcome: bool
 ) -> tuple[Evidence, ...]:
     """Levels, levels by outcome and pairs of levels, on raw 0/1 columns, their complements and references."""
     n, events = len(frame), int(y.sum())
-    cells, names = design.indicators(frame)
-    numeric = [(j, np.unique(raw[:, j])) for j in range(raw.shape[1])]
-    two = [(j, values[-1]) for j, values in numeric if len(values) == 2]
-    cells = np.column_stack([cells, *(raw[:, j] == high for j, high in two)]) if two else cells
-    names = (*names, *(f"{design.columns[j].name} = {high:g}" for j, high in two))
+    cells, names = _cells(design, frame, raw)
     inside, with_event = cells.sum(axis=0), y @ cells
-    outcome_cells = np.concatenate(
-        [with_event, inside - with_event, events - with_event, n - inside - (events - with_event)]
-    )
+    by_outcome = [with_event, inside - with_event, events - with_event, n - inside - (events - with_event)]
     both = cells.T @ cells
-    pairs = np.stack([both, inside[:, None] - both, n - inside[:, None] - inside[None, :] + both])
     lower = np.tril_indices(len(names), -1)
+    pairs = [
+        both,
+        inside[:, None] - both,
+        inside[None, :] - both,
+        n - inside[:, None] - inside[None, :] + both,
+    ]
     scarce = min(events, n - events) if rarer_outcome else events
     parameters = len(design.names)
     ratio = parameters / scarce if scarce else (np.inf if parameters else 0.0)
     complement = tuple(f"not {name}" for name in names)
-    crossings = tuple(f"{names[i]} and {names[j]}" for i, j in zip(*lower, strict=True))
+    crossed = tuple(f"{name}, outcome {o}" for group in (names, complement) for o in (1, 0) for name in group)
+    pair_names = tuple(
+        f"{a[i]} and {b[j]}"
+        for a, b in ((names, names), (names, complement), (complement, names), (complement, complement))
+        for i, j in zip(*lower, strict=True)
+    )
     return (
         Evidence("patients", np.array([n]), "patients in the model"),
-        Evidence("dropped rows", np.array([dropped]), "rows with an empty cell"),
         Evidence("parameters per event", np.array([ratio]), "coefficients by events"),
         Evidence("level", np.concatenate([inside, n - inside]), names + complement),
-        Evidence(
-            "level by outcome",
-            outcome_cells,
-            tuple(
-                f"{name}, outcome {o}"
-                for group, o in ((names, 1), (names, 0), (complement, 1), (complement, 0))
-                for name in group
-            ),
-        ),
-        Evidence("pair of levels", pairs[:, lower[0], lower[1]].ravel(), crossings * 3),
+        Evidence("level by outcome", np.array([events, n - events]), ("with the event", "without it")),
+        Evidence("level by outcome", np.concatenate(by_outcome), crossed),
+        Evidence("pair of levels", np.concatenate([p[lower] for p in pairs]), pair_names),
     )
+
+
+def _cells(design: Design, frame: pd.DataFrame, raw: Array) -> tuple[Array, tuple[str, ...]]:
+    """Indicators of every level, and of the higher value of every column that has just two."""
+    cells, names = design.indicators(frame)
+    values = [np.unique(raw[:, j]) for j in range(raw.shape[1])]
+    two = [j for j, v in enumerate(values) if len(v) == 2]
+    cells = np.column_stack([cells, *(raw[:, j] == values[j][1] for j in two)]) if two else cells
+    return cells, (*names, *(f"{design.columns[j].name} = {values[j][1]:g}" for j in two))

@@ -6,7 +6,7 @@ checked against its type hint, and unknown names or fields are refused.
 
 import hashlib
 import json
-import math
+import sys
 import types
 import typing
 from dataclasses import dataclass, field, fields, replace
@@ -30,7 +30,12 @@ class Spec:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _VOCABULARY[cls.__name__] = cls
+        if cls._may_travel():
+            _VOCABULARY[cls.__name__] = cls
+
+    @classmethod
+    def _may_travel(cls) -> bool:
+        return True
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as plain JSON values, with its class name under ``"is"``."""
@@ -59,6 +64,10 @@ class Query(Spec):
         """Evaluate at a site, on that site's rows (already restricted to ``where``)."""
         raise TypeError(f"{type(self).__name__} does not say how a site answers it")
 
+    @classmethod
+    def _may_travel(cls) -> bool:
+        return cls.aggregate.__qualname__ != "Query.aggregate"  # a base class asks nothing
+
     def conversation(self) -> str:
         """Digest of what is asked, whatever the point at which it is asked."""
         what = {k: v for k, v in self.to_dict().items() if k not in point_fields(type(self))}
@@ -68,6 +77,9 @@ class Query(Spec):
         """The same question about the patients who also meet these conditions."""
         return replace(self, where=self.where + conditions)
 
+
+#: A question about a question about a model, with its terms and their parts, is nested some ten deep.
+DEEPEST = 40
 
 #: Marks the fields of a query that say where a model is evaluated.
 POINT = types.MappingProxyType({"point": True})
@@ -91,6 +103,8 @@ def spec_from_dict(value: object, expected: type[Spec] = Spec) -> Any:
     QueryError
         Unknown kind, unknown or missing field, a value of another type than agreed.
     """
+    if _depth(value) > DEEPEST:
+        raise QueryError("A message is nested deeper than any question.")
     if not isinstance(value, dict) or not isinstance(value.get("is"), str):
         raise QueryError('A spec is an object with its kind under "is".')
     kind = _VOCABULARY.get(value["is"])
@@ -108,6 +122,15 @@ def spec_from_dict(value: object, expected: type[Spec] = Spec) -> Any:
     return kind(
         **{name: _typed(value[name], hints[name], f"{kind.__name__}.{name}") for name in sorted(known)}
     )
+
+
+def _depth(value: object) -> int:
+    """How deep lists and objects are nested, without recursion."""
+    depth, layer = 0, [value]
+    while layer and depth <= DEEPEST:
+        inner = [v.values() if isinstance(v, dict) else v for v in layer if isinstance(v, dict | list)]
+        layer, depth = [part for parts in inner for part in parts if isinstance(part, dict | list)], depth + 1
+    return depth
 
 
 def _plain(value: Any) -> Any:
@@ -149,13 +172,9 @@ def _typed_union(value: Any, options: list[Any], name: str) -> Any:
 
 
 def _scalar(value: Any, hint: Any, name: str) -> Any:
-    if (
-        hint is float
-        and isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    ):
-        return float(value)
-    if type(value) is hint:
+    if hint is float:
+        if type(value) in (int, float) and abs(value) <= sys.float_info.max:  # false for NaN as well
+            return float(value)
+    elif type(value) is hint:
         return value
     raise QueryError(f"{name} must be a {getattr(hint, '__name__', hint)}.")

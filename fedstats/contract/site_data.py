@@ -1,6 +1,6 @@
 """A site's rows as queries see them: harmonised, restricted to a subset, with prepared models kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -48,11 +48,16 @@ class SiteData:
             Evidence("complement of the subset", np.array([self._excluded]), "patients outside the subset"),
         )
 
-    def require(self, columns: Any) -> None:
-        """Refuse columns that the site's table does not have, by the codebook's name."""
-        for column in columns:
-            if column not in self.frame.columns:
+    def require(self, columns: Iterable[str], groups: Iterable[str] = ()) -> None:
+        """Refuse columns that the codebook does not have; a label column may group rows and no more."""
+        groups = tuple(groups)
+        for column in (*columns, *groups):
+            if column not in self.codebook:
                 raise QueryError(f"The column {column!r} is not in the codebook that this site keeps to.")
+            if self.codebook[column].kind == "label" and column not in groups:
+                raise QueryError(
+                    f"{column} groups patients inside a site; a question about its values is not answered."
+                )
 
     def prepared(self, spec: Spec, build: Callable[[], T]) -> T:
         """The prepared form of a model, made once: a round then costs only its own arithmetic."""

@@ -5,12 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fedstats.contract.aggregate import Release
 from fedstats.federations.folder import POLL_SECONDS, SiteMissing
 from fedstats.federations.ledger import Ledger, LedgerMismatch, Question
 from fedstats.federations.site import Answer, Site
+
+#: Columns of the egress sheet, which stays at the site.
+SHEET = ["query", "leaves", "numbers", "entry", "about", "patients", "rule needs"]
 
 
 def open_questions(exchange: str | Path | Ledger, site: Site, *, study: str | None = None) -> list[Question]:
@@ -74,26 +78,24 @@ def review(answers: Sequence[Answer]) -> pd.DataFrame:
     DataFrame
         question kind, released, numbers that leave, and the judgement that came closest to refusing.
     """
-    rows = []
-    for answer in answers:
-        judged = answer.review
-        failed = judged[~judged["passed"].astype(bool)] if len(judged) else judged
-        worst = failed if len(failed) else judged.sort_values("count") if len(judged) else judged
-        first = worst.iloc[0] if len(worst) else None
-        rows.append(
-            {
-                "query": type(answer.query).__name__,
-                "leaves": answer.released,
-                "numbers": answer.content.n_numbers if isinstance(answer.content, Release) else 0,
-                "entry": "" if first is None else first["entry"],
-                "about": "" if first is None else first["about"],
-                "patients": None if first is None else first["count"],
-                "rule needs": "" if first is None else first["needed"],
-            }
-        )
-    return pd.DataFrame(
-        rows, columns=["query", "leaves", "numbers", "entry", "about", "patients", "rule needs"]
-    )
+    return pd.DataFrame([_line(answer) for answer in answers], columns=SHEET)
+
+
+def _line(answer: Answer) -> dict[str, object]:
+    """One line of the egress sheet: a refusal by its worst count, a release by its smallest one."""
+    judged = answer.review
+    failed = judged[~judged["passed"].astype(bool)] if len(judged) else judged
+    ranked = failed if len(failed) else judged.sort_values("count") if len(judged) else judged
+    first = ranked.iloc[0] if len(ranked) else None
+    return {
+        "query": type(answer.query).__name__,
+        "leaves": answer.released,
+        "numbers": answer.content.n_numbers if isinstance(answer.content, Release) else 0,
+        "entry": "" if first is None else first["entry"],
+        "about": str(answer.problem or "") if first is None else first["about"],
+        "patients": np.nan if first is None else first["count"],
+        "rule needs": "" if first is None else first["needed"],
+    }
 
 
 def send(
@@ -133,7 +135,8 @@ def serve(
         No question and no close within ``wait_seconds``: the coordinator is gone or late.
     """
     ledger = Ledger(exchange)
-    sheets, deadline, pause = [], time.monotonic() + wait_seconds, POLL_SECONDS[0]
+    lines: list[dict[str, object]] = []
+    deadline, pause = time.monotonic() + wait_seconds, POLL_SECONDS[0]
     while True:
         # closed is looked at first: a question filed before the close is then never overlooked
         closed = ledger.closed
@@ -144,9 +147,7 @@ def serve(
         for question in questions:
             answer = site.answer(question.query)
             send(ledger, site, [question], [answer])
-            sheet = review([answer])
-            sheet.insert(0, "question", question.number)
-            sheets.append(sheet)
+            lines.append({"question": question.number} | _line(answer))
             if report is not None:
                 report(
                     f"question {question.number}: {question.kind} {'answered' if answer.released else 'refused'}"
@@ -155,7 +156,7 @@ def serve(
             deadline, pause = time.monotonic() + wait_seconds, POLL_SECONDS[0]
             continue
         if closed:
-            return pd.concat(sheets, ignore_index=True) if sheets else review([]).assign(question=[])
+            return pd.DataFrame(lines, columns=["question", *SHEET])
         if "coordinator" in ledger.absent():
             raise SiteMissing(
                 "The coordinator was reported gone. Answers so far are kept; start again when it runs."

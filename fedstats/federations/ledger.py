@@ -230,7 +230,7 @@ def _read(path: Path) -> bytes:
 def _json_object(raw: bytes, path: Path) -> dict[str, Any]:
     try:
         content = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise LedgerMismatch(f"{path.name} is not JSON: it has been changed or damaged.") from None
     if not isinstance(content, dict):
         raise LedgerMismatch(f"{path.name} does not hold an exchange message.")

@@ -1,5 +1,6 @@
 """A site: its rows, its policy, and nothing that leaves but what the policy has released."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -24,11 +25,13 @@ class Answer:
     query : Query
     content : Release or Refusal   the only part that leaves
     judge : callable               makes ``review``; most answers are never looked at
+    problem : Exception or None    what went wrong, for the site's own eyes
     """
 
     query: Query
     content: Release | Refusal
     judge: Callable[[], pd.DataFrame] = field(default=pd.DataFrame, repr=False, compare=False)
+    problem: Exception | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def review(self) -> pd.DataFrame:
@@ -39,6 +42,10 @@ class Answer:
     def released(self) -> bool:
         """Whether sums leave (rather than a refusal)."""
         return isinstance(self.content, Release)
+
+
+_LOG = logging.getLogger(__name__)
+_UNEXPECTED = "the question does not fit the rows of this site; the site's own log says why"
 
 
 class Asked(Protocol):
@@ -84,6 +91,10 @@ class Site:
             return Answer(query, Refusal(kind, "question", str(problem)))
         except FloatingPointError:
             return Answer(query, Refusal(kind, "sum", "the sums are finite at these coefficients"))
+        # The site's outermost boundary: whatever went wrong, its text may hold a patient's value.
+        except Exception as problem:  # noqa: BLE001
+            _LOG.warning("question %s could not be evaluated", kind, exc_info=True)
+            return Answer(query, Refusal(kind, "question", _UNEXPECTED), problem=problem)
         judge = partial(self.policy.review, aggregate)
         try:
             return Answer(query, self.policy.release(query, aggregate), judge)

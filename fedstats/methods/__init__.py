@@ -1,1 +1,24 @@
-"""Floor 2: one file a method; the site's half above, the coordinator's half below."""
+"""Floor 2: one file a method; the site's half above, the coordinator's half below.
+
+Importing the package registers every query: a site can answer whatever this version knows.
+"""
+
+from fedstats.methods import (
+    cox_regression,
+    cox_shared_baseline,
+    descriptives,
+    fitting,
+    follow_up,
+    logistic_regression,
+    survival_curve,
+)
+
+__all__ = [
+    "cox_regression",
+    "cox_shared_baseline",
+    "descriptives",
+    "fitting",
+    "follow_up",
+    "logistic_regression",
+    "survival_curve",
+]

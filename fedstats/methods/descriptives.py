@@ -253,7 +253,8 @@ def _mean_sd(row: Array, variable: Variable) -> tuple[float, float]:
         return np.nan, np.nan
     # around the agreed centre nothing cancels: the mean deviation is of the size of the spread
     variance = (squares - total**2 / n) / (n - 1) if n > 1 else np.nan
-    return variable.centre + variable.scale * total / n, variable.scale * float(np.sqrt(variance))
+    spread = float(np.sqrt(np.maximum(variance, 0.0)))  # a constant may miss zero by a rounding
+    return variable.centre + variable.scale * total / n, variable.scale * spread
 
 
 def _quartiles(
@@ -309,11 +310,11 @@ def _number_difference(a: tuple[float, float], b: tuple[float, float]) -> float:
 
 
 def _factor_difference(a: Array, b: Array) -> float:
-    """Mahalanobis distance of the level shares without the first level (Yang & Dalton 2012)."""
+    """Mahalanobis distance of the level shares, one of the levels at hand left out (Yang & Dalton 2012)."""
     if a.sum() == 0 or b.sum() == 0:
         return float("nan")
-    held = (a + b)[1:] > 0
-    p, q = a[1:][held] / a.sum(), b[1:][held] / b.sum()
+    held = np.flatnonzero(a + b)[1:]
+    p, q = a[held] / a.sum(), b[held] / b.sum()
     covariance = (np.diag(p) - np.outer(p, p) + np.diag(q) - np.outer(q, q)) / 2
     try:
         return float(np.sqrt((p - q) @ np.linalg.solve(covariance, p - q)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.query import Query
@@ -51,7 +51,10 @@ class LocalEstimate(Query):
                 "precision": replace(at_zero.sums["information"], values=precision[lower]),
             },
             at_zero.patients,
-            at_zero.evidence,
+            (
+                *at_zero.evidence,
+                Evidence("per-site estimate", np.array([at_zero.patients]), "this site's own fit"),
+            ),
         )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import Outcome
 from fedstats.contract.query import Query, QueryError
@@ -37,7 +38,12 @@ class FollowUp:
         """
         cell = cells_of(self.time, grid)
         edges = np.append(grid, np.inf)
-        return FollowUp(self.entry, edges[cell], self.event & (cell < len(grid)))
+        entry = None
+        if self.entry is not None:
+            slack = TIME_TOLERANCE * np.maximum(np.abs(self.entry), 1.0)
+            passed = np.searchsorted(grid, self.entry + slack, side="right")
+            entry = np.append(-np.inf, grid)[passed]
+        return FollowUp(entry, edges[cell], self.event & (cell < len(grid)))
 
 
 def follow_up(frame: pd.DataFrame, outcome: Outcome) -> FollowUp:
@@ -77,10 +83,24 @@ def leavers(
     return flat.reshape(n_groups, n_cells + 1)
 
 
-def grid_evidence(counts: NDArray[np.int64], grid: Array) -> Evidence:
-    """Leavers of every cell, for the gate."""
+def grid_evidence(
+    codebook: Codebook, times: FollowUp, group: NDArray[np.int64], n_groups: int, grid: Array
+) -> tuple[Evidence, ...]:
+    """For the gate: who leaves and who enters in every cell, by group, and whether the grid is agreed."""
     labels = (*(f"up to {edge:g}" for edge in grid), "beyond the grid")
-    return Evidence("leavers of a time cell", counts.ravel(), labels * len(counts))
+    leaving = leavers(group, n_groups, cells_of(times.time, grid), len(grid))
+    evidence = [Evidence("leavers of a time cell", leaving.ravel(), labels * n_groups)]
+    if times.entry is not None:
+        late = times.entry > 0
+        entering = leavers(group[late], n_groups, cells_of(times.entry[late], grid), len(grid))
+        evidence.append(Evidence("leavers of a time cell", entering.ravel(), labels * n_groups))
+    agreed = codebook.grid
+    if agreed is not None and tuple(grid) not in {agreed.edges(width) for width in agreed.candidates}:
+        # any other edges, laid across the agreed ones, would cut cells into pieces too small
+        evidence.append(
+            Evidence("agreed grid", np.array([len(grid)]), "cells that the codebook does not have")
+        )
+    return tuple(evidence)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class LogisticDerivatives(_LogisticQuery):
     """Log-likelihood, score and information matrix of a logistic model."""
 
     def aggregate(self, data: SiteData) -> Aggregate:
-        """1 + p + p (p + 1) / 2 sums over patients, and three counts."""
+        """1 + p + p (p + 1) / 2 sums over patients, and their sizes."""
         rows, y, w, eta = self._at(data)
         curvature = w * BINOMIAL.curvature(eta)
         score = rows.x.T @ (w * BINOMIAL.residual(y, eta))
@@ -82,6 +82,7 @@ class LogisticDerivatives(_LogisticQuery):
                 "score": rows.vector(score),
                 "information": rows.matrix(weighted_gram(rows.x, curvature)),
                 "n": Sum(np.array([rows.n]), np.array([rows.n])),
+                "weight": Sum(np.array([w.sum()]), np.array([rows.n])),
                 "n_event": Sum(np.array([n_event]), np.array([n_event])),
                 "dropped": Sum(np.array([rows.dropped]), np.array([rows.n + rows.dropped])),
             },
@@ -161,10 +162,13 @@ def logistic(
     counts: dict[str, int] = {}
 
     def evaluate(gamma: Array) -> Derivatives:
-        total = meter.sum(LogisticDerivatives(model, tuple(gamma.tolist())))
+        total = meter.finite_sum(LogisticDerivatives(model, tuple(gamma.tolist())))
+        if total is None:
+            return Derivatives.not_finite(gamma)
         counts.update({k: round(float(total[k][0])) for k in ("n", "n_event", "dropped")})
-        information = full_matrix(total["information"])
-        return Derivatives(float(total["loglik"][0]), total["score"], information, np.array(total.query.beta))
+        information, at = full_matrix(total["information"]), np.array(total.query.beta)
+        unit = float(total["weight"][0]) / max(counts["n"], 1)
+        return Derivatives(float(total["loglik"][0]), total["score"], information, at, unit)
 
     with one_blas_thread():
         null = _null_model(evaluate, design, has_offset=offset is not None)
@@ -205,7 +209,8 @@ def _null_model(evaluate: Evaluate, design: Design, *, has_offset: bool) -> Deri
         return zero
     total = 4 * zero.information[0, 0]  # at zero every weight is w / 4 and every residual w (y - 1/2)
     events = zero.score[0] + total / 2
-    if not has_offset and not 0 < events < total:
+    slack = 1e-12 * total  # both are rounded sums of weights
+    if not has_offset and not slack < events < total - slack:
         raise NotConverged(
             "The outcome is the same for every patient of the model; there is nothing to regress on."
         )
@@ -214,7 +219,9 @@ def _null_model(evaluate: Evaluate, design: Design, *, has_offset: bool) -> Deri
 
     def intercept_only(value: Array) -> Derivatives:
         whole = evaluate(_at_intercept(float(value[0]), len(design.names)))
-        return Derivatives(whole.loglik, whole.score[:1], whole.information[:1, :1], whole.beta[:1])
+        return Derivatives(
+            whole.loglik, whole.score[:1], whole.information[:1, :1], whole.beta[:1], whole.unit
+        )
 
     maximum = newton(intercept_only, np.zeros(1), ("Intercept",)).beta
     return evaluate(_at_intercept(float(maximum[0]), len(design.names)))

@@ -17,10 +17,8 @@ from fedstats.contract.results import Curve
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.follow_up import (
     candidate_grids,
-    cells_of,
     follow_up,
     grid_evidence,
-    leavers,
     on_finest_grid,
 )
 from fedstats.numerics.partial_likelihood import risk_sets
@@ -56,7 +54,6 @@ class RiskTable(Query):
         frame, dropped = frame[complete], int((~complete).sum())
         times, grid = follow_up(frame, outcome), np.array(self.grid)
         group, n_groups = self._groups(frame)
-        leaving = leavers(group, n_groups, cells_of(times.time, grid), len(grid))
         moved = times.on_grid(grid)
         sets = risk_sets(group, moved.entry, moved.time, moved.event, None, grid, n_groups)
         shape = (n_groups, len(grid))
@@ -72,7 +69,7 @@ class RiskTable(Query):
             len(frame),
             (
                 *data.subset_evidence,
-                grid_evidence(leaving, grid),
+                *grid_evidence(data.codebook, times, group, n_groups, grid),
                 Evidence("dropped rows", np.array([dropped]), "rows with an empty cell"),
             ),
         )

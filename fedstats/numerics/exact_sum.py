@@ -35,7 +35,8 @@ def encode(values: Array, exponent: int = 0) -> Limbs:
     OverflowError
         A number is not finite or does not fit; nothing is clipped.
     """
-    x = np.asarray(values, dtype=float)
+    shape = np.shape(values)
+    x = np.atleast_1d(np.asarray(values, dtype=float))  # unsigned scalars would warn where arrays wrap
     if not np.all(np.isfinite(x)):
         raise OverflowError("a sum is not finite")
     mantissa, power = np.frexp(np.abs(x))
@@ -44,7 +45,7 @@ def encode(values: Array, exponent: int = 0) -> Limbs:
     digits = np.ldexp(mantissa, 53).astype(np.uint64)
     shift = power.astype(np.int64) - 53 + FRACTION_BITS - exponent
     high, low = _shifted(digits, np.where(digits == 0, 0, shift))
-    return np.stack(_negated_where(x < 0, high, low), axis=-1)
+    return np.stack(_negated_where(x < 0, high, low), axis=-1).reshape(*shape, 2)
 
 
 def _shifted(digits: Limbs, shift: NDArray[np.int64]) -> tuple[Limbs, Limbs]:

@@ -29,12 +29,20 @@ class Derivatives(NamedTuple):
     score : (p,)          gradient of the log-likelihood
     information : (p, p)  minus its Hessian
     beta : (p,)           where they were evaluated; a ledger may have recorded other last digits
+    unit : float          the mean weight of those who count: a log-likelihood is so many of it
     """
 
     loglik: float
     score: Array
     information: Array
     beta: Array
+    unit: float = 1.0
+
+    @classmethod
+    def not_finite(cls, beta: Array) -> "Derivatives":
+        """Where the sums overflow: Newton halves its step."""
+        p = len(beta)
+        return cls(-np.inf, np.zeros(p), np.zeros((p, p)), beta)
 
 
 class Solution(NamedTuple):
@@ -171,24 +179,21 @@ def _require_finite_estimates(
     *,
     close: bool,
 ) -> None:
-    """Recognise a coefficient that runs away although the log-likelihood has settled.
+    """Recognise coefficients that run away although the log-likelihood has settled.
 
-    Along a direction of recession Newton's steps stay about one long while the information fades
-    like exp(-|beta|); with a finite maximum they shrink quadratically.
+    Along a direction of recession Newton's steps stay about one long while the information along
+    them fades like exp(-|beta|); with a finite maximum they shrink quadratically.  The direction
+    counts, not single columns: a difference of two may run away while each keeps its information.
     """
-    faded = np.diag(at.information) < 1e-3 * np.diag(first.information)
-    running = (np.abs(step) > 1e-3) & (np.abs(step) > 0.5 * np.abs(previous_step))
-    suspects = running & (faded | close)
+    length = float(np.abs(step).max())
+    if length < 1e-3 or length < 0.5 * float(np.abs(previous_step).max()):
+        return
+    faded = step @ at.information @ step < 1e-3 * (step @ first.information @ step)
     expected_gain = 0.5 * float(at.score @ step)
-    if suspects.any() and expected_gain < 0.05:
+    if (faded or close) and expected_gain < 0.05 * at.unit:
+        running = [(n, s) for n, s in zip(names, step, strict=True) if abs(s) > 0.05 * length]
         raise NotConverged(
-            _infinite(
-                [
-                    f"{n} (towards {'plus' if s > 0 else 'minus'} infinity)"
-                    for n, s, bad in zip(names, step, running, strict=True)
-                    if bad
-                ]
-            )
+            _infinite([f"{n} (towards {'plus' if s > 0 else 'minus'} infinity)" for n, s in running])
         )
 
 

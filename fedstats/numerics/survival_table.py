@@ -84,7 +84,7 @@ def interpolated_time(time: Array, survival: Array, probability: float) -> float
 def quantile_time(time: Array, survival: Array, probability: float) -> float:
     """First time at which survival is at most 1 - probability; the midpoint of a flat step, as R has it."""
     target = 1.0 - probability
-    tolerance = 1e-12
+    tolerance = 1.5e-8  # R's: a product of rounded factors misses 1/2 by more than its last digit
     below = np.flatnonzero(survival < target - tolerance)
     level = np.flatnonzero(np.abs(survival - target) <= tolerance)
     if len(level):

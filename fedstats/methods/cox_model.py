@@ -1,0 +1,199 @@
+"""A Cox model at a site: its rows, strata and risk sets, and the score residuals of its patients.
+
+What both designs share, the site's own baseline hazard (``cox_regression``) and one for all sites
+(``cox_shared_baseline``).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum
+from fedstats.contract.design import Design, level_codes
+from fedstats.contract.formula import Outcome
+from fedstats.contract.model_rows import ModelRows, model_rows
+from fedstats.contract.query import POINT, Query, QueryError, Spec
+from fedstats.contract.site_data import SiteData
+from fedstats.methods.follow_up import FollowUp, cells_of, follow_up, grid_evidence, leavers
+from fedstats.numerics import partial_likelihood as pl
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CoxModel(Spec):
+    """What is modelled.
+
+    ``grid`` empty: a baseline hazard for each stratum of each site.  Otherwise one baseline on these
+    right edges, for each of the agreed ``strata_levels`` (one column of strata at most).
+    """
+
+    entry: str | None
+    time: str
+    event: str
+    design: Design
+    strata: tuple[str, ...]
+    ties: Literal["efron", "breslow"]
+    weights: str | None
+    offset: str | None
+    offset_centre: float
+    cluster: str | None
+    grid: tuple[float, ...] = ()
+    strata_levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CoxRows:
+    """A prepared model at a site: rows, strata, risk sets."""
+
+    rows: ModelRows
+    x: Array
+    stratum: NDArray[np.int64]
+    sets: pl.RiskSets
+    event_weight: Array
+    counts: dict[str, Sum]
+    evidence: tuple[Evidence, ...]
+
+
+def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
+    outcome = Outcome(model.event, model.time, model.entry)
+    groups = model.strata + ((model.cluster,) if model.cluster else ())
+    rows = model_rows(
+        data,
+        model.design,
+        outcome.variables,
+        model.event,
+        model.weights,
+        model.offset,
+        groups,
+        rarer_outcome=False,
+    )
+    times = follow_up(rows.frame, outcome)
+    shared = np.array(model.grid) if model.grid else None
+    if shared is None:
+        stratum, n_strata = rows.codes(model.strata), None
+        evidence: tuple[Evidence, ...] = ()
+        x = _centred_by_stratum(rows.x, stratum)
+    else:
+        stratum = _agreed_strata(model, rows)
+        n_strata = max(1, len(model.strata_levels))
+        evidence = grid_evidence(data.codebook, times, stratum, n_strata, shared)
+        if model.ties == "efron":
+            evidence += _tied_events(times, stratum, n_strata, shared)
+        times, x = times.on_grid(shared), rows.x
+    sets = pl.risk_sets(stratum, times.entry, times.time, times.event, rows.weights, shared, n_strata)
+    events = np.zeros(rows.n)
+    events[sets.death] = 1.0 if rows.weights is None else rows.weights[sets.death]
+    n_event = len(sets.death)
+    counts = {
+        "n": Sum(np.array([rows.n]), np.array([rows.n])),
+        "n_event": Sum(np.array([n_event]), np.array([n_event])),
+        "event_weight": Sum(np.array([events.sum()]), np.array([n_event])),
+        "dropped": Sum(np.array([rows.dropped]), np.array([rows.n + rows.dropped])),
+    }
+    return CoxRows(rows, x, stratum, sets, events, counts, evidence)
+
+
+def _centred_by_stratum(x: Array, stratum: NDArray[np.int64]) -> Array:
+    """Columns minus their stratum's mean: the partial likelihood does not change, nothing cancels later."""
+    if x.shape[0] == 0:
+        return x
+    size = np.bincount(stratum)
+    means = (
+        np.column_stack([np.bincount(stratum, column) for column in x.T]) / size[:, None]
+        if x.shape[1]
+        else x[:0]
+    )
+    return x - means[stratum] if x.shape[1] else x
+
+
+def _agreed_strata(model: CoxModel, rows: ModelRows) -> NDArray[np.int64]:
+    if not model.strata:
+        return np.zeros(rows.n, dtype=np.int64)
+    levels = level_codes(rows.frame[model.strata[0]], model.strata_levels)
+    if (levels < 0).any():
+        raise QueryError(f"{model.strata[0]} has a level outside the agreed strata.")
+    return levels
+
+
+def _tied_events(
+    times: FollowUp, stratum: NDArray[np.int64], n_strata: int, grid: Array
+) -> tuple[Evidence, ...]:
+    """Efron's ties send sums over the events of a cell: these must be as many as its leavers."""
+    here = times.event
+    counts = leavers(stratum[here], n_strata, cells_of(times.time[here], grid), len(grid))[:, :-1]
+    return (Evidence("events of a time cell", counts.ravel(), "events in a cell, for Efron's ties"),)
+
+
+def _relative_risk(model: CoxModel, cox: CoxRows, gamma: Array) -> tuple[Array, Array]:
+    """eta - c and r = w exp(eta - c); c is the stratum's largest eta, or agreed where sums of r travel."""
+    eta = cox.x @ gamma
+    if cox.rows.offset is not None:
+        eta = eta + (cox.rows.offset - model.offset_centre)
+    if not model.grid and len(eta):
+        largest = np.full(int(cox.stratum.max()) + 1, -np.inf)
+        np.maximum.at(largest, cox.stratum, eta)
+        eta = eta - largest[cox.stratum]
+    with np.errstate(over="ignore"):
+        r = np.exp(eta)
+    return eta, r if cox.rows.weights is None else cox.rows.weights * r
+
+
+@dataclass(frozen=True)
+class CoxQuery(Query):
+    """A Cox model at a point: ``beta`` are coefficients of the scaled columns."""
+
+    model: CoxModel
+    beta: tuple[float, ...] = field(metadata=POINT)
+
+    def at_point(self, data: SiteData) -> tuple[CoxRows, Array, Array]:
+        cox = data.prepared(self.model, lambda: _prepare(self.model, data))
+        eta, r = _relative_risk(self.model, cox, np.array(self.beta))
+        return cox, eta, r
+
+    def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
+        evidence = cox.rows.evidence_at(np.array(self.beta), False, r)
+        return Aggregate(sums, cox.rows.n, (*evidence, *cox.evidence))
+
+
+@dataclass(frozen=True)
+class CoxMeat(CoxQuery):
+    """Sum of squared score residuals of a Cox model, for robust standard errors.
+
+    Outer products by patient or cluster; clusters lie within a site.
+
+    ``hazards`` are the published pieces of a shared baseline (a, b, xbar, c, d, flattened); empty for
+    a site's own baseline.
+    """
+
+    hazards: tuple[float, ...] = field(default=(), metadata=POINT)
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """p (p + 1) / 2 sums over patients or clusters."""
+        cox, _, r = self.at_point(data)
+        if self.hazards:
+            a, b, means = unpack_hazards(np.array(self.hazards), cox.sets.n_cells, cox.x.shape[1])
+        else:
+            sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
+            terms = pl.cell_terms(sums, self.model.ties)
+            a, b, means = terms.a, terms.b, pl.cell_means(sums, terms)
+        v = pl.expected(cox.sets, cox.stratum, a, b)
+        u = pl.score_residuals(cox.sets, cox.stratum, cox.x, r, cox.rows.weights, v, means)
+        if self.model.cluster:
+            group = cox.rows.codes((self.model.cluster,))
+            u = np.column_stack([np.bincount(group, column) for column in u.T])
+        return self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)})
+
+
+def pack_hazards(terms: pl.CellTerms, means: pl.CellMeans) -> tuple[float, ...]:
+    pieces = (terms.a, terms.b, means.xbar, means.c, means.d)
+    return tuple(np.concatenate([piece.ravel() for piece in pieces]).tolist())
+
+
+def unpack_hazards(flat: Array, cells: int, p: int) -> tuple[Array, Array, pl.CellMeans]:
+    if len(flat) != cells * (2 + 3 * p):
+        raise QueryError("The published hazards do not have the agreed number of cells.")
+    a, b, rest = flat[:cells], flat[cells : 2 * cells], flat[2 * cells :].reshape(3, cells, p)
+    return a, b, pl.CellMeans(rest[0], rest[1], rest[2])

@@ -1,0 +1,156 @@
+"""Cox regression with one baseline hazard for all sites, on an agreed time grid.
+
+Round a: the sites send risk-set sums by cell, the coordinator adds them up and evaluates the
+likelihood.  Round b: it publishes the hazards, and the sites send their second moments.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.federation import Federation, Meter, SiteRefused, Total
+from fedstats.contract.formula import Outcome
+from fedstats.contract.query import POINT, QueryError
+from fedstats.contract.site_data import SiteData
+from fedstats.methods.cox_model import CoxMeat, CoxModel, CoxQuery, CoxRows, pack_hazards
+from fedstats.methods.follow_up import candidate_grids, on_finest_grid
+from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics.newton import Derivatives
+
+Array = NDArray[np.float64]
+
+#: Risk-set sums can be tiny in the tail: 88 fractional bits, and still 2**32 of head-room.
+RISK_SET_EXPONENT = -24
+
+
+# The site's half -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _SharedQuery(CoxQuery):
+    """A question about cells; without an agreed grid the cells would be the site's own event times."""
+
+    def on_grid(self, data: SiteData) -> tuple[CoxRows, Array, Array]:
+        """The model at its point, on the grid."""
+        if not self.model.grid:
+            raise QueryError(
+                "Sums by time cell are answered on an agreed grid only; the question names none."
+            )
+        return self.at_point(data)
+
+
+@dataclass(frozen=True)
+class CoxRiskSets(_SharedQuery):
+    """Sums over the risk sets of a Cox model, by cell of the agreed time grid."""
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """Sums over the risk set (s0, s1), over tied deaths (t0, t1, Efron only), deaths and their weights."""
+        cox, eta, r = self.on_grid(data)
+        sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
+        here = pl.cell_sums(cox.sets, cox.rows.present.astype(float), np.ones(cox.rows.n), None)
+        at_risk, with_x = np.rint(here.s0).astype(np.int64), np.rint(here.s1).astype(np.int64)
+        died, died_x = np.rint(here.t0).astype(np.int64), np.rint(here.t1).astype(np.int64)
+        parts = {
+            "s0": Sum(sums.s0, at_risk, RISK_SET_EXPONENT),
+            "s1": Sum(sums.s1, with_x, RISK_SET_EXPONENT),
+            "deaths": Sum(sums.deaths, at_risk),
+            "weight": Sum(sums.weight, at_risk),
+            "eta_deaths": Sum(np.array([cox.event_weight @ eta]), np.array([died.sum()])),
+            "x_deaths": Sum(cox.event_weight @ cox.x, died_x.sum(axis=0)),
+        }
+        if self.model.ties == "efron":
+            parts |= {
+                "t0": Sum(sums.t0, died, RISK_SET_EXPONENT),
+                "t1": Sum(sums.t1, died_x, RISK_SET_EXPONENT),
+            }
+        return self.answer(cox, r, parts | cox.counts)
+
+
+@dataclass(frozen=True)
+class CoxCurvature(_SharedQuery):
+    """Second moments of a Cox model with a shared baseline hazard."""
+
+    a: tuple[float, ...] = field(metadata=POINT)
+    b: tuple[float, ...] = field(metadata=POINT)
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """p (p + 1) / 2 sums over patients."""
+        cox, _, r = self.on_grid(data)
+        v = pl.expected(cox.sets, cox.stratum, np.array(self.a), np.array(self.b))
+        return self.answer(cox, r, {"gram": cox.rows.matrix(pl.weighted_gram(cox.x, r * v))})
+
+
+# The coordinator's half ------------------------------------------------------------------------
+
+
+class SharedBaseline:
+    """Derivatives of the summed risk sets; two rounds a point."""
+
+    def __init__(self, meter: Meter, model: CoxModel) -> None:
+        self.meter, self.model = meter, model
+        self.counts: dict[str, int] = {}
+
+    def _cells(self, total: Total) -> tuple[pl.CellSums, pl.CellTerms]:
+        none = np.zeros_like(total["s0"])
+        t0, t1 = total.get("t0", none), total.get("t1", np.zeros_like(total["s1"]))
+        deaths = np.rint(total["deaths"])
+        sums = pl.CellSums(total["s0"], total["s1"], t0, t1, deaths, total["weight"])
+        return sums, pl.cell_terms(sums, self.model.ties)
+
+    def __call__(self, gamma: Array) -> Derivatives:
+        total = self.meter.finite_sum(CoxRiskSets(self.model, tuple(gamma.tolist())))
+        if total is None:
+            return Derivatives.not_finite(gamma)
+        try:
+            sums, terms = self._cells(total)
+        except FloatingPointError:
+            return Derivatives.not_finite(gamma)
+        self.counts = {k: round(float(total[k][0])) for k in ("n", "n_event", "dropped")}
+        at = total.query.beta
+        curvature = CoxCurvature(self.model, at, tuple(terms.a.tolist()), tuple(terms.b.tolist()))
+        gram = full_matrix(self.meter.sum(curvature)["gram"])
+        return Derivatives(
+            float(total["eta_deaths"][0]) - terms.log_terms,
+            pl.score_from_cells(total["x_deaths"], sums, terms),
+            gram - pl.second_product(sums, terms),
+            np.array(at),
+            float(total["event_weight"][0]) / max(self.counts["n_event"], 1),
+        )
+
+    def meat(self, gamma: Array) -> Array:
+        """Sum of outer products of score residuals, with the shared hazards and means published."""
+        total = self.meter.sum(CoxRiskSets(self.model, tuple(gamma.tolist())))
+        sums, terms = self._cells(total)
+        hazards = pack_hazards(terms, pl.cell_means(sums, terms))
+        return full_matrix(self.meter.sum(CoxMeat(self.model, total.query.beta, hazards))["meat"])
+
+
+def with_grid(
+    federation: Federation,
+    meter: Meter,
+    model: CoxModel,
+    outcome: Outcome,
+    grid: float | Sequence[float] | None,
+) -> tuple[CoxModel, str]:
+    """The model on the finest grid that every site lets out."""
+    levels = federation.codebook[model.strata[0]].levels if model.strata else ()
+    zero = (0.0,) * len(model.design.names)
+
+    def ask(edges: tuple[float, ...]) -> CoxModel:
+        candidate = replace(model, grid=edges, strata_levels=levels)
+        meter.sum(CoxRiskSets(candidate, zero))
+        return candidate
+
+    candidates = candidate_grids(federation, meter, outcome, grid)
+    try:
+        chosen, _, status = on_finest_grid(candidates, ask)
+    except SiteRefused as refused:
+        if refused.rule == "events of a time cell":
+            refused.args = (
+                f"{refused.args[0]} Efron's ties need more events a cell: ask for ties='breslow'.",
+            )
+        raise
+    return chosen, status
