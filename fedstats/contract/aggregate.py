@@ -185,7 +185,7 @@ class Release:
                 raw = base64.b64decode(entry["limbs"], validate=True)
                 limbs = np.frombuffer(raw, dtype=">u8").astype(np.uint64).reshape(*shape, 2)
                 sums[str(name)] = (limbs, int(entry["exponent"]))
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, OverflowError):
                 raise QueryError(
                     f"The sum {str(name)[:60]!r} of an answer is damaged: its bytes and shape disagree."
                 ) from None

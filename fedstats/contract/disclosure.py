@@ -129,6 +129,8 @@ class DisclosurePolicy(Spec):
 
     def tightened_by(self, other: "DisclosurePolicy") -> "DisclosurePolicy":
         """The stricter of both, rule by rule: a study can tighten a site's policy, never loosen it."""
+        if other.off:
+            return self
         changes: dict[str, Any] = {}
         for f in fields(self):
             mine, theirs = getattr(self, f.name), getattr(other, f.name)

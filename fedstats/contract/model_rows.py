@@ -125,8 +125,14 @@ def model_rows(
         None if offset is None else frame[offset].to_numpy(dtype=float),
         dropped,
         _standard_scales(design, data.codebook),
-        (*data.subset_evidence, left_out, *cells),
+        (*data.subset_evidence, left_out, *(_unusual(c, frame[c]) for c in extra), *cells),
     )
+
+
+def _unusual(name: str, values: pd.Series) -> Evidence:
+    """A weight or offset that all but a few share singles those few out by subtraction."""
+    others = len(values) - int(values.value_counts().max()) if len(values) else 0
+    return Evidence("level", np.array([others]), f"{name} is another than the usual")
 
 
 def _standard_scales(design: Design, codebook: Codebook) -> Array:

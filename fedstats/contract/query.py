@@ -56,6 +56,8 @@ class Query(Spec):
     """
 
     where: tuple["Condition", ...] = field(default=(), kw_only=True)
+    #: Names a course of rounds: fits of one model from different starts do not mix.
+    course: str = field(default="", kw_only=True)
 
     #: Per-site answers of different shape (never summed) are asked through ``federation.each`` only.
     summable: ClassVar[bool] = True

@@ -84,9 +84,13 @@ def review(answers: Sequence[Answer]) -> pd.DataFrame:
 def _line(answer: Answer) -> dict[str, object]:
     """One line of the egress sheet: a refusal by its worst count, a release by its smallest one."""
     judged = answer.review
-    failed = judged[~judged["passed"].astype(bool)] if len(judged) else judged
-    ranked = failed if len(failed) else judged.sort_values("count") if len(judged) else judged
-    first = ranked.iloc[0] if len(ranked) else None
+    first = None
+    if len(judged):
+        failed = judged[~judged["passed"].astype(bool)]
+        # nobody stands behind an empty cell: of what passes, the smallest group of patients is shown
+        passed = judged[judged["needed"].str.contains("at least") & (judged["count"] > 0)]
+        ranked = failed if len(failed) else passed.sort_values("count")
+        first = ranked.iloc[0] if len(ranked) else None
     return {
         "query": type(answer.query).__name__,
         "leaves": answer.released,
@@ -103,7 +107,9 @@ def send(
 ) -> list[Path]:
     """Let the answers leave: one file each, written once."""
     ledger = _ledger(exchange)
-    pairs = zip(questions, answers, strict=True)
+    pairs = list(zip(questions, answers, strict=True))
+    if any(q.query != a.query for q, a in pairs):
+        raise ValueError("The answers do not belong to these questions, in this order; nothing was sent.")
     return [ledger.file_answer(site.name, q, a.content, site.policy.digest()) for q, a in pairs]
 
 

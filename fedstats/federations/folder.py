@@ -1,5 +1,6 @@
 """A federation over an exchange folder: the ledger answers what it knows, and waits for the rest."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -55,8 +56,7 @@ class Folder(Federation):
         self.distinct_values = study.policy.distinct_values
         self.wait_seconds = wait_seconds
         self._by_digest: dict[str, Question] = {}
-        self._by_turn: dict[tuple[str, int], Question] = {}
-        self._filed: Counter[str] = Counter()
+        self._courses: dict[str, list[Question]] = {}
         self._turns: Counter[str] = Counter()
         self._batch = False
         self._pending: dict[int, Question] = {}
@@ -127,7 +127,7 @@ class Folder(Federation):
 
     def _missing(self, questions: list[Question]) -> list[str]:
         paths = self.ledger.answer_path
-        return [s for s in self.sites if not all(paths(s, q.number).exists() for q in questions)]
+        return [s for s in self.sites if not all(os.path.lexists(paths(s, q.number)) for q in questions)]
 
     def _calm_line(self, questions: list[Question]) -> str:
         numbers = ", ".join(f"{q.number} ({q.kind})" for q in questions)
@@ -143,10 +143,8 @@ class Folder(Federation):
         return Answers(question.query, by_site)
 
     def _remember(self, question: Question) -> None:
-        conversation = question.query.conversation()
         self._by_digest[question.query.digest()] = question
-        self._by_turn[conversation, self._filed[conversation]] = question
-        self._filed[conversation] += 1
+        self._courses.setdefault(question.query.conversation(), []).append(question)
 
     def _recorded(self, query: Query) -> Question | None:
         """The filed question that this is: the same text, or the same turn of a conversation at the same point."""
@@ -156,16 +154,20 @@ class Folder(Federation):
         known = self._by_digest.get(query.digest())
         if known is not None:
             return known
-        recorded = self._by_turn.get((conversation, turn))
-        if recorded is None:
+        course = self._courses.get(conversation, [])
+        # by turn, not by nearness alone: the last two points of a fit are closer than that to each other
+        if not course:
             return None
-        if not _same_point(query, recorded.query):
+        recorded = course[turn % len(course)]  # a second fit of the same model goes through the same turns
+        if _same_point(query, recorded.query):
+            return recorded
+        if turn < len(course):
             raise LedgerMismatch(
-                f"Question {recorded.number} ({recorded.kind}) was recorded at other coefficients than this run has "
-                f"reached for round {turn + 1} of the same model. The options of the fit, or the software, have changed: "
-                "use a new exchange folder, or what the exchange was begun with."
+                f"Question {recorded.number} ({recorded.kind}) was recorded at other coefficients than this run "
+                f"has reached for round {turn + 1} of the same model. The options of the fit, or the software, have "
+                "changed: use a new exchange folder, or what the exchange was begun with."
             )
-        return recorded
+        return None
 
 
 def _same_point(query: Query, recorded: Query) -> bool:

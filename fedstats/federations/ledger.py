@@ -13,7 +13,8 @@ import hashlib
 import json
 import os
 import re
-import tempfile
+import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,16 +64,27 @@ class Ledger:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._questions: list[Question] = []
+        self._last: dict[str, str] = {}
 
     @cached_property
     def head(self) -> dict[str, Any]:
         """Content of ``study.json``."""
         path = self.folder / "study.json"
-        if not path.is_file():
+        if not os.path.lexists(path):
             raise FileNotFoundError(
                 f"There is no exchange in {self.folder} yet: the coordinator opens it. Start the coordinator first, or wait."
             )
-        return dict(json.loads(_read(path)))
+        head, _ = _message(path)
+        sites = head.get("sites")
+        if (
+            not isinstance(head.get("study"), str)
+            or not isinstance(sites, list)
+            or not all(map(_is_site, sites))
+        ):
+            raise LedgerMismatch(
+                "study.json does not say which study and sites the exchange is about: it has been changed."
+            )
+        return head
 
     def open(self, study: str, study_id: str, sites: tuple[str, ...]) -> None:
         """Begin an exchange, or go on with one about the same study and sites.
@@ -83,7 +95,7 @@ class Ledger:
             The folder belongs to another study, another version of it, or other sites.
         """
         for site in sites:
-            if not SITE_NAME.fullmatch(site):
+            if not _is_site(site):
                 raise ValueError(
                     f"The site name {site!r} must be lower-case letters, digits, - and _, at most 31."
                 )
@@ -117,14 +129,15 @@ class Ledger:
 
     def questions(self) -> list[Question]:
         """All questions in order, the chain of hashes checked; files already read are not read again."""
-        folder = self.folder / "questions"
-        while (path := folder / f"{len(self._questions) + 1:06d}.json").exists():
+        while os.path.lexists(path := self._question_path(len(self._questions) + 1)):
             self._questions.append(self._read_question(path, len(self._questions) + 1))
         return self._questions
 
+    def _question_path(self, number: int) -> Path:
+        return self.folder / "questions" / f"{number:06d}.json"
+
     def _read_question(self, path: Path, number: int) -> Question:
-        raw = _read(path)
-        content = _json_object(raw, path)
+        content, sha256 = _message(path)
         before = self._questions[-1].sha256 if self._questions else ""
         if content.get("number") != number or content.get("previous") != before:
             raise LedgerMismatch(
@@ -132,24 +145,41 @@ class Ledger:
             )
         if content.get("study") != self.head["study"]:
             raise LedgerMismatch(f"Question {number} belongs to another study than the exchange it lies in.")
-        query = spec_from_dict(content.get("query"), Query)
-        return Question(number, query, str(content["study"]), hashlib.sha256(raw).hexdigest())
+        try:
+            query = spec_from_dict(content.get("query"), Query)
+        except QueryError as problem:
+            raise LedgerMismatch(f"Question {number} cannot be read by this version: {problem}") from None
+        return Question(number, query, str(content["study"]), sha256)
 
     def ask(self, query: Query) -> Question:
-        """File a new question."""
-        number = len(self.questions()) + 1
-        previous = self._questions[-1].sha256 if self._questions else ""
-        content = {
-            "number": number,
-            "previous": previous,
-            "query": query.to_dict(),
-            "study": self.head["study"],
-        }
-        _write_once(self.folder / "questions" / f"{number:06d}.json", canonical_json(content).encode())
-        return self.questions()[number - 1]
+        """File a new question; one that another coordinator has filed in the meantime is taken as it is."""
+        while True:
+            filed = next((q for q in reversed(self.questions()) if q.query == query), None)
+            if filed is not None:
+                return filed
+            number = len(self.questions()) + 1
+            previous = self._questions[-1].sha256 if self._questions else ""
+            content = {
+                "number": number,
+                "previous": previous,
+                "query": query.to_dict(),
+                "study": self.head["study"],
+            }
+            with suppress(FileExistsError):  # somebody else's question has taken this number
+                _write_once(self._question_path(number), canonical_json(content).encode())
 
     def answer_path(self, site: str, number: int) -> Path:
-        """Where a site's answer to a question lies."""
+        """Where a site's answer to a question lies.
+
+        Raises
+        ------
+        LedgerMismatch
+            The exchange does not know the site.
+        """
+        if site not in self.head["sites"]:
+            raise LedgerMismatch(
+                f"The exchange is between {', '.join(self.head['sites'])}; it does not know the site {site}."
+            )
         return self.folder / "answers" / site / f"{number:06d}.json"
 
     def answer(self, site: str, question: Question) -> Release | Refusal | None:
@@ -161,18 +191,19 @@ class Ledger:
             The answer names another question, or cannot be read.
         """
         path = self.answer_path(site, question.number)
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
-        content = _json_object(_read(path), path)
+        content, _ = _message(path)
+        if content.pop("sha256", None) != _checksum(content):
+            raise LedgerMismatch(f"The answer {path.name} of {site} has been changed: its sha256 is another.")
         if content.get("question") != question.sha256 or content.get("site") != site:
             raise LedgerMismatch(
                 f"The answer {path.name} of {site} belongs to another question than number {question.number}."
             )
         try:
             if "refusal" in content:
-                refusal = spec_from_dict(content["refusal"], Refusal)
-                assert isinstance(refusal, Refusal)
-                return refusal
+                refused: Refusal = spec_from_dict(content["refusal"], Refusal)
+                return refused
             return Release.from_dict(content["release"])
         except (QueryError, KeyError, TypeError, AttributeError) as problem:
             raise LedgerMismatch(f"The answer {path.name} of {site} cannot be read: {problem}") from None
@@ -180,70 +211,116 @@ class Ledger:
     def file_answer(self, site: str, question: Question, content: Release | Refusal, policy: str) -> Path:
         """Write a site's answer once; an answer that lies there already stays as it is."""
         path = self.answer_path(site, question.number)
+        if os.path.lexists(path):
+            return path
         part = "release" if isinstance(content, Release) else "refusal"
         body = {"site": site, "number": question.number, "question": question.sha256, "policy": policy}
-        body |= {"previous": self._last_answer(site, question.number), part: content.to_dict()}
+        body |= {"previous": self._last_answer(site), part: content.to_dict()}
+        body["sha256"] = _checksum(body)
         with suppress(FileExistsError):
             _write_once(path, canonical_json(body).encode())
+        self._last[site] = _message(path)[1]
         return path
 
-    def _last_answer(self, site: str, number: int) -> str:
-        earlier = [p for n in range(number - 1, 0, -1) if (p := self.answer_path(site, n)).exists()][:1]
-        return hashlib.sha256(earlier[0].read_bytes()).hexdigest() if earlier else ""
+    def _last_answer(self, site: str) -> str:
+        """sha256 of the answer that no later one names; empty before the first."""
+        if site not in self._last:
+            chain = self._chain(site)
+            named = {before for _, before in chain.values()}
+            self._last[site] = next((own for own, _ in chain.values() if own not in named), "")
+        return self._last[site]
+
+    def _chain(self, site: str) -> dict[int, tuple[str, str]]:
+        """Of each answer its own sha256 and that of the one sent before it."""
+        chain = {}
+        for number in sorted(self.answered(site)):
+            content, sha256 = _message(self.answer_path(site, number))
+            chain[number] = (sha256, str(content.get("previous")))
+        return chain
 
     def answered(self, site: str) -> set[int]:
         """Numbers of the questions that a site has answered."""
-        folder = self.folder / "answers" / site
-        return {int(p.stem) for p in folder.glob("??????.json")} if folder.is_dir() else set()
+        folder = self.answer_path(site, 0).parent
+        return _numbers(folder)
 
     def verify(self) -> Iterator[str]:
         """Check both chains of hashes, file by file; yields one sentence a fault, nothing when all is well."""
         try:
             questions = self.questions()
-        except (LedgerMismatch, QueryError) as problem:
+        except (LedgerMismatch, FileNotFoundError) as problem:
             yield str(problem)
             return
+        numbers = {question.number for question in questions}
+        for number in sorted(_numbers(self.folder / "questions") - numbers):
+            yield f"Question {number} stands alone: one before it is missing."
         for site in self.head["sites"]:
-            previous = ""
-            for question in questions:
-                path = self.answer_path(site, question.number)
-                if not path.exists():
-                    continue
-                raw = path.read_bytes()
-                try:
-                    self.answer(site, question)
-                except LedgerMismatch as problem:
-                    yield str(problem)
-                if json.loads(raw).get("previous") != previous:
-                    yield f"Answer {question.number} of {site} does not follow the one before it."
-                previous = hashlib.sha256(raw).hexdigest()
+            for number in sorted(self.answered(site) - numbers):
+                yield f"Answer {number} of {site} has no question."
+            yield from self._faults_of(site, [q for q in questions if q.number in self.answered(site)])
+
+    def _faults_of(self, site: str, questions: list[Question]) -> Iterator[str]:
+        chain: dict[str, str] = {}
+        for question in questions:
+            path = self.answer_path(site, question.number)
+            try:
+                self.answer(site, question)
+                content, sha256 = _message(path)
+            except LedgerMismatch as problem:
+                yield str(problem)
+                return
+            chain[str(content.get("previous"))] = sha256
+        follows, last = 0, ""
+        while last in chain:  # in the order in which they were sent
+            last, follows = chain[last], follows + 1
+        if follows < len(questions):
+            yield f"The answers of {site} do not follow each other: one has been changed, added or taken away."
 
 
-def _read(path: Path) -> bytes:
-    if path.is_symlink() or path.stat().st_size > LARGEST_FILE:
+def _is_site(name: object) -> bool:
+    return isinstance(name, str) and SITE_NAME.fullmatch(name) is not None
+
+
+def _numbers(folder: Path) -> set[int]:
+    """Numbers of the messages in a folder; whatever else lies there is not one."""
+    if not folder.is_dir():
+        return set()
+    return {int(p.stem) for p in folder.iterdir() if re.fullmatch(r"[0-9]{6}\.json", p.name)}
+
+
+def _message(path: Path) -> tuple[dict[str, Any], str]:
+    """A message and the sha256 of its bytes.
+
+    Raises
+    ------
+    LedgerMismatch
+        Not a regular file, too large, or not a JSON object.
+    """
+    kind = path.lstat()
+    if not stat.S_ISREG(kind.st_mode) or kind.st_size > LARGEST_FILE:
         raise LedgerMismatch(
-            f"{path.name} is a link or larger than an exchange file may be; it was not read."
+            f"{path.name} is a link or larger than an exchange file may be, or no file at all; it was not read."
         )
-    return path.read_bytes()
-
-
-def _json_object(raw: bytes, path: Path) -> dict[str, Any]:
+    raw = path.read_bytes()
     try:
-        content = json.loads(raw)
+        content = json.loads(raw.decode("ascii"))
     except (ValueError, RecursionError):
         raise LedgerMismatch(f"{path.name} is not JSON: it has been changed or damaged.") from None
     if not isinstance(content, dict):
         raise LedgerMismatch(f"{path.name} does not hold an exchange message.")
-    return content
+    return content, hashlib.sha256(raw).hexdigest()
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    """sha256 of an answer's content, which the answer carries: a flipped bit is never added up."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _write_once(path: Path, content: bytes) -> None:
     """Write beside, flush to disk, then link: atomic, and an existing file is never replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=".part", dir=path.parent)
-    part = Path(name)
+    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:  # readable for others as the umask says: an exchange is shared
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """Independent analyses that share rounds: their open questions go out as one batch."""
 
 from collections.abc import Callable, Iterator, Mapping
+from html import escape
 from typing import Any
 
 from fedstats.contract.federation import Federation, SiteRefused, Subset, Waiting
@@ -21,7 +22,9 @@ class Results(Mapping[str, Any]):
         return self._results[name]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in self._results:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._results:
             raise AttributeError(f"There is no analysis {name!r}; there are {', '.join(self._results)}.")
         return self._results[name]
 
@@ -35,11 +38,15 @@ class Results(Mapping[str, Any]):
         return "\n\n".join(f"{name}: {result}" for name, result in self._results.items())
 
     def _repr_html_(self) -> str:
-        parts = (f"<h4>{name}</h4>{result._repr_html_()}" for name, result in self._results.items())
-        return "".join(parts)
+        return "".join(f"<h4>{escape(name)}</h4>{_html(result)}" for name, result in self._results.items())
 
 
-def together(federation: Federation, **analyses: Analysis) -> Results:
+def _html(result: Any) -> str:
+    own = getattr(result, "_repr_html_", None)
+    return str(own()) if own is not None else f"<pre>{escape(repr(result))}</pre>"
+
+
+def together(federation: Federation, /, **analyses: Analysis) -> Results:
     """Run independent analyses side by side, each a function of the federation.
 
     Parameters

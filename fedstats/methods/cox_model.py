@@ -184,7 +184,14 @@ class CoxMeat(CoxQuery):
         if self.model.cluster:
             group = cox.rows.codes((self.model.cluster,))
             u = np.column_stack([np.bincount(group, column) for column in u.T])
-        return self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)})
+        answer = self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)})
+        return answer.with_evidence(deaths_of_cells(cox)) if self.hazards else answer
+
+
+def deaths_of_cells(cox: CoxRows) -> Evidence:
+    """For sums that published hazards or means can narrow to the deaths of one cell, whatever the ties."""
+    events = np.bincount(cox.sets.death_cell, minlength=cox.sets.n_cells)
+    return Evidence("events of a time cell", events, "events in a cell, told apart from the others")
 
 
 def pack_hazards(terms: pl.CellTerms, means: pl.CellMeans) -> tuple[float, ...]:

@@ -122,7 +122,7 @@ def cox(
     status = "exact"
     if baseline == "shared":
         model, status = with_grid(federation, meter, model, outcome, grid)
-    evaluate = SharedBaseline(meter, model) if baseline == "shared" else _SiteBaseline(meter, model)
+    evaluate = SharedBaseline(meter, model) if baseline == "shared" else _SiteBaseline(meter, model, start)
     with one_blas_thread():
         zero = np.zeros(len(design.names))
         null = None
@@ -157,12 +157,12 @@ def cox(
 class _SiteBaseline:
     """Derivatives as sums of the sites' derivatives."""
 
-    def __init__(self, meter: Meter, model: CoxModel) -> None:
-        self.meter, self.model = meter, model
+    def __init__(self, meter: Meter, model: CoxModel, start: str) -> None:
+        self.meter, self.model, self.start = meter, model, start
         self.counts: dict[str, int] = {}
 
     def __call__(self, gamma: Array) -> Derivatives:
-        total = self.meter.finite_sum(CoxDerivatives(self.model, tuple(gamma.tolist())))
+        total = self.meter.finite_sum(CoxDerivatives(self.model, tuple(gamma.tolist()), course=self.start))
         if total is None:
             return Derivatives.not_finite(gamma)
         self.counts = {k: round(float(total[k][0])) for k in ("n", "n_event", "dropped")}

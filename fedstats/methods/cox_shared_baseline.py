@@ -15,7 +15,7 @@ from fedstats.contract.federation import Federation, Meter, SiteRefused, Total
 from fedstats.contract.formula import Outcome
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
-from fedstats.methods.cox_model import CoxMeat, CoxModel, CoxQuery, CoxRows, pack_hazards
+from fedstats.methods.cox_model import CoxMeat, CoxModel, CoxQuery, CoxRows, deaths_of_cells, pack_hazards
 from fedstats.methods.follow_up import candidate_grids, on_finest_grid
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.newton import Derivatives
@@ -80,7 +80,9 @@ class CoxCurvature(_SharedQuery):
         """p (p + 1) / 2 sums over patients."""
         cox, _, r = self.on_grid(data)
         v = pl.expected(cox.sets, cox.stratum, np.array(self.a), np.array(self.b))
-        return self.answer(cox, r, {"gram": cox.rows.matrix(pl.weighted_gram(cox.x, r * v))})
+        # the hazards are the question's own: who stands behind r v is judged, not who stands behind r
+        answer = self.answer(cox, r * v, {"gram": cox.rows.matrix(pl.weighted_gram(cox.x, r * v))})
+        return answer.with_evidence(deaths_of_cells(cox)) if any(self.b) else answer
 
 
 # The coordinator's half ------------------------------------------------------------------------

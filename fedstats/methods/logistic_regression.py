@@ -162,7 +162,7 @@ def logistic(
     counts: dict[str, int] = {}
 
     def evaluate(gamma: Array) -> Derivatives:
-        total = meter.finite_sum(LogisticDerivatives(model, tuple(gamma.tolist())))
+        total = meter.finite_sum(LogisticDerivatives(model, tuple(gamma.tolist()), course=start))
         if total is None:
             return Derivatives.not_finite(gamma)
         counts.update({k: round(float(total[k][0])) for k in ("n", "n_event", "dropped")})

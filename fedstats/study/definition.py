@@ -1,9 +1,11 @@
 """A study as its authors write it: ``study.toml`` beside ``codebook.toml``."""
 
+import csv
 import hashlib
 import tomllib
+import warnings
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fedstats.contract.codebook import Codebook, DataError
 from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.contract.formula import parse, parse_groups
 from fedstats.federations.ledger import SITE_NAME
 from fedstats.federations.site import Site
 from fedstats.methods.cox_regression import cox
@@ -93,6 +96,12 @@ class ModelSpec(_Entry):
     note: str = ""
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that the options name."""
+        strata = (self.strata,) if isinstance(self.strata, str) else self.strata or ()
+        return (*strata, *(c for c in (self.weights, self.offset, self.cluster) if c))
+
+    @property
     def options(self) -> dict[str, Any]:
         """Keyword arguments of the estimator."""
         common = {k: getattr(self, k) for k in ("weights", "offset", "robust", "cluster")}
@@ -122,7 +131,8 @@ class Study:
     digest : str                   sha256 over both files: every message of an exchange names it
     """
 
-    def __init__(self, file: Path, content: _File, codebook: Codebook) -> None:
+    def __init__(self, file: Path, content: _File, codebook: Codebook, digest: str) -> None:
+        self.digest = digest
         self.file, self.folder, self._content, self.codebook = file, file.parent, content, codebook
         heading = content.study
         self.id, self.title, self.question = heading.id, heading.title, heading.question
@@ -144,34 +154,30 @@ class Study:
         file = Path(path)
         file = (file / "study.toml" if file.is_dir() else file).resolve()
         try:
-            content = _File.model_validate(_toml(file))
+            raw, parsed = _toml(file)
+            content = _File.model_validate(parsed)
         except ValidationError as problem:
             first = problem.errors()[0]
             where = ".".join(str(p) for p in first["loc"])
             raise StudyError(f"{file.name}: {where}: {first['msg']}.") from None
         codebook_file = file.parent / "codebook.toml"
         try:
-            codebook = Codebook.from_toml(_toml(codebook_file))
-        except (ValueError, TypeError, AttributeError) as problem:
-            if isinstance(problem, StudyError):
-                raise
+            raw_codebook, parsed = _toml(codebook_file)
+            codebook = Codebook.from_toml(parsed)
+        except StudyError:
+            raise
+        except ValueError as problem:
             raise StudyError(f"{codebook_file.name}: {problem}") from None
-        study = cls(file, content, codebook)
+        digests = (hashlib.sha256(content).digest() for content in (raw, raw_codebook))
+        study = cls(file, content, codebook, hashlib.sha256(b"".join(digests)).hexdigest())
         study._check_names()
+        study._check_formulas()
         return study
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that define the study."""
         return (self.file, self.folder / "codebook.toml")
-
-    @cached_property
-    def digest(self) -> str:
-        """sha256 over both files, so that a coordinator and a site can see that they agree."""
-        together = hashlib.sha256()
-        for file in self.files:
-            together.update(hashlib.sha256(file.read_bytes()).digest())
-        return together.hexdigest()
 
     def site_title(self, site: str) -> str:
         """How a report names a site."""
@@ -212,6 +218,21 @@ class Study:
             estimate: Analysis = cox if model.kind == "cox" else logistic
             found[model.name] = partial(estimate, formula=model.formula, **model.options)
         return found
+
+    def _check_formulas(self) -> None:
+        """Read every formula now: a slip is told before anything is started."""
+        for spec in (*self.curves, *self.models):
+            what = f"{self.file.name}: {spec.name}"
+            try:
+                if isinstance(spec, CurveSpec):
+                    parse_groups(spec.formula, self.codebook)
+                else:
+                    parse(spec.formula, self.codebook, intercept=spec.kind == "logistic")
+            except ValueError as problem:
+                raise StudyError(f"{what}: {problem}") from None
+            for column in spec.columns if isinstance(spec, ModelSpec) else ():
+                if column not in self.codebook:
+                    raise StudyError(f"{what}: there is no column {column!r} in codebook.toml.")
 
     def _check_names(self) -> None:
         names = [c.name for c in self.curves] + [m.name for m in self.models]
@@ -256,23 +277,48 @@ def read_table(data_file: str | Path) -> pd.DataFrame:
             f"There is no data file {str(data_file)!r}. Give the path of the site's CSV file as data_file."
         )
     try:
-        # "NA" and empty cells are missing; texts such as "None" or "null" in a factor are not
-        return pd.read_csv(path, keep_default_na=False, na_values=["", "NA", "NaN"], encoding="utf-8")
+        # "NA" and empty cells are missing; texts such as "None" or "null" in a factor are not.
+        # index_col=False: a comma too many in every row must not shift the columns
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path,
+                keep_default_na=False,
+                na_values=["", "NA", "NaN"],
+                encoding="utf-8-sig",
+                index_col=False,
+            )
     except pd.errors.EmptyDataError:
         raise DataError(
             f"The data file {path.name} is empty. Export it again with a header and one row a patient."
         ) from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as problem:
-        first = str(problem).splitlines()[0]
-        raise DataError(f"The data file {path.name} is not a CSV table in UTF-8: {first}") from None
+    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as problem:
+        first = str(problem).splitlines()[0].rstrip(".")
+        raise DataError(f"The data file {path.name} is not a CSV table in UTF-8: {first}.") from None
+    header = _header(path)
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise DataError(f"The data file {path.name} has the column {twice[0]!r} twice. Correct its export.")
+    if len(header) == 1 and header[0].count(";") > 0:
+        raise DataError(
+            f"The data file {path.name} is separated by ; and must be by commas. Export it again as CSV."
+        )
+    return table
 
 
-def _toml(file: Path) -> dict[str, Any]:
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file), [])
+
+
+def _toml(file: Path) -> tuple[bytes, dict[str, Any]]:
+    """The file's bytes and what they say."""
     if not file.is_file():
         raise StudyError(
             f"There is no {file.name} in {file.parent.name or file.parent}. A study is a folder with study.toml and codebook.toml."
         )
+    raw = file.read_bytes()
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return raw, tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise StudyError(f"{file.name} is not valid TOML: {problem}.") from None

@@ -1,0 +1,62 @@
+"""Random specs of every class of the vocabulary, made from their type hints."""
+
+import typing
+from dataclasses import fields
+from types import UnionType
+from typing import Any
+
+from hypothesis import strategies as st
+
+import fedstats.methods  # noqa: F401 (registers every query)
+from fedstats.contract.condition import Condition
+from fedstats.contract.query import _VOCABULARY, Query, Spec
+
+#: What can be asked: queries that tests plant, and base classes that no site can answer, are not among them.
+KINDS = sorted(
+    (
+        kind
+        for kind in _VOCABULARY.values()
+        if kind.__module__.startswith("fedstats.")
+        and not (issubclass(kind, Query) and kind.aggregate is Query.aggregate)
+    ),
+    key=lambda kind: kind.__name__,
+)
+PLAIN_QUERIES = [
+    kind
+    for kind in KINDS
+    if issubclass(kind, Query) and kind.__name__ != "LocalEstimate"  # the only one that holds another query
+]
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+TEXTS = st.text(max_size=6)
+
+VALUES = st.one_of(FLOATS, TEXTS)
+CONDITIONS = st.one_of(
+    st.builds(Condition, TEXTS, st.sampled_from(["==", "!=", "<", "<=", ">", ">="]), st.tuples(VALUES)),
+    st.builds(Condition, TEXTS, st.just("in"), st.lists(VALUES, min_size=1, max_size=2).map(tuple)),
+)
+
+
+def specs(kind: type[Spec]) -> st.SearchStrategy[Any]:
+    """Instances of a spec with every field drawn by its type hint."""
+    if kind is Condition:
+        return CONDITIONS
+    hints = typing.get_type_hints(kind, localns=_VOCABULARY)
+    return st.builds(kind, **{f.name: values(hints[f.name]) for f in fields(kind)})
+
+
+def values(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a type hint."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, UnionType):
+        return st.one_of([values(a) for a in args])
+    if origin is tuple:
+        return st.lists(values(args[0]), max_size=2).map(tuple)
+    if origin is typing.Literal:
+        return st.sampled_from(args)
+    if hint is Query:
+        return st.one_of([specs(kind) for kind in PLAIN_QUERIES])
+    if isinstance(hint, type) and issubclass(hint, Spec):
+        return specs(hint)
+    simple = {float: FLOATS, str: TEXTS, bool: st.booleans(), int: st.integers(), type(None): st.none()}
+    return simple[hint]
