@@ -34,7 +34,9 @@ def main() -> None:
     print(f"{platform.system()} {platform.machine()}, Python {platform.python_version()}")
     for study in chosen.studies:
         times = sorted(seconds(study) for _ in range(chosen.runs))
-        print(f"{study}: median {statistics.median(times):.1f} s, {times[0]:.1f} to {times[-1]:.1f} s, {len(times)} runs")
+        print(
+            f"{study}: median {statistics.median(times):.1f} s, {times[0]:.1f} to {times[-1]:.1f} s, {len(times)} runs"
+        )
 
 
 if __name__ == "__main__":

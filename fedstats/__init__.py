@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from fedstats.contract.results import NotAvailable as NotAvailable
     from fedstats.contract.results import Table as Table
     from fedstats.federations.answering import asked as asked
+    from fedstats.federations.answering import egress_sheet as egress_sheet
     from fedstats.federations.answering import open_questions as open_questions
     from fedstats.federations.answering import review as review
     from fedstats.federations.answering import send as send
     from fedstats.federations.answering import serve as serve
+    from fedstats.federations.answering import serving as serving
     from fedstats.federations.folder import Folder as Folder
     from fedstats.federations.folder import SiteMissing as SiteMissing
     from fedstats.federations.in_process import InProcess as InProcess
@@ -78,6 +80,7 @@ _HOME = {
     "Waiting": "contract.federation",
     "asked": "federations.answering",
     "cox": "methods.cox_regression",
+    "egress_sheet": "federations.answering",
     "kaplan_meier": "methods.survival_curve",
     "load_results": "study.saved_results",
     "logistic": "methods.logistic_regression",
@@ -87,6 +90,7 @@ _HOME = {
     "send": "federations.answering",
     "serve": "federations.answering",
     "table_one": "methods.descriptives",
+    "serving": "federations.answering",
     "together": "federations.together",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605 (one list of names, not two)

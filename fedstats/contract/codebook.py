@@ -35,6 +35,9 @@ Kind = Literal["numeric", "factor", "time", "event", "label"]
 class DataError(ValueError):
     """A site's table does not keep to the codebook; the message stays at the site."""
 
+    def _render_traceback_(self) -> list[str]:  # a notebook shows the sentence, not thirty lines of our code
+        return [f"DataError: {self}"]
+
 
 @dataclass(frozen=True)
 class Variable(Spec):
@@ -265,14 +268,14 @@ class _GridEntry(_Entry):
     """``[grid]`` as it is written; see :class:`TimeGrid`."""
 
     unit: str
-    candidates: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] = Field(min_length=1)
+    candidates: tuple[FiniteFloat, ...] = Field(min_length=1)
     horizon: Annotated[FiniteFloat, Field(gt=0)]
 
     @model_validator(mode="after")
     def _nested(self) -> Self:
+        if list(self.candidates) != sorted(set(self.candidates)) or self.candidates[0] <= 0:
+            raise ValueError("candidates are cell widths above zero in increasing order")
         multiples = [c / self.candidates[0] for c in self.candidates]
-        if list(self.candidates) != sorted(set(self.candidates)):
-            raise ValueError("candidates are cell widths in increasing order")
         if any(abs(m - round(m)) > 1e-9 for m in multiples):
             raise ValueError(
                 "candidates must be multiples of the first, so that coarser cells are unions of finer ones"
@@ -288,6 +291,8 @@ def _read(model: type[_Entry], entry: object, what: str) -> Any:
         first = problem.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         said = first["msg"].removeprefix("Value error, ")
+        if isinstance(first["input"], str | int | float):
+            said += f" (found {first['input']!r})"
         raise ValueError(f"{what}{': ' + key if key else ''}: {said}.") from None
 
 

@@ -16,6 +16,9 @@ from fedstats.contract.aggregate import Aggregate, Evidence, Release, Rule, Sum
 from fedstats.contract.query import Query, Spec
 from fedstats.numerics import exact_sum
 
+#: Stands for "no upper limit" in a message that holds finite numbers alone.
+NO_LIMIT = 1e300
+
 
 @dataclass(frozen=True)
 class Refusal(Spec):
@@ -103,7 +106,19 @@ class DisclosurePolicy(Spec):
     @classmethod
     def none(cls) -> Self:
         """Every rule off: for teaching, tests, and data that are public or synthetic."""
-        return cls(name="none", distinct_values=True, off=True)
+        return cls(
+            name="none",
+            min_patients=0,
+            min_pair=0,
+            min_leavers=0,
+            min_difference=0,
+            min_model_patients=0,
+            max_parameters_per_event=NO_LIMIT,
+            min_effective=0.0,
+            max_coefficient=NO_LIMIT,
+            distinct_values=True,
+            off=True,
+        )
 
     @classmethod
     def teaching(cls) -> Self:
@@ -129,8 +144,6 @@ class DisclosurePolicy(Spec):
 
     def tightened_by(self, other: "DisclosurePolicy") -> "DisclosurePolicy":
         """The stricter of both, rule by rule: a study can tighten a site's policy, never loosen it."""
-        if other.off:
-            return self
         changes: dict[str, Any] = {}
         for f in fields(self):
             mine, theirs = getattr(self, f.name), getattr(other, f.name)

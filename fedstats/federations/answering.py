@@ -102,15 +102,65 @@ def _line(answer: Answer) -> dict[str, object]:
     }
 
 
+def serving(mode: str) -> bool:
+    """Whether a site answers as questions come (``"serve"``) or looks first (``"attended"``).
+
+    Raises
+    ------
+    ValueError
+        Any other word: a slip must neither send nor stay silent.
+    """
+    if mode not in ("attended", "serve"):
+        raise ValueError(f"mode is 'attended' or 'serve', not {mode!r}.")
+    return mode == "serve"
+
+
 def send(
-    exchange: str | Path | Ledger, site: Site, questions: Sequence[Question], answers: Sequence[Answer]
+    exchange: str | Path | Ledger,
+    site: Site,
+    questions: Sequence[Question],
+    answers: Sequence[Answer],
+    *,
+    approve: bool = True,
 ) -> list[Path]:
-    """Let the answers leave: one file each, written once."""
+    """Let the answers leave: one file each, written once.
+
+    Parameters
+    ----------
+    approve : bool
+        False sends nothing.
+
+    Raises
+    ------
+    ValueError
+        ``approve`` is neither True nor False (papermill reads ``false`` as a text, which would count as
+        true), or the answers are not those of the questions.
+    """
+    if not isinstance(approve, bool):
+        raise ValueError(f"approve is True or False, not {approve!r}; nothing was sent.")  # noqa: TRY004
+    if not approve:
+        return []
     ledger = _ledger(exchange)
     pairs = list(zip(questions, answers, strict=True))
     if any(q.query != a.query for q, a in pairs):
         raise ValueError("The answers do not belong to these questions, in this order; nothing was sent.")
     return [ledger.file_answer(site.name, q, a.content, site.policy.digest()) for q, a in pairs]
+
+
+def egress_sheet(exchange: str | Path | Ledger, site: Site) -> pd.DataFrame:
+    """The account of what has left: one line for every answer of this site in the exchange.
+
+    The lines are judged anew on the site's rows, so the sheet is whole however often the site was
+    stopped and started.
+    """
+    try:
+        ledger = _ledger(exchange)
+        done = ledger.answered(site.name)
+        sent = [q for q in ledger.questions() if q.number in done]
+    except FileNotFoundError:
+        sent = []
+    lines = [{"question": q.number} | _line(site.answer(q.query)) for q in sent]
+    return pd.DataFrame(lines, columns=["question", *SHEET])
 
 
 def serve(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Protocol
 
+import numpy as np
 import pandas as pd
 
 from fedstats.contract.aggregate import Release
@@ -85,7 +86,7 @@ class Site:
         """Evaluate a query on the site's rows and put it through the gate."""
         kind = type(query).__name__
         try:
-            with one_blas_thread():
+            with one_blas_thread(), np.errstate(over="raise"):
                 aggregate = query.aggregate(self.data.among(query.where))
         except QueryError as problem:  # its text holds names of the protocol alone
             return Answer(query, Refusal(kind, "question", str(problem)))

@@ -75,7 +75,7 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
     if shared is None:
         stratum, n_strata = rows.codes(model.strata), None
         evidence: tuple[Evidence, ...] = ()
-        x = _centred_by_stratum(rows.x, stratum)
+        x = rows.x
     else:
         stratum = _agreed_strata(model, rows)
         n_strata = max(1, len(model.strata_levels))
@@ -86,6 +86,8 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
     sets = pl.risk_sets(stratum, times.entry, times.time, times.event, rows.weights, shared, n_strata)
     events = np.zeros(rows.n)
     events[sets.death] = 1.0 if rows.weights is None else rows.weights[sets.death]
+    if shared is None:
+        x = _centred_by_stratum(x, stratum, events)
     n_event = len(sets.death)
     counts = {
         "n": Sum(np.array([rows.n]), np.array([rows.n])),
@@ -96,17 +98,17 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
     return CoxRows(rows, x, stratum, sets, events, counts, evidence)
 
 
-def _centred_by_stratum(x: Array, stratum: NDArray[np.int64]) -> Array:
-    """Columns minus their stratum's mean: the partial likelihood does not change, nothing cancels later."""
-    if x.shape[0] == 0:
+def _centred_by_stratum(x: Array, stratum: NDArray[np.int64], events: Array) -> Array:
+    """Columns minus the mean of their stratum's deaths: the partial likelihood does not change.
+
+    At the maximum that is the expected mean, so the rounding of a large risk set's sum drops out of
+    the score, and nothing cancels in the information.
+    """
+    size = np.bincount(stratum, events)
+    if x.size == 0 or not size.any():
         return x
-    size = np.bincount(stratum)
-    means = (
-        np.column_stack([np.bincount(stratum, column) for column in x.T]) / size[:, None]
-        if x.shape[1]
-        else x[:0]
-    )
-    return x - means[stratum] if x.shape[1] else x
+    sums = np.column_stack([np.bincount(stratum, events * column) for column in x.T])
+    return np.asarray(x - (sums / np.where(size > 0, size, 1.0)[:, None])[stratum])
 
 
 def _agreed_strata(model: CoxModel, rows: ModelRows) -> NDArray[np.int64]:

@@ -114,7 +114,8 @@ def newton(
             raise NotConverged(
                 f"The fit did not converge in {max_steps} steps. Centre and scale the columns, or simplify the model."
             )
-        at, previous_step = after, step
+        # after a halving the full step says nothing about how the steps shrink
+        at, previous_step = after, step if used == 1 else np.full(len(names), np.inf)
         if close:
             return Solution(at.beta, at, first, steps)
 
@@ -186,11 +187,11 @@ def _require_finite_estimates(
     counts, not single columns: a difference of two may run away while each keeps its information.
     """
     length = float(np.abs(step).max())
-    if length < 1e-3 or length < 0.5 * float(np.abs(previous_step).max()):
+    if length < 1e-3 or length < 0.75 * float(np.abs(previous_step).max()):
         return
     faded = step @ at.information @ step < 1e-3 * (step @ first.information @ step)
     expected_gain = 0.5 * float(at.score @ step)
-    if (faded or close) and expected_gain < 0.05 * at.unit:
+    if (faded or close) and expected_gain < 0.005 * at.unit:
         running = [(n, s) for n, s in zip(names, step, strict=True) if abs(s) > 0.05 * length]
         raise NotConverged(
             _infinite([f"{n} (towards {'plus' if s > 0 else 'minus'} infinity)" for n, s in running])

@@ -152,6 +152,7 @@ def cell_sums(sets: RiskSets, x: Array, r: Array, weights: Array | None) -> Cell
     )
     s0 = _suffix_sums(np.asarray(weighted.sum(axis=1)).ravel(), sets.bounds)
     s1 = _suffix_sums(weighted @ x, sets.bounds)
+    _require_digits(sets, r, s0)
     r_death = r[sets.death]
     one = sparse.csr_matrix(
         (r_death, (sets.death_cell, np.arange(len(sets.death)))), shape=(sets.n_cells, len(sets.death))
@@ -161,6 +162,18 @@ def cell_sums(sets: RiskSets, x: Array, r: Array, weights: Array | None) -> Cell
     if weights is not None:
         w = np.bincount(sets.death_cell, weights[sets.death], sets.n_cells).astype(float)
     return CellSums(s0, s1, np.asarray(one.sum(axis=1)).ravel(), one @ x[sets.death], count, w)
+
+
+def _require_digits(sets: RiskSets, r: Array, s0: Array) -> None:
+    """Raise where late entrants outweigh the risk set they are subtracted from by more than the digits allow."""
+    late = np.diff(sets.net.indptr) == 2
+    if not late.any():
+        return
+    joining = np.bincount(sets.last[late] - 1, r[late], sets.n_cells).astype(float)
+    joined = _suffix_sums(joining, sets.bounds)
+    dead = np.bincount(sets.death_cell, minlength=sets.n_cells) > 0
+    if (np.finfo(float).eps * joined[dead] > 1e-10 * s0[dead]).any():
+        raise FloatingPointError("late entrants outweigh an early risk set beyond the digits of a float")
 
 
 def _suffix_sums(values: Array, bounds: Index) -> Array:

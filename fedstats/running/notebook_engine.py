@@ -1,11 +1,13 @@
 """papermill's engine ``fedstats``: reports each cell, and never calls a dead notebook complete."""
 
+import ast
 from collections.abc import Callable
 from typing import Any
 
 from nbformat import NotebookNode
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
+from fedstats.running.exit_codes import UsageError
 from fedstats.running.kernel import KernelOfThisInterpreter, kernel_config
 from fedstats.running.kernel_process import remove_kernel, socket_folder
 
@@ -39,6 +41,7 @@ class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
             kernels.append(process)
             tell({"event": "kernel", "pid": process.pid, "sockets": str(sockets)})
 
+        _require_known_parameters(nb_man.nb)
         running = _report_cells(nb_man, tell)
         try:
             return super().execute_managed_notebook(
@@ -57,6 +60,26 @@ class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
             for process in kernels:
                 tell({"event": "kernel ended", "returncode": process.poll()})
             remove_kernel(kernels[-1].pid if kernels else None, sockets)
+
+
+def _require_known_parameters(notebook: NotebookNode) -> None:
+    """Refuse parameters that the notebook does not declare; papermill itself only mutters."""
+    given = set(notebook.metadata.get("papermill", {}).get("parameters", {}))
+    declared = [c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    assigned = [
+        node
+        for source in declared
+        for node in ast.parse(source).body
+        if isinstance(node, ast.AnnAssign | ast.Assign)
+    ]
+    targets = [
+        t for node in assigned for t in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    ]
+    names = {t.id for t in targets if isinstance(t, ast.Name)}
+    if given - names:
+        raise UsageError(
+            f"The notebook has no parameter {min(given - names)!r}; it has {', '.join(sorted(names))}."
+        )
 
 
 def _nobody(_event: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """A whole study: its data, sites and coordinator side by side, the report, the page of the run."""
 
 import re
+import shlex
 import sys
 import time
 import traceback
@@ -17,6 +18,7 @@ from fedstats.running.manifest import NAME, Manifest, check_run_id, new_run_id, 
 from fedstats.running.outcome import Outcome, Step
 from fedstats.running.parameters import check_parameters
 from fedstats.running.progress import Progress, duration
+from fedstats.running.provenance import HOME
 from fedstats.running.rehearsal import make_data
 from fedstats.running.steps import run_together
 
@@ -91,6 +93,11 @@ class _Run:
                 raise UsageError(
                     f"The site name {site!r} cannot name a folder; use letters, digits, - and _."
                 )
+        if study.rehearsal is None:
+            raise UsageError(
+                f"The study {study.id} names no rehearsal script, so there are no sites' data to play it with on one machine: "
+                "add rehearsal to study.toml, or run the notebooks by hand as the README shows."
+            )
         if limit_seconds <= 0:
             raise UsageError(f"The time limit must be positive, not {limit_seconds:g} seconds.")
         self.study, self.runs, self.limit_seconds = study, runs, limit_seconds
@@ -104,8 +111,10 @@ class _Run:
         self.display = Progress(enabled=False)
         self.outcomes: list[Outcome] = []
         self.resume_command = f"python3 study.py run --resume {self.run_id}"
+        if find_home_study(study.id) != study.file.resolve():
+            self.resume_command += f" --study {shlex.quote(str(study.file))}"
         if str(runs) != "runs":
-            self.resume_command += f" --runs {runs}"
+            self.resume_command += f" --runs {shlex.quote(str(runs))}"
 
     def execute(self, *, show: bool) -> ExitCode:
         """Run what is not done, and close the account whatever happens."""
@@ -212,6 +221,11 @@ class _Run:
             why = f"{labels[first.name].capitalize()} {first.status}: {first.sentence()}"
         why += "" if why.endswith((".", "?", "!", "…")) else "."
         sys.stderr.write(f"{why} See {shown / 'index.html'}; go on with: {self.resume_command}\n")
+
+
+def find_home_study(name: str) -> Path:
+    """Where the checkout keeps a study of that name."""
+    return (HOME / "studies" / name / "study.toml").resolve()
 
 
 def _fresh_id(study: Any, runs: Path, run_id: str | None) -> str:

@@ -28,6 +28,9 @@ Analysis = Callable[..., Any]
 class StudyError(ValueError):
     """A study file that cannot be used; the message is one sentence with file, key and remedy."""
 
+    def _render_traceback_(self) -> list[str]:  # a notebook shows the sentence, not thirty lines of our code
+        return [f"StudyError: {self}"]
+
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -221,7 +224,8 @@ class Study:
 
     def _check_formulas(self) -> None:
         """Read every formula now: a slip is told before anything is started."""
-        for spec in (*self.curves, *self.models):
+        specs: list[CurveSpec | ModelSpec] = [*self.curves, *self.models]
+        for spec in specs:
             what = f"{self.file.name}: {spec.name}"
             try:
                 if isinstance(spec, CurveSpec):

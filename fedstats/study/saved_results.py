@@ -34,16 +34,20 @@ def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "
     Floats are written with the fewest digits that give the same float64 back; keys are sorted; nothing
     about the run, the machine or the clock is in the file.
     """
-    content = {"format": FORMAT, "study": study, "analyses": {k: _to_json(v) for k, v in results.items()}}
+    analyses = [{"name": name, "result": _to_json(result)} for name, result in results.items()]
+    content = {"format": FORMAT, "study": study, "analyses": analyses}
     raw = (canonical_json(content) + "\n").encode()
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    with part.open("wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(target)
+    try:
+        with part.open("wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
     return hashlib.sha256(raw).hexdigest()
 
 
@@ -59,12 +63,25 @@ def load_results(path: str | Path) -> Results:
         raise FileNotFoundError(
             f"There are no results in {file.name}: run the coordinator's notebook to its end first."
         )
-    content = json.loads(file.read_bytes())
-    if content.get("format") != FORMAT:
-        raise ValueError(
-            f"{file.name} is of format {content.get('format')!r}; this version reads format {FORMAT}."
-        )
-    return Results({name: _from_json(value) for name, value in content["analyses"].items()})
+    try:
+        content = json.loads(file.read_bytes())
+        return Results({str(a["name"]): _result(a["result"]) for a in _analyses(content)})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        said = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise ValueError(f"{file.name} cannot be read as results: {said.rstrip('.')}.") from None
+
+
+def _analyses(content: dict[str, Any]) -> list[dict[str, Any]]:
+    if content["format"] != FORMAT:
+        raise ValueError(f"of format {content['format']!r}, and this version reads format {FORMAT}")
+    return list(content["analyses"])
+
+
+def _result(value: Any) -> Any:
+    """One analysis; its kind is one of ours."""
+    if not isinstance(value, dict) or value.get("is") not in _KINDS:
+        raise ValueError("an analysis is of no kind that this version knows")
+    return _from_json(value)
 
 
 def _to_json(value: Any) -> Any:
@@ -81,8 +98,10 @@ def _to_json(value: Any) -> Any:
         return {str(k): _to_json(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_to_json(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float):
-        return value if np.isfinite(value) else {"is": "float", "value": repr(value)}
+        return value if np.isfinite(value) else {"is": "float", "value": str(value)}
     return value
 
 

@@ -241,9 +241,6 @@ def test_leaving_one_patient_out_by_weight_is_refused():
     assert weighted_difference(STRICT) == "dropped rows"
 
 
-@pytest.mark.xfail(
-    reason="a weight that all but one share is no subset, and no rule looks at weights as values"
-)
 def test_a_weight_that_one_patient_has_alone_is_refused():
     assert isinstance(weighted_difference(STRICT, 2.0), str)
 

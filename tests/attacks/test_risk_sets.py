@@ -213,8 +213,8 @@ def test_only_the_codebooks_own_grids_are_answered():
 
 ATTACKS = {
     entrant_of_a_cell: "",
-    only_death_of_a_cell: "the gate judges r, and what travels is r v with v of the question's own making",
-    only_residual_of_a_cell: "published means are believed, and a Breslow cell may hold one event",
+    only_death_of_a_cell: "",
+    only_residual_of_a_cell: "",
     two_grids: "where the codebook has no grid any edges are answered",
 }
 

@@ -180,7 +180,7 @@ def test_results_that_are_not_there_say_what_to_do(tmp_path):
         b"{}",
         b'{"format":2,"analyses":{}}',
         b'{"format":1}',
-        b'{"format":1,"analyses":[]}',
+        b'{"format":1,"analyses":[7]}',
         b'{"format":1,"analyses":{"a":{"is":"Fit"}}}',
         b'{"format":1,"analyses":{"a":{"is":"Pickle","code":"x"}}}',
         b'{"format":1,"analyses":{"a":{"is":"float","value":"seven"}}}',
