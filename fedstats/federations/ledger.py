@@ -154,11 +154,11 @@ class Ledger:
     def ask(self, query: Query) -> Question:
         """File a new question; one that another coordinator has filed in the meantime is taken as it is."""
         while True:
-            filed = next((q for q in reversed(self.questions()) if q.query == query), None)
+            known = list(self.questions())  # one look: whoever files in between makes the number taken
+            filed = next((q for q in reversed(known) if q.query == query), None)
             if filed is not None:
                 return filed
-            number = len(self.questions()) + 1
-            previous = self._questions[-1].sha256 if self._questions else ""
+            number, previous = len(known) + 1, known[-1].sha256 if known else ""
             content = {
                 "number": number,
                 "previous": previous,

@@ -88,7 +88,7 @@ class Outcome:
         return f"{where}, {what}" if what else where
 
 
-def first_line(text: str, width: int = 2000) -> str:
+def first_line(text: str, width: int = 300) -> str:
     """The first line with something on it, cut to ``width``."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return line if len(line) <= width else line[: width - 1] + "…"

@@ -158,7 +158,7 @@ def _killed(returncode: int | None) -> dict[str, Any]:
 
 
 def _result(status: str, error: str, message: str) -> dict[str, Any]:
-    return {"status": status, "error": error, "message": first_line(message)}
+    return {"status": status, "error": error, "message": first_line(message, 2000)}
 
 
 def _where(recorder: Recorder) -> dict[str, Any]:

@@ -111,7 +111,7 @@ class _Run:
         self.display = Progress(enabled=False)
         self.outcomes: list[Outcome] = []
         self.resume_command = f"python3 study.py run --resume {self.run_id}"
-        if find_home_study(study.id) != study.file.resolve():
+        if study.file.resolve() not in _studies_by_name(study.id):
             self.resume_command += f" --study {shlex.quote(str(study.file))}"
         if str(runs) != "runs":
             self.resume_command += f" --runs {shlex.quote(str(runs))}"
@@ -223,9 +223,9 @@ class _Run:
         sys.stderr.write(f"{why} See {shown / 'index.html'}; go on with: {self.resume_command}\n")
 
 
-def find_home_study(name: str) -> Path:
-    """Where the checkout keeps a study of that name."""
-    return (HOME / "studies" / name / "study.toml").resolve()
+def _studies_by_name(name: str) -> list[Path]:
+    """Where the command line looks for a study of that name: here, and in the package's checkout."""
+    return [(home / "studies" / name / "study.toml").resolve() for home in (Path.cwd(), HOME)]
 
 
 def _fresh_id(study: Any, runs: Path, run_id: str | None) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -39,7 +40,7 @@ def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "
     raw = (canonical_json(content) + "\n").encode()
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
+    part = target.with_name(f".{target.name}-{uuid.uuid4().hex}.part")
     try:
         with part.open("wb") as file:
             file.write(raw)

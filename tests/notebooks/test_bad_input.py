@@ -219,7 +219,15 @@ def test_a_parameter_that_a_notebook_does_not_have_is_named_with_64(tmp_path, ch
 
 
 @pytest.mark.run
-@pytest.mark.parametrize("how", ["papermill alone", "our engine"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(
+            "papermill alone", marks=pytest.mark.xfail(reason="papermill itself mutters and goes on")
+        ),
+        "our engine",
+    ],
+)
 def test_a_parameter_mistyped_by_hand_stops_the_notebook_and_is_named(by_hand, how):
     """papermill itself only mutters of it and goes on: here as far as the data file, which was not given."""
     assert by_hand[how].returncode != 0
