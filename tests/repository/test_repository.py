@@ -236,7 +236,7 @@ def test_no_file_names_a_machine_or_a_package_host(place):
 def test_a_planted_place_is_found(place):
     assert names(f"see {place}x", place)
     assert names(f"file://{place}x", place)
-    assert not names("study.py, net/work/, ../work/", place)
+    assert not names("study.py, net/desk/, ../desk/", place)
 
 
 def names(text, place):
