@@ -45,6 +45,9 @@ _BY_ERROR = {
 class UsageError(ValueError):
     """The command cannot mean anything; the message is one sentence for the person who typed it."""
 
+    def _render_traceback_(self) -> list[str]:  # a notebook shows the sentence, not thirty lines of our code
+        return [f"UsageError: {self}"]
+
 
 class DataNotMade(RuntimeError):  # noqa: N818 (a sentence for a person, not a programming error)
     """The data of a rehearsal could not be made."""

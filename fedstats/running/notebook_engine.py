@@ -1,15 +1,14 @@
 """papermill's engine ``fedstats``: reports each cell, and never calls a dead notebook complete."""
 
-import ast
 from collections.abc import Callable
 from typing import Any
 
 from nbformat import NotebookNode
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
-from fedstats.running.exit_codes import UsageError
 from fedstats.running.kernel import KernelOfThisInterpreter, kernel_config
 from fedstats.running.kernel_process import remove_kernel, socket_folder
+from fedstats.running.parameters import check_values, declared_in
 
 #: Receives ``{"event": "kernel" | "cell" | "kernel ended", …}``.
 Listener = Callable[[dict[str, Any]], None]
@@ -63,23 +62,10 @@ class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
 
 
 def _require_known_parameters(notebook: NotebookNode) -> None:
-    """Refuse parameters that the notebook does not declare; papermill itself only mutters."""
-    given = set(notebook.metadata.get("papermill", {}).get("parameters", {}))
-    declared = [c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    assigned = [
-        node
-        for source in declared
-        for node in ast.parse(source).body
-        if isinstance(node, ast.AnnAssign | ast.Assign)
-    ]
-    targets = [
-        t for node in assigned for t in (node.targets if isinstance(node, ast.Assign) else [node.target])
-    ]
-    names = {t.id for t in targets if isinstance(t, ast.Name)}
-    if given - names:
-        raise UsageError(
-            f"The notebook has no parameter {min(given - names)!r}; it has {', '.join(sorted(names))}."
-        )
+    """Refuse parameters that the notebook does not declare, before a kernel starts."""
+    given = notebook.metadata.get("papermill", {}).get("parameters", {})
+    cells = [c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    check_values(declared_in("\n".join(cells)), given, "this notebook")
 
 
 def _nobody(_event: dict[str, Any]) -> None:

@@ -2,19 +2,23 @@
 
 papermill only warns of an unknown parameter, drops ``int | None`` from its help and pastes the
 *name* of a parameter into the notebook as code; so the declaration is read here, from the syntax
-tree of the one cell tagged ``parameters``, and nothing else is let through.
+tree of the one cell tagged ``parameters``, and nothing else is let through: by the runner and by
+papermill's engine ``fedstats`` before anything runs, by the notebook itself under plain papermill.
 """
 
 import ast
 import io
 import json
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fedstats.running.exit_codes import UsageError
+
+#: The first line of the cell in which papermill gives values to parameters.
+INJECTED = "# Parameters"
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,19 @@ def declared_parameters(notebook: Path) -> dict[str, Parameter]:
     UsageError
         When the file is missing or no notebook, or the cell is not plain Python.
     """
-    source = _parameters_cell(notebook)
     try:
-        lines = ast.parse(source).body
+        return declared_in(_parameters_cell(notebook))
     except SyntaxError as error:
         raise UsageError(
             f"The parameters cell of {notebook.name} is not plain Python: {error.msg}."
         ) from None
+
+
+def declared_in(source: str) -> dict[str, Parameter]:
+    """The parameters that the source of a cell declares, in their order."""
     comments = _comments(source)
     found = {}
-    for line in lines:
+    for line in ast.parse(source).body:
         target, annotation = _declaration(line)
         if target and isinstance(line, ast.Assign | ast.AnnAssign) and line.value is not None:
             comment = comments.get(line.end_lineno or 0, "")
@@ -70,24 +77,58 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     UsageError
         One sentence that names the notebook, the parameter and what would be right.
     """
-    declared = declared_parameters(notebook)
+    check_values(declared_parameters(notebook), parameters, f"notebook {notebook.name}")
+
+
+def check_injected(cells: Sequence[str]) -> None:
+    """Refuse what papermill has written below a notebook's own parameters, unless they declare it.
+
+    Plain papermill goes on with a mistyped name, and the value meant for ``approve`` is lost; so a
+    notebook asks this first.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        The cells run so far: IPython's ``In``.
+
+    Raises
+    ------
+    UsageError
+        One sentence that names the parameter and what would be right.
+    """
+    written = [i for i, cell in enumerate(cells) if i > 1 and cell.startswith(f"{INJECTED}\n")]
+    if written:
+        given = declared_in(cells[written[-1]])
+        values = {name: _value(parameter.default) for name, parameter in given.items()}
+        check_values(declared_in(cells[written[-1] - 1]), values, "this notebook")
+
+
+def check_values(declared: Mapping[str, Parameter], parameters: Mapping[str, Any], where: str) -> None:
+    """Refuse an unknown parameter, or a value that does not fit its annotation; ``where`` is for the message."""
     for name, value in parameters.items():
         if name not in declared:
             known = ", ".join(declared) or "none"
             raise UsageError(
-                f"Notebook {notebook.name} has no parameter {name!r}; its parameters are: {known}."
+                f"{where[0].upper()}{where[1:]} has no parameter {name!r}; its parameters are: {known}."
             )
         annotation = declared[name].annotation
         if not _is_plain(value):
             raise UsageError(
-                f"Parameter {name!r} of notebook {notebook.name} is a {type(value).__name__}; "
+                f"Parameter {name!r} of {where} is a {type(value).__name__}; "
                 "give text, a number, true or false, nothing, or a list or table of these."
             )
         if annotation and not _fits(value, ast.parse(annotation, mode="eval").body):
             raise UsageError(
-                f"Parameter {name!r} of notebook {notebook.name} must be {annotation}, "
-                f"not {value!r} ({type(value).__name__})."
+                f"Parameter {name!r} of {where} must be {annotation}, not {value!r} ({type(value).__name__})."
             )
+
+
+def _value(written: str) -> Any:
+    """A value as papermill writes it: a literal, or ``float('nan')`` and ``float('inf')``."""
+    try:
+        return ast.literal_eval(written)
+    except ValueError:
+        return float("nan")
 
 
 def _parameters_cell(notebook: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fedstats.running.exit_codes import UsageError
-from fedstats.running.parameters import check_parameters, declared_parameters
+from fedstats.running.parameters import INJECTED, check_injected, check_parameters, declared_parameters
 
 DECLARED = """
 site: str = ""              # which site; "a # b"
@@ -136,3 +136,54 @@ def test_the_step_process_refuses_code_in_a_name(tmp_path, notebook):
     assert not planted.exists()
     assert not list(tmp_path.glob("out*"))
     assert json.loads((tmp_path / "result.json").read_text())["status"] == "failed"
+
+
+# What a notebook itself sees of papermill's parameters: the cells run so far ---------------------------
+
+
+def cells_run(**values):
+    """IPython's ``In`` in the cell after papermill's own."""
+    from papermill.translators import PythonTranslator
+
+    return ["", DECLARED, PythonTranslator.codify(values), "fs.check_injected(In)"]
+
+
+def test_papermill_still_writes_the_heading_that_is_looked_for():
+    assert cells_run(steps=1)[2].startswith(f"{INJECTED}\n")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"site": "north", "steps": -4, "quick": True, "level": None, "files": ["a"], "table": {"a": 1.5}},
+        {"seconds": float("inf")},
+    ],
+)
+def test_what_a_notebook_declares_passes_in_the_notebook(values):
+    check_injected(cells_run(**values))
+
+
+def test_a_notebook_opened_by_hand_has_nothing_to_check():
+    check_injected(["", DECLARED, "fs.check_injected(In)"])
+    check_injected(["", f"{INJECTED}\nfirst = 1"])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"stpes": 4}, "This notebook has no parameter 'stpes'; its parameters are: site, seconds,"),
+        ({"steps": 4.5}, "Parameter 'steps' of this notebook must be int, not 4.5"),
+        ({"seconds": "soon"}, "Parameter 'seconds' of this notebook must be float, not 'soon'"),
+        ({"quick": "maybe"}, "Parameter 'quick' of this notebook must be bool, not 'maybe'"),
+    ],
+)
+def test_what_a_notebook_does_not_declare_is_named_in_the_notebook(values, words):
+    with pytest.raises(UsageError, match=f"^{words}"):
+        check_injected(cells_run(**values))
+
+
+def test_of_two_runs_of_the_cells_the_last_counts():
+    """In JupyterLab a person corrects the cell and runs it again."""
+    wrong, right = cells_run(stpes=4), cells_run(steps=4)
+    check_injected([*wrong, *right[1:]])
