@@ -3,7 +3,6 @@
 Everything heavy is imported inside a command, so that ``--help`` answers at once.
 """
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -136,18 +135,9 @@ def explore(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) ->
     folder = _home() / "notebooks"
     if not folder.is_dir():
         raise UsageError(f"There is no folder 'notebooks' in {_home()}.")
-    command = [
-        sys.executable,
-        *("-m", "jupyterlab", "--ip=127.0.0.1"),
-        f"--ServerApp.root_dir={folder}",
-        "--LabApp.news_url=",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        *arguments,
-    ]
-    try:
-        return subprocess.call(command)  # noqa: S603 (our own interpreter)
-    except KeyboardInterrupt:  # the usual way to leave JupyterLab, which has heard it too
-        return ExitCode.INTERRUPTED
+    from fedstats.running.lab import open_lab  # noqa: PLC0415
+
+    return open_lab(folder, arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

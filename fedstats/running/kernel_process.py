@@ -20,14 +20,14 @@ ONE_THREAD = dict.fromkeys(
     "1",
 )
 
-#: A socket's path has at most 104 bytes on macOS; the sockets are called ``k-1`` to ``k-5``.
-LONGEST_FOLDER = 90
+#: A socket's path has at most 104 bytes on macOS, the last of them zero.
+LONGEST_PATH = 103
 
 
-def socket_folder() -> Path:
-    """Make a private folder with a short path for one kernel's sockets."""
+def socket_folder(longest_name: str = "k-5") -> Path:
+    """Make a private folder for sockets, with a path short enough for the longest of their names."""
     folder = Path(tempfile.mkdtemp(prefix="fs-"))
-    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+    if len(os.fsencode(folder / longest_name)) > LONGEST_PATH:
         folder.rmdir()
         folder = Path(tempfile.mkdtemp(prefix="fs-", dir="/tmp"))
     return folder

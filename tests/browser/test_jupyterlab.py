@@ -61,6 +61,7 @@ class Seen:
 
     cells: list[Any]
     too_wide: list[str]
+    popups: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -198,6 +199,7 @@ def seen(request, browser, lab, checkout):
         page.evaluate(RUN_ALL)
         page.wait_for_function(DONE)
         found.cells = page.evaluate(CELLS)
+        found.popups = page.locator(".Toastify__toast, .jp-Dialog").all_inner_texts()
         found.too_wide = look_through(page, checkout.folder / f"{request.param}.png")
         page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     finally:
@@ -245,6 +247,17 @@ def test_no_cell_grumbles_in_jupyterlab(seen):
 def test_jupyterlab_asks_nothing_of_the_network(seen):
     assert seen.requests == []
     assert seen.errors == []
+
+
+def test_no_popup_covers_the_notebook_of_a_new_user(seen):
+    assert seen.popups == []
+
+
+def test_kernels_of_jupyterlab_do_not_talk_over_tcp(seen, lab):
+    """ipykernel says so in the server's log when they do."""
+    said = lab.log.read_text()
+    assert "Kernel started" in said
+    assert "TCP" not in said
 
 
 def test_nothing_scrolls_sideways_in_jupyterlab(seen):

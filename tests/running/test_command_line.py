@@ -1,7 +1,10 @@
 """The command line: one sentence and the right code for a user's mistake."""
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -123,14 +126,47 @@ def test_list_and_status_show_data_as_it_is(checkout, capsys):
     assert main(["status", "lung-1"]) == 0
 
 
-def test_explore_starts_jupyterlab_on_this_machine_only(checkout, monkeypatch):
-    commands = []
-    monkeypatch.setattr(subprocess, "call", lambda command: commands.append(command) or 0)
-    assert main(["explore", "--no-browser", "--port=1234"]) == 0
-    assert commands[0][:3] == [sys.executable, "-m", "jupyterlab"]
-    assert "--ip=127.0.0.1" in commands[0]
-    assert f"--ServerApp.root_dir={checkout / 'notebooks'}" in commands[0]
-    assert commands[0][-2:] == ["--no-browser", "--port=1234"]
+class LabThatLeaves:
+    """Stands in for JupyterLab's process: notes how it was started, and is left at once."""
+
+    def __init__(self, command, env):
+        type(self).command, type(self).env = command, env
+        self.runtime = Path(env["JUPYTER_RUNTIME_DIR"])
+        assert self.runtime.stat().st_mode & 0o077 == 0
+
+    def wait(self):
+        type(self).ctrl_c = signal.getsignal(signal.SIGINT)
+        return 3
+
+
+@pytest.fixture
+def lab(monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", LabThatLeaves)
+    return LabThatLeaves
+
+
+def test_explore_starts_jupyterlab_on_this_machine_only(checkout, lab):
+    assert main(["explore", "--no-browser", "--port=1234"]) == 3
+    assert lab.command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert "--ip=127.0.0.1" in lab.command
+    assert f"--ServerApp.root_dir={checkout / 'notebooks'}" in lab.command
+    assert lab.command[-2:] == ["--no-browser", "--port=1234"]
+
+
+def test_explore_gives_kernels_private_sockets_with_short_paths_and_cleans_up(checkout, lab):
+    main(["explore"])
+    assert "--KernelManager.transport=ipc" in lab.command
+    runtime = lab.env["JUPYTER_RUNTIME_DIR"]
+    longest = f"{runtime}/kernel-{'0' * 36}-ipc-5"
+    assert len(os.fsencode(longest)) < 104  # bytes of a socket's path on macOS, with the closing zero
+    assert not Path(runtime).exists()
+
+
+def test_explore_leaves_ctrl_c_to_jupyterlab(checkout, lab):
+    before = signal.getsignal(signal.SIGINT)
+    main(["explore"])
+    assert lab.ctrl_c == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_help_names_the_exit_codes_and_is_quick_to_import(capsys):
