@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate as Aggregate
     from fedstats.contract.aggregate import Release as Release
     from fedstats.contract.codebook import Codebook as Codebook
-    from fedstats.contract.codebook import DataError as DataError
     from fedstats.contract.disclosure import DisclosurePolicy as DisclosurePolicy
     from fedstats.contract.disclosure import DisclosureRefused as DisclosureRefused
     from fedstats.contract.federation import Federation as Federation
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from fedstats.contract.results import Fit as Fit
     from fedstats.contract.results import NotAvailable as NotAvailable
     from fedstats.contract.results import Table as Table
+    from fedstats.contract.table_checks import DataError as DataError
     from fedstats.federations.answering import asked as asked
     from fedstats.federations.answering import egress_sheet as egress_sheet
     from fedstats.federations.answering import open_questions as open_questions
@@ -56,7 +56,7 @@ _HOME = {
     "Aggregate": "contract.aggregate",
     "Codebook": "contract.codebook",
     "Curve": "contract.results",
-    "DataError": "contract.codebook",
+    "DataError": "contract.table_checks",
     "DisclosurePolicy": "contract.disclosure",
     "DisclosureRefused": "contract.disclosure",
     "Federation": "contract.federation",

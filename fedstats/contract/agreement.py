@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.codebook import Codebook, Kind, Variable, power_of_two
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
+from fedstats.contract.variable import Kind, Variable, power_of_two
 
 #: A numeric column with at most this many values may also be used as ``C(column)``.
 MOST_LEVELS = 40

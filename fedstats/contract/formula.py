@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from formulaic.errors import FormulaicError
 from formulaic.parser import DefaultFormulaParser
 
-from fedstats.contract.codebook import Codebook, Variable
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.variable import Variable
 
 
 class FormulaError(ValueError):

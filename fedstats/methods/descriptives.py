@@ -9,13 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
-from fedstats.contract.codebook import Codebook, Variable
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import level_codes
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query
 from fedstats.contract.results import Table
 from fedstats.contract.site_data import SiteData
+from fedstats.contract.variable import Variable
 
 Array = NDArray[np.float64]
 QUARTILES = (0.25, 0.5, 0.75)

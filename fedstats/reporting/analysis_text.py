@@ -8,7 +8,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.results import Curve, Fit
 from fedstats.reporting import formats
 from fedstats.reporting.tables import Table, table
-from fedstats.study.definition import CurveSpec, ModelSpec
+from fedstats.study.study_file import CurveSpec, ModelSpec
 
 
 def paragraph(text: str) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from fedstats.contract.codebook import Codebook, Variable
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.variable import Variable
 from fedstats.reporting import formats
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.codebook import Variable
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse, parse_groups
 from fedstats.contract.results import Curve, Fit
+from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.follow_up import follow_up

@@ -29,8 +29,9 @@ from fedstats.reporting.pooled_check import compare, pooled_rows
 from fedstats.reporting.tables import table
 from fedstats.reporting.wording import question_words, term_labels
 from fedstats.running.files import sha256_of
-from fedstats.study.definition import CurveSpec, ModelSpec, Study
+from fedstats.study.definition import Study
 from fedstats.study.saved_results import load_results
+from fedstats.study.study_file import CurveSpec, ModelSpec
 
 PROFILES = {
     "strict": "Every cell holds no patient or at least 11.",

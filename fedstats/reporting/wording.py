@@ -1,9 +1,10 @@
 """Names of terms, groups and questions as a reader of a report meets them."""
 
-from fedstats.contract.codebook import Codebook, Variable
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design, Part
 from fedstats.contract.formula import parse
 from fedstats.contract.query import Query
+from fedstats.contract.variable import Variable
 
 
 def term_labels(formula: str, codebook: Codebook, *, intercept: bool) -> dict[str, str]:

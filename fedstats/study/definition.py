@@ -1,26 +1,24 @@
 """A study as its authors write it: ``study.toml`` beside ``codebook.toml``."""
 
-import csv
 import hashlib
 import tomllib
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
-from fedstats.contract.codebook import Codebook, DataError
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse, parse_groups
-from fedstats.federations.ledger import SITE_NAME
 from fedstats.federations.site import Site
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.descriptives import table_one
 from fedstats.methods.logistic_regression import logistic
 from fedstats.methods.survival_curve import kaplan_meier
+from fedstats.study.study_file import CurveSpec, ModelSpec, StudyFile
+from fedstats.study.table_file import read_table
 
 Analysis = Callable[..., Any]
 
@@ -30,95 +28,6 @@ class StudyError(ValueError):
 
     def _render_traceback_(self) -> list[str]:  # a notebook shows the sentence, not thirty lines of our code
         return [f"StudyError: {self}"]
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Heading(_Entry):
-    """``[study]``: what is asked, and of whom.
-
-    ``profile`` is the loosest disclosure profile the study is designed for; a site may be stricter.
-    ``rehearsal`` names a script that writes the sites' tables when all sites are played on one machine.
-    """
-
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
-    title: str
-    question: str
-    version: str
-    sites: tuple[str, ...] = Field(min_length=1)
-    profile: Literal["strict", "teaching", "none"] = "strict"
-    data_note: str = ""
-    rehearsal: str | None = None
-
-    @field_validator("sites")
-    @classmethod
-    def _site_names(cls, sites: tuple[str, ...]) -> tuple[str, ...]:
-        for site in sites:
-            if not SITE_NAME.fullmatch(site):
-                raise ValueError(f"the site name {site!r} must be lower-case letters, digits, - and _")
-        if len(set(sites)) < len(sites):
-            raise ValueError("a site is named twice")
-        return sites
-
-
-class TableSpec(_Entry):
-    """``[table_one]``: patient characteristics by a factor."""
-
-    variables: tuple[str, ...]
-    by: str | None = None
-    title: str = "Patient characteristics"
-
-
-class CurveSpec(_Entry):
-    """``[[curves]]``: a Kaplan-Meier figure."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    title: str
-    formula: str
-    conf_type: Literal["log", "log-log", "plain"] = "log"
-    note: str = ""
-
-
-class ModelSpec(_Entry):
-    """``[[models]]``: a regression."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    title: str
-    kind: Literal["cox", "logistic"]
-    formula: str
-    strata: str | tuple[str, ...] | None = None
-    ties: Literal["efron", "breslow"] = "efron"
-    baseline: Literal["site", "shared"] = "site"
-    weights: str | None = None
-    offset: str | None = None
-    robust: bool = False
-    cluster: str | None = None
-    primary: bool = False
-    note: str = ""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns that the options name."""
-        strata = (self.strata,) if isinstance(self.strata, str) else self.strata or ()
-        return (*strata, *(c for c in (self.weights, self.offset, self.cluster) if c))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments of the estimator."""
-        common = {k: getattr(self, k) for k in ("weights", "offset", "robust", "cluster")}
-        if self.kind == "logistic":
-            return common
-        return common | {"strata": self.strata, "ties": self.ties, "baseline": self.baseline}
-
-
-class _File(_Entry):
-    study: Heading
-    site_titles: dict[str, str] = {}
-    table_one: TableSpec | None = None
-    curves: tuple[CurveSpec, ...] = ()
-    models: tuple[ModelSpec, ...] = ()
 
 
 class Study:
@@ -134,7 +43,7 @@ class Study:
     digest : str                   sha256 over both files: every message of an exchange names it
     """
 
-    def __init__(self, file: Path, content: _File, codebook: Codebook, digest: str) -> None:
+    def __init__(self, file: Path, content: StudyFile, codebook: Codebook, digest: str) -> None:
         self.digest = digest
         self.file, self.folder, self._content, self.codebook = file, file.parent, content, codebook
         heading = content.study
@@ -158,7 +67,7 @@ class Study:
         file = (file / "study.toml" if file.is_dir() else file).resolve()
         try:
             raw, parsed = _toml(file)
-            content = _File.model_validate(parsed)
+            content = StudyFile.model_validate(parsed)
         except ValidationError as problem:
             first = problem.errors()[0]
             where = ".".join(str(p) for p in first["loc"])
@@ -266,53 +175,6 @@ class Study:
             f"<h3>{escape(self.title)}</h3><p>{escape(self.question)}</p><p>Sites: {sites}. "
             f"Disclosure profile: <strong>{escape(self.profile)}</strong>. {escape(self.data_note)}</p>"
         )
-
-
-def read_table(data_file: str | Path) -> pd.DataFrame:
-    """Rows of a CSV file, with a clear word when it is missing, empty or not a table.
-
-    Raises
-    ------
-    DataError
-    """
-    path = Path(data_file)
-    if not str(data_file).strip() or not path.is_file():
-        raise DataError(
-            f"There is no data file {str(data_file)!r}. Give the path of the site's CSV file as data_file."
-        )
-    try:
-        # "NA" and empty cells are missing; texts such as "None" or "null" in a factor are not.
-        # index_col=False: a comma too many in every row must not shift the columns
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                keep_default_na=False,
-                na_values=["", "NA", "NaN"],
-                encoding="utf-8-sig",
-                index_col=False,
-            )
-    except pd.errors.EmptyDataError:
-        raise DataError(
-            f"The data file {path.name} is empty. Export it again with a header and one row a patient."
-        ) from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as problem:
-        first = str(problem).splitlines()[0].rstrip(".")
-        raise DataError(f"The data file {path.name} is not a CSV table in UTF-8: {first}.") from None
-    header = _header(path)
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise DataError(f"The data file {path.name} has the column {twice[0]!r} twice. Correct its export.")
-    if len(header) == 1 and header[0].count(";") > 0:
-        raise DataError(
-            f"The data file {path.name} is separated by ; and must be by commas. Export it again as CSV."
-        )
-    return table
-
-
-def _header(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return next(csv.reader(file), [])
 
 
 def _toml(file: Path) -> tuple[bytes, dict[str, Any]]:

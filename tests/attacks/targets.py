@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.aggregate import Release, full_matrix
-from fedstats.contract.codebook import Codebook, Variable
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse
+from fedstats.contract.variable import Variable
 from fedstats.federations.site import Site
 from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticModel
 

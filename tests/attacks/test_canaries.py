@@ -19,9 +19,10 @@ import pytest
 
 import fedstats as fs
 from fedstats.contract.aggregate import Aggregate, Release, Sum
-from fedstats.contract.codebook import Codebook, Variable
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition
 from fedstats.contract.query import _VOCABULARY, Query, QueryError
+from fedstats.contract.variable import Variable
 from fedstats.federations.site import Site
 from fedstats.methods.descriptives import Moments
 from tests.attacks.targets import NONE

@@ -7,8 +7,8 @@ import pytest
 
 from fedstats.contract.aggregate import Release
 from fedstats.contract.agreement import codebook_of
-from fedstats.contract.codebook import TimeGrid
 from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.variable import TimeGrid
 from fedstats.federations.site import Site
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fedstats.contract.codebook import Codebook, DataError
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.table_checks import DataError
 
 COLUMNS = {
     "time": {"kind": "time"},

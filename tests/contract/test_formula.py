@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedstats.contract.codebook import Codebook, Variable
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design, Part
 from fedstats.contract.formula import FormulaError, parse, parse_groups
 from fedstats.contract.query import canonical_json
+from fedstats.contract.variable import Variable
 
 BOOK = Codebook(
     (

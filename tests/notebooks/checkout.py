@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 import fedstats as fs
-from fedstats.study.definition import read_table
+from fedstats.study.table_file import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds after which whatever was started is taken for hung.

@@ -1,0 +1,111 @@
+"""``codebook.toml`` as it is written: what each entry may say."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+
+from fedstats.contract.condition import level_name
+from fedstats.contract.variable import Kind, TimeGrid, Variable, power_of_two
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _ColumnEntry(_Entry):
+    """``[columns.<name>]`` as it is written; see :class:`Variable`."""
+
+    kind: Kind
+    label: str = ""
+    unit: str = ""
+    levels: tuple[StrictStr | StrictInt | StrictFloat, ...] = ()
+    labels: dict[str, str] = {}
+    range: tuple[FiniteFloat, FiniteFloat] | None = None
+    centre: FiniteFloat = 0.0
+    scale: Annotated[FiniteFloat, Field(gt=0)] | None = None
+    edges: tuple[FiniteFloat, ...] = ()
+    missing: StrictBool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [level_name(v) for v in self.levels]
+        if self.kind == "factor" and (len(names) < 2 or len(set(names)) < len(names)):
+            raise ValueError("a factor needs at least two different levels, the reference first")
+        if set(self.labels) - set(names):
+            raise ValueError(f"labels name {sorted(set(self.labels) - set(names))}, which are no levels")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError("a range is [smallest, largest]")
+        if list(self.edges) != sorted(set(self.edges)):
+            raise ValueError("edges must increase")
+        return self
+
+
+class _GridEntry(_Entry):
+    """``[grid]`` as it is written; see :class:`TimeGrid`."""
+
+    unit: str
+    candidates: tuple[FiniteFloat, ...] = Field(min_length=1)
+    horizon: Annotated[FiniteFloat, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _nested(self) -> Self:
+        if list(self.candidates) != sorted(set(self.candidates)) or self.candidates[0] <= 0:
+            raise ValueError("candidates are cell widths above zero in increasing order")
+        multiples = [c / self.candidates[0] for c in self.candidates]
+        if any(abs(m - round(m)) > 1e-9 for m in multiples):
+            raise ValueError(
+                "candidates must be multiples of the first, so that coarser cells are unions of finer ones"
+            )
+        return self
+
+
+def _read(model: type[_Entry], entry: object, what: str) -> Any:
+    """A table of the file as its model, or one sentence about the first thing that is wrong."""
+    try:
+        return model.model_validate(entry)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        said = first["msg"].removeprefix("Value error, ")
+        if isinstance(first["input"], str | int | float):
+            said += f" (found {first['input']!r})"
+        raise ValueError(f"{what}{': ' + key if key else ''}: {said}.") from None
+
+
+def variable_of(name: str, entry: object) -> Variable:
+    """A table ``[columns.<name>]`` of the file."""
+    read: _ColumnEntry = _read(_ColumnEntry, entry, f"column {name!r}")
+    levels = tuple(level_name(v) for v in read.levels)
+    low, high = read.range or (None, None)
+    spread = (high - low) / 4 if low is not None and high is not None and read.kind == "numeric" else 1.0
+    return Variable(
+        name,
+        read.kind,
+        label=read.label,
+        unit=read.unit,
+        levels=levels,
+        level_labels=tuple(read.labels.get(v, v) for v in levels),
+        low=low,
+        high=high,
+        centre=read.centre,
+        scale=power_of_two(read.scale or spread),
+        edges=read.edges,
+        missing=read.missing,
+    )
+
+
+def grid_of(entry: object) -> TimeGrid:
+    """The table ``[grid]`` of the file."""
+    read: _GridEntry = _read(_GridEntry, entry, "[grid]")
+    return TimeGrid(read.unit, read.candidates, read.horizon)

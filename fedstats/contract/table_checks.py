@@ -1,0 +1,102 @@
+"""Whether a site's table keeps to the codebook; everything that is wrong is said at once."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from fedstats.contract.condition import level_name
+from fedstats.contract.variable import Variable
+
+
+class DataError(ValueError):
+    """A site's table does not keep to the codebook; the message stays at the site."""
+
+    def _render_traceback_(self) -> list[str]:  # a notebook shows the sentence, not thirty lines of our code
+        return [f"DataError: {self}"]
+
+
+def harmonised(frame: pd.DataFrame, variables: Sequence[Variable], source: str) -> pd.DataFrame:
+    """A table with the agreed columns, types and levels; see :meth:`Codebook.harmonise`."""
+    agreed = [v.name for v in variables]
+    problems = [f"the column {n!r} is missing" for n in agreed if n not in frame.columns]
+    twice = sorted({str(n) for n in frame.columns[frame.columns.duplicated()]} & set(agreed))
+    problems += [f"the column {n!r} is there twice" for n in twice]
+    if len(frame) == 0:
+        problems.append("the table has no rows")
+    present = [v for v in variables if v.name in frame.columns and v.name not in twice]
+    columns = {v.name: _coerced(frame[v.name].reset_index(drop=True), v, problems) for v in present}
+    table = pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
+    problems += _violations(table, present)
+    if problems:
+        listed = "; ".join(problems)
+        raise DataError(f"{source} does not keep to the codebook: {listed}. Correct the table or its export.")
+    return table
+
+
+def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.Series:
+    empty = np.flatnonzero(column.isna())
+    if len(empty) and not variable.missing:
+        problems.append(
+            f"{variable.name} is empty in {len(empty)} rows ({_rows(empty)}) although the codebook allows no empty cell"
+        )
+    if variable.kind in ("factor", "label"):
+        text = column.map(level_name, na_action="ignore").astype(object)
+        if variable.kind == "label":
+            return text.astype("category")
+        strange = sorted(set(text.dropna()) - set(variable.levels))
+        if strange:
+            problems.append(
+                f"{variable.name} has the levels {strange[:5]}; the codebook agrees on {list(variable.levels)}"
+            )
+        return pd.Series(pd.Categorical(text, categories=list(variable.levels)), index=text.index)
+    if pd.api.types.is_datetime64_any_dtype(column):
+        problems.append(f"{variable.name} must be a number; found dates")
+        return pd.Series(np.nan, index=column.index)
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    strange = column[numbers.isna() & column.notna()].astype(str).unique().tolist()
+    if strange:
+        problems.append(f"{variable.name} must be a number; found the text {strange[:3]}")
+    return numbers
+
+
+def _violations(frame: pd.DataFrame, variables: list[Variable]) -> list[str]:
+    """Ranges and codes, checked by pandera, all faults at once, each as part of a sentence."""
+    checked = {v.name: pa.Column(nullable=True, checks=_checks(v)) for v in variables if _checks(v)}
+    try:
+        with warnings.catch_warnings():  # pandera joins its reports in a way that pandas will change
+            warnings.simplefilter("ignore", FutureWarning)
+            pa.DataFrameSchema(checked).validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        grouped = errors.failure_cases.groupby(["column", "check"], sort=False)
+        return [_sentence(str(c), str(check), cases) for (c, check), cases in grouped]
+    return []
+
+
+def _checks(variable: Variable) -> list[pa.Check]:
+    checks = []
+    if variable.kind == "event":
+        checks.append(pa.Check.isin([0.0, 1.0], error="an event is coded 0 or 1"))
+    if variable.kind == "time":
+        checks.append(pa.Check.ge(0.0, error="a time is zero or more"))
+    if variable.kind in ("numeric", "time"):
+        checks.append(pa.Check(np.isfinite, error="a number is finite", ignore_na=True))
+        if variable.low is not None and variable.high is not None:
+            agreed = f"the codebook agrees on {variable.low:g} to {variable.high:g} {variable.unit}".rstrip()
+            checks.append(pa.Check.in_range(variable.low, variable.high, error=agreed))
+    return checks
+
+
+def _rows(positions: Iterable[int]) -> str:
+    """The first rows concerned, counted from one."""
+    numbers = [int(i) + 1 for i in positions]
+    return f"row{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers[:3]))}{' ...' if len(numbers) > 3 else ''}"
+
+
+def _sentence(column: str, check: str, cases: pd.DataFrame) -> str:
+    found = ", ".join(
+        f"{v:g}" if isinstance(v, float) else str(v) for v in cases["failure_case"].unique()[:3]
+    )
+    return f"{column} is {found} in {_rows(cases['index'].dropna())}; {check}"

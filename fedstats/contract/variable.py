@@ -1,0 +1,71 @@
+"""One agreed column, and the agreed cells of follow-up."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fedstats.contract.query import Spec
+
+Kind = Literal["numeric", "factor", "time", "event", "label"]
+
+
+@dataclass(frozen=True)
+class Variable(Spec):
+    """One agreed column.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"numeric", "factor", "time", "event", "label"}
+        ``label`` columns (a practice, an institution) group patients inside a site and never leave it.
+    label, unit : str            for tables and axes
+    levels : tuple of str        of a factor; the first is the reference
+    level_labels : tuple of str  for tables; as long as ``levels``
+    low, high : float            plausible range; outside is an error at the site
+    centre : float               subtracted before products are summed; changes no result
+    scale : float                a power of two near the standard deviation; changes no result
+    edges : tuple of float       agreed histogram edges, for medians and quartiles
+    missing : bool               may cells be empty?
+    """
+
+    name: str
+    kind: Kind
+    label: str = ""
+    unit: str = ""
+    levels: tuple[str, ...] = ()
+    level_labels: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    centre: float = 0.0
+    scale: float = 1.0
+    edges: tuple[float, ...] = ()
+    missing: bool = False
+
+    @property
+    def title(self) -> str:
+        """Label with unit, as a table or an axis shows it."""
+        return (self.label or self.name) + (f" ({self.unit})" if self.unit else "")
+
+    def level_label(self, level: str) -> str:
+        """How a table names a level."""
+        return dict(zip(self.levels, self.level_labels, strict=False)).get(level, level)
+
+
+@dataclass(frozen=True)
+class TimeGrid(Spec):
+    """Agreed cells of follow-up: nested candidate widths and a horizon, in ``unit``."""
+
+    unit: str
+    candidates: tuple[float, ...]
+    horizon: float
+
+    def edges(self, width: float) -> tuple[float, ...]:
+        """Right edges of the cells up to the horizon."""
+        count = int(np.ceil(self.horizon / width - 1e-9))
+        return tuple(min(width * (i + 1), self.horizon) for i in range(count))
+
+
+def power_of_two(value: float) -> float:
+    """The power of two nearest to a positive number, so that scaling by it is exact; 1 otherwise."""
+    return float(2.0 ** np.round(np.log2(value))) if np.isfinite(value) and value > 0 else 1.0

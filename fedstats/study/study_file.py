@@ -1,0 +1,98 @@
+"""``study.toml`` as it is written: what each table may say."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from fedstats.federations.ledger import SITE_NAME
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Heading(_Entry):
+    """``[study]``: what is asked, and of whom.
+
+    ``profile`` is the loosest disclosure profile the study is designed for; a site may be stricter.
+    ``rehearsal`` names a script that writes the sites' tables when all sites are played on one machine.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    title: str
+    question: str
+    version: str
+    sites: tuple[str, ...] = Field(min_length=1)
+    profile: Literal["strict", "teaching", "none"] = "strict"
+    data_note: str = ""
+    rehearsal: str | None = None
+
+    @field_validator("sites")
+    @classmethod
+    def _site_names(cls, sites: tuple[str, ...]) -> tuple[str, ...]:
+        for site in sites:
+            if not SITE_NAME.fullmatch(site):
+                raise ValueError(f"the site name {site!r} must be lower-case letters, digits, - and _")
+        if len(set(sites)) < len(sites):
+            raise ValueError("a site is named twice")
+        return sites
+
+
+class TableSpec(_Entry):
+    """``[table_one]``: patient characteristics by a factor."""
+
+    variables: tuple[str, ...]
+    by: str | None = None
+    title: str = "Patient characteristics"
+
+
+class CurveSpec(_Entry):
+    """``[[curves]]``: a Kaplan-Meier figure."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    formula: str
+    conf_type: Literal["log", "log-log", "plain"] = "log"
+    note: str = ""
+
+
+class ModelSpec(_Entry):
+    """``[[models]]``: a regression."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    kind: Literal["cox", "logistic"]
+    formula: str
+    strata: str | tuple[str, ...] | None = None
+    ties: Literal["efron", "breslow"] = "efron"
+    baseline: Literal["site", "shared"] = "site"
+    weights: str | None = None
+    offset: str | None = None
+    robust: bool = False
+    cluster: str | None = None
+    primary: bool = False
+    note: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that the options name."""
+        strata = (self.strata,) if isinstance(self.strata, str) else self.strata or ()
+        return (*strata, *(c for c in (self.weights, self.offset, self.cluster) if c))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of the estimator."""
+        common = {k: getattr(self, k) for k in ("weights", "offset", "robust", "cluster")}
+        if self.kind == "logistic":
+            return common
+        return common | {"strata": self.strata, "ties": self.ties, "baseline": self.baseline}
+
+
+class StudyFile(_Entry):
+    """The whole file."""
+
+    study: Heading
+    site_titles: dict[str, str] = {}
+    table_one: TableSpec | None = None
+    curves: tuple[CurveSpec, ...] = ()
+    models: tuple[ModelSpec, ...] = ()
