@@ -45,6 +45,8 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 SCHEMA = 1  # raise it when this file makes environments in another way
 ROOM = 2 * 1024**3  # bytes: an environment takes about 1.3 GB, and wheels are unpacked beside it
 USAGE, UNAVAILABLE, INTERRUPTED = 64, 69, 130
+# Tests run on all processors; those of one file stay together, for they share what is slow to make.
+SIDE_BY_SIDE = ("-n", "logical", "--maxprocesses", "8", "--dist", "loadfile")
 
 WINDOWS = """fedstats runs on Linux and macOS. On Windows use WSL: type 'wsl --install' in PowerShell, open the
 Ubuntu it brings, and run the same command there."""
@@ -319,7 +321,7 @@ def start(arguments: list) -> None:
     """Become the command; its exit status and Ctrl-C are then its own."""
     if arguments[0] == "test":
         os.chdir(str(ROOT))  # pytest finds its settings and the tests from here
-        command = ["-m", "pytest", *arguments[1:]]
+        command = ["-m", "pytest", *SIDE_BY_SIDE, *arguments[1:]]
     else:
         command = ["-m", "fedstats", *arguments]
     os.execv(str(PYTHON), [str(PYTHON), *command])

@@ -249,7 +249,7 @@ def cells(checkout, tmp_path):
         fs.kaplan_meier(fs.Folder(exchange, study=study), "Surv(time, status) ~ sex")
 
     def execute(**parameters):
-        names = {}
+        names = {"In": []}  # IPython's own
         values = {
             "site": "site-a",
             "study_file": str(study.file),

@@ -268,7 +268,10 @@ def test_help_makes_nothing(project, fake_uv, arguments):
     ("arguments", "started"),
     [
         (["run", "--study", "lung cancer"], "started: -m fedstats run --study lung cancer in {here}\n"),
-        (["test", "-k", "cox"], "started: -m pytest -k cox in {project}\n"),
+        (
+            ["test", "-k", "cox"],
+            "started: -m pytest -n logical --maxprocesses 8 --dist loadfile -k cox in {project}\n",
+        ),
         (["explore"], "started: -m fedstats explore in {here}\n"),
         (["list", "--help"], "started: -m fedstats list --help in {here}\n"),
         (["env"], ""),
