@@ -1,0 +1,18 @@
+"""What every test is to leave alone: the private folders of whoever runs it."""
+
+import os
+
+import pytest
+
+from fedstats.federations.keys import HOME_VARIABLE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home_of_this_session(tmp_path_factory):
+    """Keys and outboxes of all places go into a folder of this session, not into the user's own."""
+    before = os.environ.get(HOME_VARIABLE)
+    os.environ[HOME_VARIABLE] = str(tmp_path_factory.mktemp("home"))
+    yield
+    os.environ.pop(HOME_VARIABLE)
+    if before is not None:
+        os.environ[HOME_VARIABLE] = before
