@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from fedstats.federations.answering import send as send
     from fedstats.federations.answering import serve as serve
     from fedstats.federations.answering import serving as serving
+    from fedstats.federations.files import LedgerMismatch as LedgerMismatch
     from fedstats.federations.folder import Folder as Folder
     from fedstats.federations.folder import SiteMissing as SiteMissing
     from fedstats.federations.in_process import InProcess as InProcess
     from fedstats.federations.ledger import Ledger as Ledger
-    from fedstats.federations.ledger import LedgerMismatch as LedgerMismatch
     from fedstats.federations.site import Site as Site
     from fedstats.federations.together import Results as Results
     from fedstats.federations.together import together as together
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from fedstats.study.definition import StudyError as StudyError
     from fedstats.study.saved_results import load_results as load_results
     from fedstats.study.saved_results import save_results as save_results
+    from fedstats.study.verification import Verification as Verification
+    from fedstats.study.verification import verify as verify
 
 __version__ = "0.1.0"
 
@@ -65,7 +67,7 @@ _HOME = {
     "FormulaError": "contract.formula",
     "InProcess": "federations.in_process",
     "Ledger": "federations.ledger",
-    "LedgerMismatch": "federations.ledger",
+    "LedgerMismatch": "federations.files",
     "NotAvailable": "contract.results",
     "NotConverged": "numerics.newton",
     "Query": "contract.query",
@@ -93,7 +95,9 @@ _HOME = {
     "serve": "federations.answering",
     "table_one": "methods.descriptives",
     "serving": "federations.answering",
+    "Verification": "study.verification",
     "together": "federations.together",
+    "verify": "study.verification",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605 (one list of names, not two)
 

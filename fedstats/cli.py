@@ -124,6 +124,82 @@ def status(run_id: str | None = None, /, *, runs: Path = Path("runs")) -> int:
 
 
 @app.command
+def verify(
+    run_id: str | None = None,
+    /,
+    *,
+    runs: Path = Path("runs"),
+    exchange: Path | None = None,
+    study: str | None = None,
+    home: Path | None = None,
+    results: Path | None = None,
+) -> int:
+    """Check a finished exchange and rebuild its results, without keys and without patients.
+
+    Parameters
+    ----------
+    run_id
+        A run of this machine; the latest one unless given.
+    runs
+        The folder of all runs.
+    exchange
+        Instead of a run: the exchange folder.
+    study
+        With an exchange: the study's name, folder or study.toml.
+    home
+        With an exchange: the coordinator's private folder, or a copy of its archive.
+    results
+        With an exchange: the results file to compare with.
+    """
+    from fedstats.running.plan import COORDINATOR_HOME, RESULTS, run_folder  # noqa: PLC0415
+    from fedstats.study.verification import verify as check  # noqa: PLC0415
+
+    if exchange is None:
+        folder, name = run_folder(runs, run_id)
+        exchange, home, results = folder / "exchange", folder / COORDINATOR_HOME, folder / RESULTS
+        study = study or name
+    if study is None:
+        raise UsageError("Name the study that the exchange is about: --study.")
+    found = check(exchange, _load(study), results, home=home or "")
+    _show(str(found))
+    return ExitCode.OK if found.ok else ExitCode.RELEASE_REFUSED
+
+
+@app.command
+def keys(study: str, place: str, /, *, home: Path | None = None) -> int:
+    """Make the keys of a place, once, and show their fingerprint; the keys stay where they are.
+
+    Parameters
+    ----------
+    study
+        The study's name, folder or study.toml.
+    place
+        A site's name, or coordinator.
+    home
+        The place's private folder; one below your own unless given.
+    """
+    from fedstats.federations.files import LedgerMismatch  # noqa: PLC0415
+    from fedstats.federations.keys import COORDINATOR, Identity, home_of  # noqa: PLC0415
+
+    loaded = _load(study)
+    if place not in (*loaded.sites, COORDINATOR):
+        raise UsageError(
+            f"The study {loaded.id} has the places {', '.join((COORDINATOR, *loaded.sites))}; {place!r} is none of them."
+        )
+    folder = home_of(loaded.id, place, home or "")
+    try:
+        public = Identity.of(folder, place).public
+    except LedgerMismatch as problem:
+        raise UsageError(str(problem)) from None
+    _show(f"{place} {public.fingerprint}")
+    _show(
+        f"The keys lie in {folder} and never leave it. Give the fingerprint to the study's authors, who write it"
+    )
+    _show(f'into study.toml under [keys]: {place} = "{public.fingerprint}"')
+    return ExitCode.OK
+
+
+@app.command
 def explore(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
     """Open JupyterLab on the notebooks, on this machine only.
 

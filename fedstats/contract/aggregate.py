@@ -144,6 +144,10 @@ class Release:
             )
         return Release({k: (exact_sum.add(v, other.sums[k][0]), e) for k, (v, e) in self.sums.items()})
 
+    def zero(self) -> "Release":
+        """Sums of the same shapes that add nothing."""
+        return Release({k: (np.zeros_like(v), e) for k, (v, e) in self.sums.items()})
+
     def values(self) -> dict[str, Array]:
         """The sums as float64, each the nearest to its exact value."""
         return {k: exact_sum.decode(v, e) for k, (v, e) in self.sums.items()}

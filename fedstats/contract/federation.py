@@ -89,8 +89,15 @@ class Federation(ABC):
     hint: str = ""
 
     @abstractmethod
-    def ask(self, query: Query) -> Answers:
-        """Put a question to every site; raises :class:`Waiting` if an answer is still to come."""
+    def ask(self, query: Query, *, each: bool = False) -> Answers:
+        """Put a question to every site; raises :class:`Waiting` if an answer is still to come.
+
+        Parameters
+        ----------
+        query : Query
+        each : bool
+            Every site's own answer is the point, rather than their sum.
+        """
 
     def sum(self, query: Query) -> Total:
         """The sum over all sites: all an estimator should normally need.
@@ -107,7 +114,7 @@ class Federation(ABC):
 
     def each(self, query: Query) -> dict[str, Total]:
         """Every site's own answer, where per-site estimates are the point."""
-        answers = self.ask(query)
+        answers = self.ask(query, each=True)
         return {s: Total(answers.query, r.values(), r.n_bytes) for s, r in self._released(answers).items()}
 
     def where(self, condition: str) -> "Federation":
@@ -139,9 +146,9 @@ class Subset(Federation):
         self.sites, self.codebook, self.hint = whole.sites, whole.codebook, whole.hint
         self.distinct_values = whole.distinct_values
 
-    def ask(self, query: Query) -> Answers:
+    def ask(self, query: Query, *, each: bool = False) -> Answers:
         """Ask about the subset only."""
-        return self.whole.ask(query.among(*self.subset))
+        return self.whole.ask(query.among(*self.subset), each=each)
 
 
 class Meter:

@@ -1,5 +1,6 @@
 """A site's rows as queries see them: harmonised, restricted to a subset, with prepared models kept."""
 
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -58,6 +59,16 @@ class SiteData:
                 raise QueryError(
                     f"{column} groups patients inside a site; a question about its values is not answered."
                 )
+
+    def fingerprint(self, secret: bytes) -> str:
+        """A digest of all rows that only the holder of the secret can make: the same rows, the same digest.
+
+        Without a secret whoever guesses a small table could check the guess.
+        """
+        digest = hashlib.blake2b(key=secret, digest_size=16)
+        digest.update(repr([(v.name, v.kind) for v in self.codebook.variables]).encode())
+        digest.update(pd.util.hash_pandas_object(self.frame, index=False).to_numpy().tobytes())
+        return digest.hexdigest()
 
     def prepared(self, spec: Spec, build: Callable[[], T]) -> T:
         """The prepared form of a model, made once: a round then costs only its own arithmetic."""

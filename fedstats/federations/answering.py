@@ -9,20 +9,21 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.aggregate import Release
+from fedstats.federations.desk import Desk
 from fedstats.federations.folder import POLL_SECONDS, SiteMissing
-from fedstats.federations.ledger import Ledger, LedgerMismatch, Question
+from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
 
 #: Columns of the egress sheet, which stays at the site.
 SHEET = ["query", "leaves", "numbers", "entry", "about", "patients", "rule needs"]
 
 
-def open_questions(exchange: str | Path | Ledger, site: Site, *, study: str | None = None) -> list[Question]:
+def open_questions(exchange: str | Path | Desk, site: Site, *, study: str | None = None) -> list[Question]:
     """Questions that this site has not answered yet.
 
     Parameters
     ----------
-    exchange : path, or a ledger that has been opened
+    exchange : path, or the site's desk there
     site : Site
     study : str, optional
         Digest of the study that the site has agreed to; questions about another are refused.
@@ -32,18 +33,7 @@ def open_questions(exchange: str | Path | Ledger, site: Site, *, study: str | No
     LedgerMismatch
         The exchange is about another study, or does not know this site.
     """
-    ledger = _ledger(exchange)
-    if site.name not in ledger.head["sites"]:
-        raise LedgerMismatch(
-            f"The exchange is between {', '.join(ledger.head['sites'])}; it does not know the site {site.name}."
-        )
-    if study is not None and ledger.head["study"] != study:
-        raise LedgerMismatch(
-            f"The exchange is about the study {ledger.head.get('study_id')!r} in another version than this site has agreed to. "
-            "Compare the study files of the coordinator and the site."
-        )
-    done = ledger.answered(site.name)
-    return [q for q in ledger.questions() if q.number not in done]
+    return _desk(exchange, site, study).open_questions()
 
 
 def asked(questions: Sequence[Question]) -> pd.DataFrame:
@@ -116,7 +106,7 @@ def serving(mode: str) -> bool:
 
 
 def send(
-    exchange: str | Path | Ledger,
+    exchange: str | Path | Desk,
     site: Site,
     questions: Sequence[Question],
     answers: Sequence[Answer],
@@ -140,21 +130,21 @@ def send(
         raise ValueError(f"approve is True or False, not {approve!r}; nothing was sent.")  # noqa: TRY004
     if not approve:
         return []
-    ledger = _ledger(exchange)
+    desk = _desk(exchange, site)
     pairs = list(zip(questions, answers, strict=True))
     if any(q.query != a.query for q, a in pairs):
         raise ValueError("The answers do not belong to these questions, in this order; nothing was sent.")
-    return [ledger.file_answer(site.name, q, a.content, site.policy.digest()) for q, a in pairs]
+    return [desk.send(q, a.content) for q, a in pairs]
 
 
-def egress_sheet(exchange: str | Path | Ledger, site: Site) -> pd.DataFrame:
+def egress_sheet(exchange: str | Path | Desk, site: Site) -> pd.DataFrame:
     """The account of what has left: one line for every answer of this site in the exchange.
 
     The lines are judged anew on the site's rows, so the sheet is whole however often the site was
     stopped and started.
     """
     try:
-        ledger = _ledger(exchange)
+        ledger = _desk(exchange, site).ledger
         done = ledger.answered(site.name)
         sent = [q for q in ledger.questions() if q.number in done]
     except FileNotFoundError:
@@ -190,19 +180,17 @@ def serve(
     SiteMissing
         No question and no close within ``wait_seconds``: the coordinator is gone or late.
     """
-    ledger = Ledger(exchange)
+    desk = _desk(exchange, site, study)
+    ledger = desk.ledger
     lines: list[dict[str, object]] = []
     deadline, pause = time.monotonic() + wait_seconds, POLL_SECONDS[0]
     while True:
         # closed is looked at first: a question filed before the close is then never overlooked
-        closed = ledger.closed
-        try:
-            questions = open_questions(ledger, site, study=study)
-        except FileNotFoundError:
-            questions = []
+        closed = ledger.members.opened and ledger.closed
+        questions = desk.open_questions() if ledger.members.opened else []
         for question in questions:
             answer = site.answer(question.query)
-            send(ledger, site, [question], [answer])
+            send(desk, site, [question], [answer])
             lines.append({"question": question.number} | _line(answer))
             if report is not None:
                 report(
@@ -225,5 +213,5 @@ def serve(
         pause = min(pause * 1.3, POLL_SECONDS[1])
 
 
-def _ledger(exchange: str | Path | Ledger) -> Ledger:
-    return exchange if isinstance(exchange, Ledger) else Ledger(exchange)
+def _desk(exchange: str | Path | Desk, site: Site, study: str | None = None) -> Desk:
+    return exchange if isinstance(exchange, Desk) else Desk(exchange, site, study)

@@ -2,20 +2,20 @@
 
 import os
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.federation import Answers, Federation, Waiting
-from fedstats.contract.query import Query, point_fields
-from fedstats.federations.ledger import Ledger, LedgerMismatch, Question
+from fedstats.contract.query import Query
+from fedstats.federations.asking import Asking
+from fedstats.federations.keys import COORDINATOR, home_of
+from fedstats.federations.ledger import Question
+from fedstats.federations.replay import Course
 
-#: Recorded and recomputed coefficients may differ by the last digits of another machine's arithmetic.
-SAME_POINT = 1e-9
 POLL_SECONDS = (0.005, 0.25)
 
 
@@ -31,6 +31,7 @@ class StudyLike(Protocol):
     sites: tuple[str, ...]
     codebook: Codebook
     policy: DisclosurePolicy
+    fingerprints: Mapping[str, str]
 
 
 class Folder(Federation):
@@ -45,25 +46,38 @@ class Folder(Federation):
     wait_seconds : float
         How long to wait for the sites' answers.  0, the attended way: an open question raises
         :class:`Waiting` at once; run again when the sites have answered.
+    home : path, optional
+        The coordinator's private folder: its keys, and the archive of opened sums; empty: one below the
+        user's own.
+    amend : str
+        The reason for going on with another version of the study; what was answered before stands.
+    new_data : bool
+        With ``amend``: the sites' tables are new, so everything is asked anew.
     """
 
-    def __init__(self, folder: str | Path, *, study: StudyLike, wait_seconds: float = 0.0) -> None:
-        self.ledger = Ledger(folder)
-        self.ledger.open(study.digest, study.id, study.sites)
-        self.ledger.reopen()
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        study: StudyLike,
+        wait_seconds: float = 0.0,
+        home: str | Path = "",
+        amend: str = "",
+        new_data: bool = False,
+    ) -> None:
+        self._desk = Asking(folder, home_of(study.id, COORDINATOR, home), study.fingerprints)
+        self._desk.open(study.digest, study.id, study.sites, amend=amend, new_data=new_data)
+        self._desk.reopen()
+        self.ledger = self._desk.ledger
         self.sites = tuple(sorted(study.sites))
         self.codebook = study.codebook
         self.distinct_values = study.policy.distinct_values
         self.wait_seconds = wait_seconds
-        self._by_digest: dict[str, Question] = {}
-        self._courses: dict[str, list[Question]] = {}
-        self._turns: Counter[str] = Counter()
+        self._course = Course(self.ledger)
         self._batch = False
         self._pending: dict[int, Question] = {}
-        for question in self.ledger.questions():
-            self._remember(question)
 
-    def ask(self, query: Query) -> Answers:
+    def ask(self, query: Query, *, each: bool = False) -> Answers:
         """The recorded answers, or a new question filed and waited for.
 
         Raises
@@ -75,10 +89,10 @@ class Folder(Federation):
         LedgerMismatch
             The ledger holds another course of this model.
         """
-        question = self._recorded(query)
+        question = self._course.recorded(query)
         if question is None:
-            question = self.ledger.ask(query)
-            self._remember(question)
+            question = self._desk.ask(query)
+            self._course.remember(question)
         answers = self._answers(question)
         if answers is None:
             self._pending[question.number] = question
@@ -87,21 +101,22 @@ class Folder(Federation):
             self.wait()
             answers = self._answers(question)
             assert answers is not None
+        self._desk.archive(question, answers.by_site, each=each or not type(question.query).summable)
         return answers
 
     def close(self) -> None:
         """Tell the sites that no more questions come."""
-        self.ledger.close()
+        self._desk.close()
 
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Within it an open question is filed and raises :class:`Waiting`, so that others can be filed too."""
-        turns = self._turns.copy()
+        turns = self._course.turns.copy()
         self._batch = True
         try:
             yield
         except Waiting:
-            self._turns = turns  # the same questions will be put again, as the same turns
+            self._course.turns = turns  # the same questions will be put again, as the same turns
             raise
         finally:
             self._batch = False
@@ -136,45 +151,8 @@ class Folder(Federation):
     def _answers(self, question: Question) -> Answers | None:
         by_site = {}
         for site in self.sites:
-            answer = self.ledger.answer(site, question)
+            answer = self._desk.answer(site, question)
             if answer is None:
                 return None
             by_site[site] = answer
         return Answers(question.query, by_site)
-
-    def _remember(self, question: Question) -> None:
-        self._by_digest[question.query.digest()] = question
-        self._courses.setdefault(question.query.conversation(), []).append(question)
-
-    def _recorded(self, query: Query) -> Question | None:
-        """The filed question that this is: the same text, or the same turn of a conversation at the same point."""
-        conversation = query.conversation()
-        turn = self._turns[conversation]
-        self._turns[conversation] += 1
-        known = self._by_digest.get(query.digest())
-        if known is not None:
-            return known
-        course = self._courses.get(conversation, [])
-        # by turn, not by nearness alone: the last two points of a fit are closer than that to each other
-        if not course:
-            return None
-        recorded = course[turn % len(course)]  # a second fit of the same model goes through the same turns
-        if _same_point(query, recorded.query):
-            return recorded
-        if turn < len(course):
-            raise LedgerMismatch(
-                f"Question {recorded.number} ({recorded.kind}) was recorded at other coefficients than this run "
-                f"has reached for round {turn + 1} of the same model. The options of the fit, or the software, have "
-                "changed: use a new exchange folder, or what the exchange was begun with."
-            )
-        return None
-
-
-def _same_point(query: Query, recorded: Query) -> bool:
-    return all(_close(getattr(query, name), getattr(recorded, name)) for name in point_fields(type(query)))
-
-
-def _close(a: Any, b: Any) -> bool:
-    if len(a) != len(b):
-        return False
-    return all(abs(x - y) <= SAME_POINT * max(abs(x), abs(y), 1e-3) for x, y in zip(a, b, strict=True))

@@ -1,9 +1,10 @@
 """A site: its rows, its policy, and nothing that leaves but what the policy has released."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -68,6 +69,10 @@ class Site:
     codebook : Codebook
     policy : DisclosurePolicy, optional
         The site's own; strict by default.
+    home : path, optional
+        The site's private folder: its keys and what it keeps of an exchange; empty: one below the user's own.
+    fingerprints : mapping, optional
+        Fingerprints of keys that the study names, by place.
 
     Raises
     ------
@@ -76,9 +81,17 @@ class Site:
     """
 
     def __init__(
-        self, name: str, frame: pd.DataFrame, codebook: Codebook, policy: DisclosurePolicy | None = None
+        self,
+        name: str,
+        frame: pd.DataFrame,
+        codebook: Codebook,
+        policy: DisclosurePolicy | None = None,
+        *,
+        home: str | Path = "",
+        fingerprints: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self.home, self.fingerprints = home, dict(fingerprints or {})
         self.policy = policy if policy is not None else DisclosurePolicy()
         self.data = SiteData(codebook.harmonise(frame, f"The table of {name}"), codebook)
 

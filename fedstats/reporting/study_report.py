@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from fedstats.contract.aggregate import Release
 from fedstats.contract.results import Curve, Fit, NotAvailable
-from fedstats.federations.ledger import Ledger
+from fedstats.federations.archive import Archive, Opened
+from fedstats.federations.keys import COORDINATOR, home_of
+from fedstats.federations.ledger import Ledger, Question
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import (
     curve_alt,
@@ -64,6 +65,8 @@ class StudyReport:
     study : path           of study.toml
     results : path         what the coordinator's notebook has written
     exchange : path        the exchange folder
+    home : path            the coordinator's private folder, whose archive says what was let out; empty: one
+                           below the user's own
     pooled_data : sequence of path
         The sites' files in the order of the study's sites; only for public or synthetic data.
     run_folder : path
@@ -76,6 +79,7 @@ class StudyReport:
         results: str | Path,
         exchange: str | Path,
         *,
+        home: str | Path = "",
         pooled_data: Sequence[str] = (),
         run_folder: str | Path = "",
     ) -> None:
@@ -84,6 +88,8 @@ class StudyReport:
         found = load_results(results)
         self.found = {name: found[name] for name in self.study.analyses() if name in found}
         self.ledger = Ledger(exchange)
+        home = home_of(self.study.id, COORDINATOR, home)
+        self.archive = Archive(self.ledger, home, self.study.codebook, self.study.policy)
         self.pooled_data = dict(zip(self.study.sites, pooled_data, strict=False))
         self.run_folder = Path(run_folder) if str(run_folder) else None
 
@@ -123,12 +129,17 @@ class StudyReport:
         rows = []
         for site in self.study.sites:
             answers = self._answers(site)
-            refused = sum(1 for a in answers if not isinstance(a, Release))
+            refused = sum(1 for _, opened in answers if site in opened.refused)
+            join = self.ledger.members.join(site, self.ledger.head.number)
             rows.append(
                 {"Site": self.study.site_title(site), "Answers": len(answers), "of which refusals": refused}
+                | {"Fingerprint of its keys": join.keys.fingerprint if join else ""}
             )
         faults = list(self.ledger.verify())
-        state = "The exchange is complete: every question and answer follows the one before it by its sha256."
+        state = (
+            "The exchange is complete: every question and answer is signed by its place and follows the one before it by "
+            "its sha256. " + self._about_keys()
+        )
         if faults:
             state = "The exchange does not hold together: " + " ".join(faults)
         return Section(table(pd.DataFrame(rows), caption="Sites"), f"<p>{escape(state)}</p>")
@@ -170,10 +181,10 @@ class StudyReport:
             asked: Counter[str] = Counter()
             numbers: Counter[str] = Counter()
             words = {}
-            for question, answer in zip(self.ledger.questions(), self._answers(site), strict=False):
+            for question, opened in self._answers(site):
                 words[question.kind] = question_words(type(question.query))
                 asked[question.kind] += 1
-                numbers[question.kind] += answer.n_numbers if isinstance(answer, Release) else 0
+                numbers[question.kind] += 0 if site in opened.refused else opened.n_numbers
             rows += [
                 {"site": self.study.site_title(site), "What was asked": words[k], "Answers": asked[k]}
                 | {"Numbers that left": numbers[k], "Bytes": 16 * numbers[k]}
@@ -203,14 +214,30 @@ class StudyReport:
             "Results file, sha256": str(sha256_of(self.results_file)),
             "Questions in the exchange": formats.count(len(self.ledger.questions())),
         }
+        for version in self.ledger.members.versions()[1:]:
+            asked = sum(1 for q in self.ledger.questions() if q.version < version.number)
+            stands = "asked anew" if version.new_data else f"{asked} questions from before stand"
+            facts[f"Version {version.number} of the study"] = f"{version.why} ({stands})"
         if self.run_folder is not None:
             facts |= _run_facts(self.run_folder / "manifest.json")
         frame = pd.DataFrame({"What": list(facts), "Value": list(facts.values())})
         return Section(table(frame, caption="Provenance"))
 
-    def _answers(self, site: str) -> list[Any]:
-        answers = (self.ledger.answer(site, q) for q in self.ledger.questions())
-        return [a for a in answers if a is not None]
+    def _answers(self, site: str) -> list[tuple[Question, Opened]]:
+        """What the archive holds of a site's answers; a question of both kinds counts once."""
+        found = []
+        for question in self.ledger.questions():
+            opened = self.archive.opened(question) or self.archive.opened(question, each=True)
+            if opened is not None and site in opened.answers:
+                found.append((question, opened))
+        return found
+
+    def _about_keys(self) -> str:
+        """Whether the keys were compared beforehand."""
+        places = {COORDINATOR, *self.study.sites}
+        if places <= set(self.study.fingerprints):
+            return "The study names the fingerprints of all keys."
+        return "Keys were believed on first use; compare the fingerprints with the sites."
 
     def _title_of(self, name: str) -> str:
         titles = {c.name: c.title for c in self.study.curves} | {m.name: m.title for m in self.study.models}

@@ -11,6 +11,8 @@ from fedstats.running.provenance import HOME
 from fedstats.running.rehearsal import data_file, site_folder
 
 SITE, COORDINATOR, REPORT = "1_site.ipynb", "2_coordinator.ipynb", "3_report.ipynb"
+#: Within a run's folder.
+RESULTS, COORDINATOR_HOME = "coordinator/results.json", "coordinator/private"
 
 
 class Plan:
@@ -26,7 +28,8 @@ class Plan:
     def __init__(self, study: Any, folder: Path, notebooks: Path, limit_seconds: float) -> None:
         self.study, self.folder, self.notebooks = study, folder, notebooks
         self.exchange = folder / "exchange"
-        self.results = folder / "coordinator" / "results.json"
+        self.results = folder / RESULTS
+        self.coordinator_home = folder / COORDINATOR_HOME
         # Waiting ends before the wall-clock limit does: then the notebook itself can say for whom.
         self._wait_seconds = int(max(limit_seconds - 60, limit_seconds / 2, 1))
         self.sites = [self._site(site) for site in study.sites]
@@ -40,9 +43,10 @@ class Plan:
     def make_folders(self) -> None:
         """Make the folders of the run; what is private is closed to other users."""
         for site in self.study.sites:
-            for part in ("notebooks", "private", "outbox"):
+            for part in ("notebooks", "private"):
                 (site_folder(self.folder, site) / part).mkdir(parents=True, exist_ok=True)
             (site_folder(self.folder, site) / "private").chmod(0o700)
+        self.coordinator_home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in (self.exchange, self.results.parent, self.folder / "reports", self.folder / "logs"):
             path.mkdir(parents=True, exist_ok=True)
 
@@ -72,6 +76,7 @@ class Plan:
             "site": site,
             "study_file": str(self.study.file.resolve()),
             "exchange": str(self.exchange),
+            "home": str(site_folder(self.folder, site) / "private"),
             "mode": "serve",
             "profile": self.study.profile,  # played on one machine, every site takes the study's own
             "wait_seconds": self._wait_seconds,
@@ -98,6 +103,7 @@ class Plan:
             parameters={
                 "study_file": str(self.study.file.resolve()),
                 "exchange": str(self.exchange),
+                "home": str(self.coordinator_home),
                 "results": str(self.results),
                 "wait_seconds": self._wait_seconds,
             },
@@ -117,6 +123,7 @@ class Plan:
                 "study_file": str(self.study.file.resolve()),
                 "results": str(self.results),
                 "exchange": str(self.exchange),
+                "home": str(self.coordinator_home),
                 "pooled_data": [str(path) for path in pooled],
                 "run_folder": str(self.folder),
             },
@@ -165,3 +172,20 @@ def run_to_resume(study: Any, runs: Path, run_id: str | None) -> str:
     if owner != study.id:
         raise UsageError(f"The run {run_id} is one of the study {owner}, not of {study.id}.")
     return run_id
+
+
+def run_folder(runs: Path, run_id: str | None) -> tuple[Path, str]:
+    """The folder of a run (the latest one unless named) and the id of its study.
+
+    Raises
+    ------
+    UsageError
+        There is no such run.
+    """
+    known = {content["run"]: content["study"]["id"] for content in all_runs(runs)}
+    chosen = next(iter(known), "") if run_id is None or run_id == "latest" else run_id
+    if chosen not in known:
+        raise UsageError(
+            f"There is no run {run_id or 'latest'} in {runs}; there are: {', '.join(known) or 'none'}."
+        )
+    return runs / chosen, known[chosen]

@@ -40,6 +40,7 @@ class Study:
     sites : tuple of str
     codebook : Codebook
     policy : DisclosurePolicy      of the study's profile
+    fingerprints : dict            of keys, by place, where the study names them
     digest : str                   sha256 over both files: every message of an exchange names it
     """
 
@@ -50,6 +51,7 @@ class Study:
         self.id, self.title, self.question = heading.id, heading.title, heading.question
         self.version, self.data_note, self.sites = heading.version, heading.data_note, heading.sites
         self.profile = heading.profile
+        self.fingerprints = dict(content.keys)
         self.policy = DisclosurePolicy.named(heading.profile)
         self.rehearsal = self.folder / heading.rehearsal if heading.rehearsal else None
         self.table_one, self.curves, self.models = content.table_one, content.curves, content.models
@@ -95,7 +97,9 @@ class Study:
         """How a report names a site."""
         return self._content.site_titles.get(site, site)
 
-    def site(self, name: str, data_file: str | Path, profile: str = "strict") -> Site:
+    def site(
+        self, name: str, data_file: str | Path, profile: str = "strict", *, home: str | Path = ""
+    ) -> Site:
         """A site of the study with the rows of a CSV file behind its own gate.
 
         Parameters
@@ -104,6 +108,8 @@ class Study:
         data_file : path
         profile : str
             The site's own disclosure profile; the study's, where stricter, tightens it.
+        home : path
+            The site's private folder; empty: one below the user's own.
 
         Raises
         ------
@@ -117,7 +123,8 @@ class Study:
                 f"The study {self.id} has the sites {', '.join(self.sites)}; {name!r} is not one of them."
             )
         policy = DisclosurePolicy.named(profile).tightened_by(self.policy)
-        return Site(name, read_table(data_file), self.codebook, policy)
+        table = read_table(data_file)
+        return Site(name, table, self.codebook, policy, home=home, fingerprints=self.fingerprints)
 
     def analyses(self) -> dict[str, Analysis]:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""

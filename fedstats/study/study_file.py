@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from fedstats.federations.ledger import SITE_NAME
+from fedstats.federations.membership import SITE_NAME
 
 
 class _Entry(BaseModel):
@@ -89,9 +89,14 @@ class ModelSpec(_Entry):
 
 
 class StudyFile(_Entry):
-    """The whole file."""
+    """The whole file.
+
+    ``keys`` gives fingerprints that the authors have compared, by site or ``coordinator``; a place
+    without one is believed on first use.
+    """
 
     study: Heading
+    keys: dict[str, str] = {}
     site_titles: dict[str, str] = {}
     table_one: TableSpec | None = None
     curves: tuple[CurveSpec, ...] = ()

@@ -6,7 +6,6 @@ The same search finds the values where a leaking question is planted, and in a f
 
 import base64
 import binascii
-import json
 import struct
 import threading
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from fedstats.contract.variable import Variable
 from fedstats.federations.site import Site
 from fedstats.methods.descriptives import Moments
 from tests.attacks.targets import NONE
+from tests.exchange_reading import opened_files
 
 BOOK = Codebook(
     (
@@ -130,9 +130,7 @@ def texts_in(value):
 def planted_in(folder):
     """What of the planted is found in any file of an exchange, and how many numbers were looked at."""
     found, looked = set(), 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        raw = path.read_bytes()
-        content = json.loads(raw)
+    for _, raw, content in opened_files(folder, "canary"):
         haystack = b"\n".join([raw, *texts_in(content)])
         found |= {text for text in TEXTS if text.encode() in haystack}
         found |= {known.hex() for known in BYTES if known in haystack}
@@ -146,7 +144,9 @@ def planted_in(folder):
 
 def run(folder, analysis):
     """An analysis over an exchange folder, each site serving in a thread of its own."""
-    study = SimpleNamespace(id="canary", digest="d", sites=tuple(SITES), codebook=BOOK, policy=NONE)
+    study = SimpleNamespace(
+        id="canary", digest="d", sites=tuple(SITES), codebook=BOOK, policy=NONE, fingerprints={}
+    )
     sites = fs.Folder(folder, study=study, wait_seconds=60)
 
     def serve(name):

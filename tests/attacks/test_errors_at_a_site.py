@@ -1,6 +1,5 @@
 """Whatever goes wrong at a site, what leaves holds no patient's value and no label, and a bug answers nothing."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -13,6 +12,8 @@ from fedstats.contract.aggregate import Aggregate, Sum
 from fedstats.contract.condition import Condition
 from fedstats.contract.disclosure import Refusal
 from fedstats.contract.query import _VOCABULARY, Query, QueryError
+from fedstats.federations.asking import Asking
+from fedstats.federations.keys import COORDINATOR, home_of
 from fedstats.federations.site import Site
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
@@ -20,6 +21,7 @@ from fedstats.methods.descriptives import LevelCounts, Moments
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, cohort, column, logistic
+from tests.exchange_reading import opened_answers, opened_files
 
 SECRET = "4711.125"
 
@@ -51,7 +53,7 @@ def broken() -> Iterator[type[Query]]:
 
 def exchange(folder, query):
     """A question filed for one site, and that site."""
-    study = SimpleNamespace(id="s", digest="d", sites=("north",), codebook=BOOK, policy=NONE)
+    study = SimpleNamespace(id="s", digest="d", sites=("north",), codebook=BOOK, policy=NONE, fingerprints={})
     federation = fs.Folder(folder, study=study)
     with pytest.raises(fs.Waiting):
         federation.ask(query)
@@ -60,14 +62,14 @@ def exchange(folder, query):
 
 
 def everything(folder):
-    return "\n".join(p.read_text() for p in folder.rglob("*") if p.is_file())
+    return "\n".join(f"{raw.decode()} {content}" for _, raw, content in opened_files(folder, "s"))
 
 
 @pytest.mark.parametrize("how", ["float", "sum"])
 def test_numbers_that_cannot_be_made_are_refused_without_the_errors_text(tmp_path, broken, how):
     site = exchange(tmp_path, broken(how=how))
     fs.serve(tmp_path, site)
-    answer = json.loads((tmp_path / "answers" / "north" / "000001.json").read_text())
+    (answer,) = opened_answers(tmp_path, "s", "north")
     assert "refusal" in answer
     assert SECRET not in everything(tmp_path)
     assert "Alpha" not in everything(tmp_path)
@@ -77,7 +79,7 @@ def test_numbers_that_cannot_be_made_are_refused_without_the_errors_text(tmp_pat
 def test_a_bug_lets_nothing_out_but_that_it_happened(tmp_path, broken, how):
     site = exchange(tmp_path, broken(how=how))
     fs.serve(tmp_path, site)
-    answer = json.loads((tmp_path / "answers" / "north" / "000001.json").read_text())
+    (answer,) = opened_answers(tmp_path, "s", "north")
     assert "release" not in answer
     assert SECRET not in everything(tmp_path)
     assert "Alpha" not in everything(tmp_path)
@@ -91,9 +93,9 @@ def test_the_text_of_a_bug_stays_in_the_sites_own_log(tmp_path, broken, caplog):
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of pandas, about how the egress sheets are joined
 def test_a_bug_in_the_second_question_leaves_the_first_answer_as_it_is(tmp_path, broken):
     site = exchange(tmp_path, Moments("lab", None, (), 0.0, 1.0))
-    fs.Ledger(tmp_path).ask(broken(how="bug"))
+    Asking(tmp_path, home_of("s", COORDINATOR)).ask(broken(how="bug"))
     fs.serve(tmp_path, site)
-    answers = [json.loads(p.read_text()) for p in sorted((tmp_path / "answers" / "north").iterdir())]
+    answers = opened_answers(tmp_path, "s", "north")
     assert ["release" in a for a in answers] == [True, False]
 
 

@@ -250,14 +250,14 @@ def test_no_function_outside_a_class_makes_a_release():
         assert total == within, path.name
 
 
-def test_a_release_is_read_back_from_the_ledger_alone():
+def test_a_release_is_read_back_by_the_coordinator_alone():
     readers = {
         path.name
         for path in SOURCES
         for _, called in makes_a_release(ast.parse(path.read_text(encoding="utf-8")))
         if called == ["Release", "from_dict"]
     }
-    assert readers == {"ledger.py"}
+    assert readers == {"asking.py", "archive.py"}
 
 
 def test_a_site_asks_its_policy_before_anything_leaves():

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from fedstats.contract.condition import Condition
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.query import POINT, Query, QueryError, canonical_json, point_fields, spec_from_dict
-from fedstats.federations.ledger import Ledger, LedgerMismatch
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature
@@ -180,15 +179,6 @@ def test_a_question_nested_without_end_is_a_query_error():
         value = {"is": "LocalEstimate", "where": [], "question": value}
     with pytest.raises(QueryError):
         spec_from_dict(value, Query)
-
-
-def test_a_filed_question_nested_without_end_is_a_ledger_mismatch(tmp_path):
-    ledger = Ledger(tmp_path)
-    ledger.open("digest", "study", ("north",))
-    (tmp_path / "questions").mkdir()
-    (tmp_path / "questions" / "000001.json").write_text('{"query":' + "[" * 200_000 + "]" * 200_000 + "}")
-    with pytest.raises(LedgerMismatch):
-        ledger.questions()
 
 
 def test_a_question_without_an_answer_is_a_query_error():

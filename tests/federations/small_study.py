@@ -14,6 +14,10 @@ import numpy as np
 import pandas as pd
 
 import fedstats as fs
+from fedstats.federations.asking import Asking
+from fedstats.federations.desk import Desk
+from fedstats.federations.envelope import compose, read_envelope
+from fedstats.federations.keys import COORDINATOR, Identity, home_of
 
 STUDY = """
 [study]
@@ -124,9 +128,14 @@ def write_study(folder: Path, study: str = STUDY, codebook: str = CODEBOOK) -> P
     return folder / "study.toml"
 
 
-def site_objects(study: Any, frames: Mapping[str, pd.DataFrame], policy: Any = None) -> dict[str, fs.Site]:
-    """The sites, each with its rows behind the study's policy or another."""
-    return {name: fs.Site(name, f, study.codebook, policy or study.policy) for name, f in frames.items()}
+def site_objects(
+    study: Any, frames: Mapping[str, pd.DataFrame], policy: Any = None, homes: Path | None = None
+) -> dict[str, fs.Site]:
+    """The sites, each with its rows behind the study's policy or another; private folders below ``homes``."""
+    return {
+        name: fs.Site(name, f, study.codebook, policy or study.policy, home=homes / name if homes else "")
+        for name, f in frames.items()
+    }
 
 
 @contextmanager
@@ -198,6 +207,35 @@ def files(exchange: Path) -> dict[str, tuple[str, int, int]]:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         found[path.relative_to(exchange).as_posix()] = (digest, state.st_ino, state.st_mtime_ns)
     return found
+
+
+def coordinator(exchange: Path, study: Any) -> Asking:
+    """The coordinator's desk at an exchange."""
+    return Asking(exchange, home_of(study.id, COORDINATOR))
+
+
+def opened_answer(exchange: Path, study: Any, site: str, number: int) -> Any:
+    """What a site has answered, as the coordinator reads it."""
+    desk = coordinator(exchange, study)
+    return desk.answer(site, desk.ledger.questions()[number - 1])
+
+
+def rewrite(path: Path, change: Any, study: Any) -> None:
+    """Change the body of a message as its own writer could, with the right keys."""
+    kind = {"questions": "question", "study": "study", "joins": "join", "roster": "roster"}
+    message = read_envelope(path, kind.get(path.parent.name, kind.get(path.parent.parent.name, "answer")))
+    own = Identity.of(home_of(study.id, message.header["from"]), message.header["from"])
+    reader = Identity.of(home_of(study.id, COORDINATOR), COORDINATOR)
+    sealed = "sealed" in message.header
+    body = message.opened(reader) if sealed else message.body
+    change(body)
+    header = {k: v for k, v in message.header.items() if k not in ("kind", "from", "format", "sealed")}
+    path.write_bytes(compose(own, message.header["kind"], header, body, reader.public if sealed else None))
+
+
+def kept(exchange: Path, site: fs.Site, number: int) -> Path:
+    """The site's own copy of an answer, in its outbox."""
+    return Desk(exchange, site).outbox / f"{number:06d}.json"
 
 
 def question_numbers(exchange: Path) -> list[int]:

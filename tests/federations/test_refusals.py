@@ -3,7 +3,15 @@
 import pytest
 
 import fedstats as fs
-from tests.federations.small_study import ask_until_answered, attended, attended_pass, site_objects
+from fedstats.contract.disclosure import Refusal
+from tests.federations.small_study import (
+    ask_until_answered,
+    attended,
+    attended_pass,
+    kept,
+    opened_answer,
+    site_objects,
+)
 
 MODEL = "Surv(time, status) ~ age + sex"
 
@@ -48,12 +56,8 @@ def test_a_refusal_tells_no_number(here, west_is_strict):
         ask_until_answered(
             here.exchange, west_is_strict, here.study, lambda s: fs.logistic(s, "response ~ age")
         )
-    text = (here.exchange / "answers" / "west" / "000001.json").read_text()
-    assert (
-        '"refusal":{"entry":"patients","is":"Refusal","query":"LogisticDerivatives","rule":"patients"}'
-        in text
-    )
-    assert "86" not in text.split('"refusal"')[1]
+    refusal = opened_answer(here.exchange, here.study, "west", 1)
+    assert refusal == Refusal("LogisticDerivatives", "patients", "patients")
 
 
 def test_a_refused_analysis_is_not_released_and_the_others_go_on(here, west_is_strict):
@@ -117,6 +121,7 @@ def test_answers_of_different_shape_are_not_added_up(fitted, monkeypatch):
 
     first = fitted.exchange / "answers" / "south" / "000001.json"
     first.unlink()
+    kept(fitted.exchange, fitted.sites["south"], 1).unlink()  # or the site would send the same bytes again
     with monkeypatch.context() as other:
         other.setattr(fs.DisclosurePolicy, "release", another_version)
         attended_pass(fitted.exchange, fitted.sites, fitted.study)

@@ -6,22 +6,30 @@ from dataclasses import replace
 import pytest
 
 import fedstats as fs
-from tests.federations.small_study import ask_until_answered, attended, attended_pass, files, question_numbers
+from tests.federations.small_study import (
+    ask_until_answered,
+    attended,
+    attended_pass,
+    coordinator,
+    files,
+    question_numbers,
+)
 
 FORMULA = "Surv(time, status) ~ age + sex"
 
 
 def elsewhere(here, folder, relative):
     """The exchange as another machine would have written it: coefficients other by ``relative``, answers to match."""
-    theirs = fs.Ledger(folder)
+    theirs = coordinator(folder, here.study)
     theirs.open(here.study.digest, here.study.id, here.study.sites)
     for number, question in enumerate(fs.Ledger(here.exchange).questions(), start=1):
         factor = 1 + relative * (1 if number % 2 else -1)
         beta = tuple(b * factor for b in question.query.beta)
         filed = theirs.ask(replace(question.query, beta=beta))
         for site in here.sites.values():
-            theirs.file_answer(site.name, filed, site.answer(filed.query).content, site.policy.digest())
-    return theirs
+            fs.open_questions(folder, site)
+            fs.send(folder, site, [filed], [site.answer(filed.query)])
+    return theirs.ledger
 
 
 def test_coefficients_that_differ_in_their_last_digits_reuse_the_recorded_answers(fitted, tmp_path):

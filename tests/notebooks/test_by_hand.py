@@ -174,7 +174,7 @@ def test_served_by_hand_the_account_is_whole(checkout, served):
     assert list(ledger.verify()) == []
     assert ledger.closed
     numbers = {question.number for question in ledger.questions()}
-    assert all(ledger.answered(site) == numbers for site in ledger.head["sites"])
+    assert all(ledger.answered(site) == numbers for site in ledger.head.sites)
     assert half_written(checkout) == []
 
 

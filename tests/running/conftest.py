@@ -93,7 +93,7 @@ for site in ("north", "south"):
 def study(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A study of two sites whose notebooks only write small files; it fails where a switch lies."""
     root = tmp_path_factory.mktemp("a toy {study}")
-    common = 'study_file: str = ""\nexchange: str = ""\nwait_seconds: float = 10.0'
+    common = 'study_file: str = ""\nexchange: str = ""\nhome: str = ""\nwait_seconds: float = 10.0'
     notebooks = root / "notebooks"
     write_notebook(
         notebooks / "1_site.ipynb",
@@ -104,7 +104,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     write_notebook(notebooks / "2_coordinator.ipynb", f'{common}\nresults: str = ""', "# Asking", COORDINATOR)
     write_notebook(
         notebooks / "3_report.ipynb",
-        'study_file: str = ""\nresults: str = ""\nexchange: str = ""\npooled_data: list[str] = []\nrun_folder: str = ""',
+        'study_file: str = ""\nresults: str = ""\nexchange: str = ""\nhome: str = ""\npooled_data: list[str] = []\nrun_folder: str = ""',
         REPORT,
     )
     folder = root / "studies" / "toy"

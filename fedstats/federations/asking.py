@@ -1,0 +1,228 @@
+"""The coordinator's half of an exchange: it opens it, asks, lists the keys, opens answers, archives sums."""
+
+import os
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Any
+
+from fedstats.contract.aggregate import Release
+from fedstats.contract.disclosure import Refusal
+from fedstats.contract.query import Query, QueryError, spec_from_dict
+from fedstats.federations.envelope import compose
+from fedstats.federations.files import LedgerMismatch, write_once, write_private
+from fedstats.federations.keys import COORDINATOR, Identity
+from fedstats.federations.ledger import Ledger, Question
+from fedstats.federations.membership import SITE_NAME, Version, first_of_data
+from fedstats.federations.software import SOFTWARE
+
+Answer = Release | Refusal
+
+
+class Asking:
+    """The coordinator at an exchange folder.
+
+    Parameters
+    ----------
+    folder : path
+        The exchange.
+    home : path
+        The coordinator's private folder: its keys, and the archive of opened sums.
+    fingerprints : mapping, optional
+        Fingerprints of keys that the study's authors have compared, by place; others count from first use.
+    """
+
+    def __init__(self, folder: str | Path, home: Path, fingerprints: Mapping[str, str] | None = None) -> None:
+        self.ledger = Ledger(folder)
+        self.home = home
+        self.identity = Identity.of(home, COORDINATOR)
+        self.fingerprints = dict(fingerprints or {})
+        require_fingerprint(self.fingerprints, COORDINATOR, self.identity.public.fingerprint)
+        self._answers: dict[tuple[str, int], Answer] = {}
+
+    def open(
+        self, study: str, study_id: str, sites: tuple[str, ...], *, amend: str = "", new_data: bool = False
+    ) -> None:
+        """Begin an exchange, go on with it, or amend it.
+
+        Parameters
+        ----------
+        study, study_id : str    digest and id
+        sites : tuple of str
+        amend : str              the reason, if the study is another than the one the exchange was begun with
+        new_data : bool          the sites' tables are new as well
+
+        Raises
+        ------
+        LedgerMismatch
+            The folder belongs to another study, another version of it, other sites or another coordinator.
+        """
+        for site in sites:
+            if not SITE_NAME.fullmatch(site):
+                raise ValueError(
+                    f"The site name {site!r} must be lower-case letters, digits, - and _, at most 31, and not 'coordinator'."
+                )
+        if not self.ledger.members.opened:
+            self._file_version(uuid.uuid4().hex, study, study_id, sites, "", new_data=True)
+        head = self.ledger.head
+        if head.keys != self.identity.public:
+            raise LedgerMismatch(
+                f"The exchange in {self.ledger.folder} was opened with other keys of the coordinator "
+                f"({head.keys.fingerprint}) than those in {self.home} ({self.identity.public.fingerprint}): "
+                "name the folder that holds them, or use a new exchange folder."
+            )
+        same = (head.study, head.study_id, head.sites) == (study, study_id, sites)
+        if amend and not (same and amend == head.why):
+            self._file_version(head.exchange, study, study_id, sites, amend, new_data=new_data)
+        elif not same:
+            raise LedgerMismatch(
+                f"The exchange in {self.ledger.folder} is about the study {head.study_id!r} in another version or with "
+                "other sites. Use a new exchange folder, or the study files it was begun with; or amend the study, with "
+                "the reason."
+            )
+
+    def _file_version(
+        self, exchange: str, study: str, study_id: str, sites: tuple[str, ...], why: str, *, new_data: bool
+    ) -> None:
+        known = self.ledger.members.versions()
+        header = {"previous": known[-1].sha256 if known else ""}
+        body = {
+            "exchange": exchange,
+            "study": study,
+            "study_id": study_id,
+            "sites": list(sites),
+            "keys": self.identity.public.to_dict(),
+            "software": SOFTWARE,
+            "why": why,
+            "new_data": new_data,
+        }
+        with suppress(FileExistsError):  # another start has opened it: whether it is ours is looked at next
+            write_once(
+                self.ledger.members.version_path(len(known) + 1),
+                compose(self.identity, "study", header, body),
+            )
+
+    def ask(self, query: Query) -> Question:
+        """File a new question; one that another start has filed in the meantime is taken as it is."""
+        while True:
+            known = list(self.ledger.questions())  # one look: who files in between makes the number taken
+            head = self.ledger.head
+            since = first_of_data(self.ledger.members.versions())
+            filed = next((q for q in reversed(known) if q.query == query and q.version >= since), None)
+            if filed is not None:
+                return filed
+            roster = self.list_keys(head)
+            header = {
+                "number": len(known) + 1,
+                "previous": known[-1].sha256 if known else "",
+                "study": head.sha256,
+                "roster": roster,
+            }
+            path = self.ledger.question_path(len(known) + 1)
+            with suppress(FileExistsError):  # somebody else's question has taken this number
+                write_once(path, compose(self.identity, "question", header, query.to_dict()))
+
+    def list_keys(self, version: Version) -> str:
+        """Write the roster once every site has joined; its sha256, empty before."""
+        roster = self.ledger.members.roster(version.number)
+        if roster is not None:
+            return roster[0]
+        keys = {}
+        for site in version.sites:
+            join = self.ledger.members.join(site, version.number)
+            if join is None:
+                return ""
+            require_fingerprint(self.fingerprints, site, join.keys.fingerprint)
+            keys[site] = join.keys.to_dict()
+        header = {"study": version.sha256}
+        with suppress(FileExistsError):
+            write_once(
+                self.ledger.members.roster_path(version.number),
+                compose(self.identity, "roster", header, keys),
+            )
+        roster = self.ledger.members.roster(version.number)
+        assert roster is not None
+        return roster[0]
+
+    def answer(self, site: str, question: Question) -> Answer | None:
+        """A site's answer, opened; None while there is none.
+
+        Raises
+        ------
+        LedgerMismatch
+            It is not the site's, belongs to another question, or cannot be read.
+        """
+        known = self._answers.get((site, question.number))
+        if known is not None:
+            return known
+        message = self.ledger.sealed_answer(site, question)
+        if message is None:
+            return None
+        keys = self.ledger.members.keys_of(site, question.version)
+        assert keys is not None  # sealed_answer has checked the signature with them
+        require_fingerprint(self.fingerprints, site, keys.fingerprint)
+        content = message.opened(self.identity)
+        try:
+            answer: Answer = (
+                spec_from_dict(content["refusal"], Refusal)
+                if "refusal" in content
+                else Release.from_dict(content["release"])
+            )
+        except (QueryError, KeyError, TypeError, AttributeError) as problem:
+            raise LedgerMismatch(
+                f"The answer {question.number} of {site} cannot be read: {problem}"
+            ) from None
+        self._answers[site, question.number] = answer
+        return answer
+
+    def archive(self, question: Question, answers: Mapping[str, Answer], *, each: bool) -> None:
+        """Keep the opened sum: with it anybody can rebuild the results, without keys and without patients.
+
+        Parameters
+        ----------
+        each : bool
+            Keep every site's own sums, where these are what was asked.
+        """
+        path = archive_path(self.home, self.ledger.head.exchange, question.number, each=each)
+        if os.path.lexists(path):
+            return
+        refused = {site: a.to_dict() for site, a in answers.items() if isinstance(a, Refusal)}
+        released = {site: a for site, a in answers.items() if isinstance(a, Release)}
+        files = {s: self.ledger.sealed_answer(s, question) for s in answers}
+        body: dict[str, Any] = {"answers": {s: m.sha256 for s, m in files.items() if m is not None}}
+        if refused:
+            body["refused"] = refused
+        elif each:
+            body["each"] = {site: a.to_dict() for site, a in released.items()}
+        else:
+            body["total"] = reduce(add, (released[s] for s in sorted(released))).to_dict()
+        header = {"question": question.sha256, "number": question.number}
+        with suppress(FileExistsError):
+            write_private(path, compose(self.identity, "opened", header, body))
+
+    def close(self) -> None:
+        """No more questions: sites that wait may leave."""
+        header = {"exchange": self.ledger.head.exchange}
+        with suppress(FileExistsError):
+            write_once(self.ledger.folder / "closed.json", compose(self.identity, "closed", header, {}))
+
+    def reopen(self) -> None:
+        """Questions may come again: a coordinator has been started anew."""
+        (self.ledger.folder / "closed.json").unlink(missing_ok=True)
+
+
+def archive_path(home: Path, exchange: str, number: int, *, each: bool) -> Path:
+    """Where the opened sum of a question lies in the coordinator's private folder."""
+    return home / "exchanges" / exchange / "archive" / f"{number:06d}{'-each' if each else ''}.json"
+
+
+def require_fingerprint(agreed: Mapping[str, str], place: str, found: str) -> None:
+    """Raise :class:`LedgerMismatch` if the study names another fingerprint for a place."""
+    if place in agreed and agreed[place] != found:
+        raise LedgerMismatch(
+            f"The keys of {place} have the fingerprint {found}, and the study names {agreed[place]}: somebody else may be "
+            "writing in its name. Compare the fingerprint by telephone before anything else."
+        )

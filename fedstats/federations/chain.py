@@ -1,0 +1,65 @@
+"""Whether an exchange is whole: every signature, every chain, nothing missing, nothing added."""
+
+from collections.abc import Iterator
+
+from fedstats.federations.files import LedgerMismatch
+from fedstats.federations.ledger import Ledger, Question, numbers
+
+
+def faults(ledger: Ledger) -> Iterator[str]:
+    """One sentence for everything that is wrong; nothing when all is well.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    """
+    try:
+        questions = ledger.questions()
+        versions = ledger.members.versions()
+        if not versions:
+            yield f"There is no exchange in {ledger.folder}."
+            return
+    except (LedgerMismatch, FileNotFoundError) as problem:
+        yield str(problem)
+        return
+    known = {question.number for question in questions}
+    for number in sorted(numbers(ledger.folder / "questions") - known):
+        yield f"Question {number} stands alone: one before it is missing."
+    for version in versions:
+        yield from _faults_of_roster(ledger, version.number)
+    for site in ledger.head.sites:
+        for number in sorted(ledger.answered(site) - known):
+            yield f"Answer {number} of {site} has no question."
+        yield from _faults_of(ledger, site, [q for q in questions if q.number in ledger.answered(site)])
+
+
+def _faults_of_roster(ledger: Ledger, version: int) -> Iterator[str]:
+    """The roster lists the keys with which the sites have joined."""
+    try:
+        roster = ledger.members.roster(version)
+        joins = {
+            site: ledger.members.join(site, version) for site in ledger.members.versions()[version - 1].sites
+        }
+    except LedgerMismatch as problem:
+        yield str(problem)
+        return
+    for site, join in joins.items():
+        if roster is not None and (join is None or join.keys != roster[1][site]):
+            yield f"The roster lists other keys of {site} than it has joined with."
+
+
+def _faults_of(ledger: Ledger, site: str, questions: list[Question]) -> Iterator[str]:
+    chain: dict[str, str] = {}
+    for question in questions:
+        try:
+            message = ledger.sealed_answer(site, question)
+        except LedgerMismatch as problem:
+            yield str(problem)
+            return
+        if message is not None:
+            chain[str(message.header.get("previous"))] = message.sha256
+    follows, last = 0, ""
+    while last in chain:  # in the order in which they were sent
+        last, follows = chain[last], follows + 1
+    if follows < len(questions):
+        yield f"The answers of {site} do not follow each other: one has been changed, added or taken away."

@@ -1,0 +1,192 @@
+"""A site's half of an exchange: it joins, checks who asks, and files answers of which it keeps the bytes."""
+
+import json
+import os
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fedstats.contract.aggregate import Release
+from fedstats.contract.disclosure import Refusal
+from fedstats.federations.asking import require_fingerprint
+from fedstats.federations.envelope import compose, parse_envelope
+from fedstats.federations.files import LedgerMismatch, read_whole, write_once, write_private
+from fedstats.federations.keys import COORDINATOR, Identity, home_of
+from fedstats.federations.ledger import Ledger, Question
+from fedstats.federations.membership import Version
+from fedstats.federations.site import Site
+from fedstats.federations.software import SOFTWARE, require_same_software
+
+_KNOWN = "known.json"
+
+
+class Desk:
+    """A site at an exchange folder.
+
+    Parameters
+    ----------
+    exchange : path
+    site : Site
+        Its ``home`` is the private folder that keeps its keys and a copy of everything that it has sent.
+    study : str, optional
+        Digest of the study that the site has agreed to.
+    """
+
+    def __init__(self, exchange: str | Path, site: Site, study: str | None = None) -> None:
+        self.ledger = Ledger(exchange)
+        self.site = site
+        self.study = study
+
+    @cached_property
+    def home(self) -> Path:
+        """The site's private folder."""
+        return home_of(self.ledger.head.study_id, self.site.name, self.site.home)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The site's keys."""
+        return Identity.of(self.home, self.site.name)
+
+    @property
+    def outbox(self) -> Path:
+        """Where the site keeps what it has sent in this exchange, byte for byte."""
+        return self.home / "exchanges" / self.ledger.head.exchange / "outbox"
+
+    def open_questions(self) -> list[Question]:
+        """Questions that this site has not answered yet, once it has joined.
+
+        Raises
+        ------
+        LedgerMismatch
+            The exchange is about another study, has other keys, runs other software, or asks anew what
+            was answered; nothing has been sent.
+        """
+        self.join()
+        done = self.ledger.answered(self.site.name)
+        missing = [q for q in self.ledger.questions() if q.number not in done]
+        return [q for q in missing if not self._sent_again(q)]
+
+    def join(self) -> None:
+        """Take part in the version in force, after a look at who asks."""
+        head = self.ledger.head
+        self.ledger.members.require_site(self.site.name)
+        if self.study is not None and head.study != self.study:
+            raise LedgerMismatch(
+                f"The exchange is about the study {head.study_id!r} in another version than this site has agreed to. "
+                "Compare the study files of the coordinator and the site."
+            )
+        require_same_software(SOFTWARE, head.software, "the coordinator")
+        self._know_coordinator(head)
+        join = self.ledger.members.join(self.site.name, head.number)
+        if join is None:
+            body = {
+                "keys": self.identity.public.to_dict(),
+                "software": SOFTWARE,
+                "profile": self.site.policy.name,
+                "policy": self.site.policy.digest(),
+                "rows": self._rows(),
+            }
+            path = self.ledger.members.join_path(self.site.name, head.number)
+            with suppress(FileExistsError):
+                write_once(path, compose(self.identity, "join", {"study": head.sha256}, body))
+            join = self.ledger.members.join(self.site.name, head.number)
+            assert join is not None
+        if join.keys != self.identity.public:
+            raise LedgerMismatch(
+                f"Somebody has joined the exchange as {self.site.name} with other keys ({join.keys.fingerprint}) than "
+                f"those in {self.home} ({self.identity.public.fingerprint}): name the folder that holds this site's keys, "
+                "or tell the coordinator."
+            )
+        if join.rows != self._rows():
+            raise LedgerMismatch(
+                f"The rows of {self.site.name} are others than when it joined this exchange: sums of both do not add up. "
+                "Use the table of that time, or ask the coordinator for a new version of the study about the new data."
+            )
+        self._check_roster(head)
+
+    def _rows(self) -> str:
+        return self.site.data.fingerprint(self.identity.secret("rows"))
+
+    def _know_coordinator(self, head: Version) -> None:
+        """Trust on first use, then no other: the study may name the fingerprint, else the first one counts."""
+        found = head.keys.fingerprint
+        require_fingerprint(self.site.fingerprints, COORDINATOR, found)
+        path = self.home / _KNOWN
+        if not os.path.lexists(path):
+            with suppress(FileExistsError):
+                write_private(path, json.dumps({COORDINATOR: found}).encode())
+        known = json.loads(read_whole(path, 10_000))
+        if known.get(COORDINATOR) != found:
+            raise LedgerMismatch(
+                f"The coordinator's keys have the fingerprint {found}; those this site knows from before have "
+                f"{known.get(COORDINATOR)}. Compare the fingerprint with the coordinator by telephone; if the new one is "
+                f"right, remove {path}."
+            )
+
+    def _check_roster(self, head: Version) -> None:
+        roster = self.ledger.members.roster(head.number)
+        if roster is not None and roster[1][self.site.name] != self.identity.public:
+            raise LedgerMismatch(
+                f"The coordinator's roster lists other keys of {self.site.name} than its own: nothing was sent."
+            )
+
+    def send(self, question: Question, content: Release | Refusal) -> Path:
+        """File an answer once; the bytes are kept first, so that they can be sent again and never made anew."""
+        path = self.ledger.answer_path(self.site.name, question.number)
+        if os.path.lexists(path) or self._sent_again(question):
+            return path
+        part = "release" if isinstance(content, Release) else "refusal"
+        header = {
+            "number": question.number,
+            "question": question.sha256,
+            "previous": self._last_sent(),
+            "roster": question.roster,
+            "policy": self.site.policy.digest(),
+            "software": SOFTWARE,
+        }
+        body = {part: content.to_dict()}
+        message = compose(self.identity, "answer", header, body, reader=self.ledger.head.keys)
+        with suppress(FileExistsError):  # another start of this site has just answered: its bytes count
+            write_private(self._kept(question.number), message)
+        self._sent_again(question)
+        return path
+
+    def _kept(self, number: int) -> Path:
+        return self.outbox / f"{number:06d}.json"
+
+    def _sent_again(self, question: Question) -> bool:
+        """Put the kept bytes of an earlier answer into the exchange; False if there are none."""
+        kept = self._kept(question.number)
+        if not os.path.lexists(kept):
+            return False
+        raw = read_whole(kept)
+        header = parse_envelope(raw, kept.name, "answer").header
+        if header.get("question") != question.sha256:
+            raise LedgerMismatch(
+                f"Question {question.number} is another than the one that {self.site.name} has answered under this "
+                "number: the exchange has been changed. Nothing was sent."
+            )
+        with suppress(FileExistsError):
+            write_once(self.ledger.answer_path(self.site.name, question.number), raw)
+        return True
+
+    def _last_sent(self) -> str:
+        """sha256 of the answer that no later one names; empty before the first."""
+        own, named = {}, set()
+        for path in sorted(self.outbox.glob("[0-9]*.json")):
+            header, sha256 = self._link(path)
+            own[path.name] = sha256
+            named.add(header)
+        return next((sha256 for sha256 in own.values() if sha256 not in named), "")
+
+    def _link(self, path: Path) -> tuple[str, str]:
+        """What a kept answer follows, and its own sha256; read once."""
+        if path.name not in self._links:
+            message = parse_envelope(read_whole(path), path.name, "answer")
+            self._links[path.name] = (str(message.header.get("previous")), message.sha256)
+        return self._links[path.name]
+
+    @cached_property
+    def _links(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,223 @@
+"""Who takes part in an exchange, with which keys, in which version of the study."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fedstats.federations.envelope import read_envelope
+from fedstats.federations.files import LedgerMismatch
+from fedstats.federations.keys import COORDINATOR, PublicKeys
+
+SITE_NAME = re.compile(r"(?!coordinator$)[a-z0-9][a-z0-9_-]{0,30}")
+_SMALL = 2**20  # bytes: what a message without numbers may take
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the study that an exchange is about.
+
+    Attributes
+    ----------
+    number : int             1, 2 ...
+    exchange : str           the same in all versions: the exchange's own random name
+    study, study_id : str    digest and id
+    sites : tuple of str
+    keys : PublicKeys        the coordinator's
+    software : str           version of fedstats
+    why : str                reason of an amendment; empty for the first
+    new_data : bool          the sites' tables are new: answers from before do not mix with later ones
+    sha256 : str             of the file
+    """
+
+    number: int
+    exchange: str
+    study: str
+    study_id: str
+    sites: tuple[str, ...]
+    keys: PublicKeys
+    software: str
+    why: str
+    new_data: bool
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Join:
+    """A site takes part in a version: its keys and what it works with."""
+
+    site: str
+    keys: PublicKeys
+    software: str
+    profile: str
+    policy: str
+    rows: str
+    sha256: str
+
+
+class Membership:
+    """Versions of the study, the sites' joins and the coordinator's rosters, read and checked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._versions: list[Version] = []
+
+    def versions(self) -> list[Version]:
+        """All versions in order, each signed with the first one's keys and naming the one before."""
+        while os.path.lexists(path := self.version_path(len(self._versions) + 1)):
+            self._versions.append(self._read_version(path))
+        return self._versions
+
+    @property
+    def head(self) -> Version:
+        """The version in force.
+
+        Raises
+        ------
+        FileNotFoundError
+            The coordinator has not opened the exchange yet.
+        """
+        if not self.versions():
+            raise FileNotFoundError(
+                f"There is no exchange in {self.folder} yet: the coordinator opens it. Start the coordinator first, or wait."
+            )
+        return self._versions[-1]
+
+    @property
+    def opened(self) -> bool:
+        """Whether the coordinator has opened the exchange."""
+        return bool(self.versions())
+
+    def version_path(self, number: int) -> Path:
+        """Where a version lies."""
+        return self.folder / "study" / f"{number:04d}.json"
+
+    def _read_version(self, path: Path) -> Version:
+        before = self._versions[-1] if self._versions else None
+        message = read_envelope(path, "study", _SMALL)
+        body = message.body
+        try:
+            keys = before.keys if before else PublicKeys.from_dict(body["keys"])
+            sites = tuple(body["sites"])
+            version = Version(
+                number=len(self._versions) + 1,
+                exchange=str(body["exchange"]),
+                study=str(body["study"]),
+                study_id=str(body["study_id"]),
+                sites=sites,
+                keys=keys,
+                software=str(body["software"]),
+                why=str(body["why"]),
+                new_data=body["new_data"] is True,
+                sha256=message.sha256,
+            )
+        except (KeyError, TypeError):
+            raise LedgerMismatch(
+                f"{path.name} does not say which study and sites the exchange is about: it has been changed."
+            ) from None
+        message.signed_by(keys, COORDINATOR)
+        if not sites or not all(isinstance(s, str) and SITE_NAME.fullmatch(s) for s in sites):
+            raise LedgerMismatch(f"{path.name} names sites that cannot be: {len(sites)} in all.")
+        if message.header.get("previous") != (before.sha256 if before else "") or (
+            before and version.exchange != before.exchange
+        ):
+            raise LedgerMismatch(f"Version {version.number} of the study does not follow the one before it.")
+        return version
+
+    def join_path(self, site: str, version: int) -> Path:
+        """Where a site's word that it takes part lies."""
+        self.require_site(site)
+        return self.folder / "joins" / f"{version:04d}" / f"{site}.json"
+
+    def join(self, site: str, version: int) -> Join | None:
+        """A site's join, or None while there is none.
+
+        Raises
+        ------
+        LedgerMismatch
+            It is not signed with the keys it names, or belongs to another opening.
+        """
+        path = self.join_path(site, version)
+        if not os.path.lexists(path):
+            return None
+        message = read_envelope(path, "join", _SMALL)
+        body = message.body
+        try:
+            keys = PublicKeys.from_dict(body["keys"])
+            join = Join(
+                site=site,
+                keys=keys,
+                software=str(body["software"]),
+                profile=str(body["profile"]),
+                policy=str(body["policy"]),
+                rows=str(body["rows"]),
+                sha256=message.sha256,
+            )
+        except (KeyError, TypeError):
+            raise LedgerMismatch(f"The join of {site} is incomplete: it has been changed.") from None
+        message.signed_by(keys, site)
+        if message.header.get("study") != self.versions()[version - 1].sha256:
+            raise LedgerMismatch(
+                f"{site} has joined another opening of this exchange (other keys of the coordinator, or another study): "
+                "compare the fingerprints with the site before going on."
+            )
+        return join
+
+    def roster_path(self, version: int) -> Path:
+        """Where the list of everybody's keys lies."""
+        return self.folder / "roster" / f"{version:04d}.json"
+
+    def roster(self, version: int) -> tuple[str, Mapping[str, PublicKeys]] | None:
+        """The roster's sha256 and everybody's keys, or None before all have joined.
+
+        Raises
+        ------
+        LedgerMismatch
+            The coordinator has not signed it, or it lists other sites.
+        """
+        path = self.roster_path(version)
+        if not os.path.lexists(path):
+            return None
+        message = read_envelope(path, "roster", _SMALL)
+        opening = self.versions()[version - 1]
+        message.signed_by(opening.keys, COORDINATOR)
+        if not isinstance(message.body, dict) or set(message.body) != set(opening.sites):
+            raise LedgerMismatch("The roster does not list the sites of the study: it has been changed.")
+        return message.sha256, {site: PublicKeys.from_dict(k) for site, k in message.body.items()}
+
+    def keys_of(self, site: str, version: int, named: str = "") -> PublicKeys | None:
+        """A site's public keys: as the roster lists them, else as it has joined with them.
+
+        Parameters
+        ----------
+        site : str
+        version : int
+        named : str    sha256 of the roster that a message names; then no other will do, nor a join alone
+
+        Raises
+        ------
+        LedgerMismatch
+            The roster that is named is not there.
+        """
+        roster = self.roster(version)
+        if named and (roster is None or roster[0] != named):
+            raise LedgerMismatch(
+                f"The roster of version {version} is missing or another than its questions name: it has been taken away."
+            )
+        if roster is not None:
+            return roster[1][site]
+        join = self.join(site, version)
+        return None if join is None else join.keys
+
+    def require_site(self, site: str) -> None:
+        """Raise :class:`LedgerMismatch` for a site that the exchange does not know."""
+        if site not in self.head.sites:
+            raise LedgerMismatch(
+                f"The exchange is between {', '.join(self.head.sites)}; it does not know the site {site}."
+            )
+
+
+def first_of_data(versions: list[Version]) -> int:
+    """The first version about the data of today: answers from before it are about other rows."""
+    return max(v.number for v in versions if v.new_data)

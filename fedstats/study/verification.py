@@ -1,0 +1,140 @@
+"""Checks a finished exchange from outside: who has said what, and whether the results follow from it.
+
+It needs the exchange folder, the study's files, the coordinator's archive of opened sums and the
+results; neither keys nor patients.
+"""
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from fedstats.federations.archive import Archive
+from fedstats.federations.files import LedgerMismatch
+from fedstats.federations.keys import COORDINATOR, home_of
+from fedstats.federations.ledger import Ledger
+from fedstats.federations.together import together
+from fedstats.study.definition import Study
+from fedstats.study.saved_results import save_results
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check of an exchange has found.
+
+    Attributes
+    ----------
+    faults : tuple of str    one sentence each; none when all is well
+    places : DataFrame       place fingerprint named_by_study software profile answers
+    questions : int
+    results, rebuilt : str   sha256 of the results file, and of the results rebuilt from the archive
+    """
+
+    faults: tuple[str, ...]
+    places: pd.DataFrame
+    questions: int
+    results: str
+    rebuilt: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        return not self.faults
+
+    def __str__(self) -> str:
+        well = (
+            f"{self.questions} questions: all signed, in one chain, nothing missing. The results follow from the archive "
+            f"bit for bit (sha256 {self.rebuilt})."
+        )
+        said = self.faults or (well,)
+        return "\n".join(["; ".join(f"{p.place} {p.fingerprint}" for p in self.places.itertuples()), *said])
+
+
+def verify(
+    exchange: str | Path, study: Study, results: str | Path | None = None, *, home: str | Path = ""
+) -> Verification:
+    """Check signatures, chains and rosters, and rebuild the results from the archive.
+
+    Parameters
+    ----------
+    exchange : path
+        The exchange folder.
+    study : Study
+    results : path, optional
+        The results to compare with.
+    home : path
+        The coordinator's private folder, or a copy without its keys; empty: one below the user's own.
+
+    Returns
+    -------
+    Verification
+    """
+    ledger = Ledger(exchange)
+    faults = list(ledger.verify())
+    if not ledger.members.opened:
+        return Verification(tuple(faults), _places(ledger, study), 0, "", "")
+    if ledger.head.study != study.digest:
+        faults.append(
+            f"The exchange is about the study {ledger.head.study_id!r} with other files than {study.file.name} and its codebook."
+        )
+    rebuilt = found = ""
+    if not faults:
+        faults += _unnamed_keys(ledger, study)
+        try:
+            rebuilt = _rebuilt(ledger, study, home_of(study.id, COORDINATOR, home))
+        except LedgerMismatch as problem:
+            faults.append(str(problem))
+    if results is not None:
+        found = _sha256(Path(results), faults)
+        if rebuilt and found and found != rebuilt:
+            faults.append(
+                f"The results in {Path(results).name} do not follow from the archive: it gives others."
+            )
+    return Verification(tuple(faults), _places(ledger, study), len(ledger.questions()), found, rebuilt)
+
+
+def _rebuilt(ledger: Ledger, study: Study, home: Path) -> str:
+    archive = Archive(ledger, home, study.codebook, study.policy)
+    with tempfile.TemporaryDirectory() as scratch:
+        found = together(archive, **study.analyses())
+        return save_results(found, Path(scratch) / "results.json", study=study.digest)
+
+
+def _sha256(results: Path, faults: list[str]) -> str:
+    if not results.is_file():
+        faults.append(f"There is no results file {results.name}.")
+        return ""
+    return hashlib.sha256(results.read_bytes()).hexdigest()
+
+
+def _unnamed_keys(ledger: Ledger, study: Study) -> list[str]:
+    """Keys that are others than those the study names."""
+    found = {COORDINATOR: ledger.head.keys.fingerprint}
+    for site in ledger.head.sites:
+        keys = ledger.members.keys_of(site, ledger.head.number)
+        found |= {site: keys.fingerprint} if keys else {}
+    return [
+        f"The keys of {place} have the fingerprint {found[place]}, and the study names {named}."
+        for place, named in study.fingerprints.items()
+        if place in found and found[place] != named
+    ]
+
+
+def _places(ledger: Ledger, study: Study) -> pd.DataFrame:
+    columns = ["place", "fingerprint", "named_by_study", "software", "profile", "answers"]
+    if not ledger.members.opened:
+        return pd.DataFrame(columns=columns)
+    head = ledger.head
+    rows = [[COORDINATOR, head.keys.fingerprint, COORDINATOR in study.fingerprints, head.software, "", 0]]
+    for site in head.sites:
+        try:
+            join = ledger.members.join(site, head.number)
+        except LedgerMismatch:  # among the faults already
+            join = None
+        if join is not None:
+            named = site in study.fingerprints
+            answers = len(ledger.answered(site))
+            rows.append([site, join.keys.fingerprint, named, join.software, join.profile, answers])
+    return pd.DataFrame(rows, columns=columns)

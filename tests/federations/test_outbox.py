@@ -1,0 +1,106 @@
+"""A site keeps the bytes of what it has sent: they are sent again, never made anew, and never for another question."""
+
+import shutil
+
+import pytest
+
+import fedstats as fs
+from fedstats.federations import desk as desk_module
+from fedstats.federations.desk import Desk
+from tests.federations.small_study import attended_pass, coordinator, files, kept, rewrite
+
+
+def replay(here):
+    return here.ask(fs.Folder(here.exchange, study=here.study))
+
+
+def answer(here, number, site="south"):
+    return here.exchange / "answers" / site / f"{number:06d}.json"
+
+
+@pytest.mark.acceptance(10)
+def test_an_exchange_that_lost_all_answers_is_filled_again_to_the_byte(fitted, monkeypatch):
+    before = {name: digest for name, (digest, *_) in files(fitted.exchange).items()}
+    shutil.rmtree(fitted.exchange / "answers")
+    monkeypatch.setattr(fs.Site, "answer", None)  # no site computes anything
+    for site in fitted.sites.values():
+        assert fs.open_questions(fitted.exchange, site) == []
+    assert {name: digest for name, (digest, *_) in files(fitted.exchange).items()} == before
+    assert replay(fitted).coef.equals(fitted.fit.coef)
+    assert list(fs.Ledger(fitted.exchange).verify()) == []
+
+
+@pytest.mark.acceptance(11)
+def test_a_question_put_in_the_place_of_an_answered_one_is_refused(fitted):
+    """Two different questions under one number would be two answers that nobody has accounted for."""
+    rewrite(fitted.exchange / "questions" / "000002.json", lambda q: q.update(beta=[0.0, 0.25]), fitted.study)
+    for path in sorted((fitted.exchange / "questions").glob("*.json"))[2:]:
+        path.unlink()
+    answer(fitted, 2).unlink()
+    with pytest.raises(fs.LedgerMismatch, match="Question 2 is another than the one that south has answered"):
+        fs.open_questions(fitted.exchange, fitted.sites["south"])
+    assert not answer(fitted, 2).exists()
+
+
+@pytest.mark.acceptance(16)
+def test_rows_that_changed_midway_are_refused_before_anything_is_sent(fitted):
+    answer(fitted, 2).unlink()
+    before = files(fitted.exchange)
+    south = fitted.sites["south"]
+    frame = fitted.frames["south"].copy()
+    frame.loc[0, "age"] += 1
+    changed = fs.Site("south", frame, fitted.study.codebook, south.policy)
+    with pytest.raises(fs.LedgerMismatch, match="rows of south are others than when it joined"):
+        fs.open_questions(fitted.exchange, changed)
+    assert files(fitted.exchange) == before
+
+
+def test_the_fingerprint_of_the_rows_says_nothing_without_the_sites_key(fitted, tmp_path):
+    """Whoever guesses a small table could otherwise check the guess."""
+    ledger = fs.Ledger(fitted.exchange)
+    south = fitted.sites["south"]
+    stranger = Desk(
+        fitted.exchange, fs.Site("south", fitted.frames["south"], fitted.study.codebook, home=tmp_path)
+    )
+    assert ledger.members.join("south", 1).rows == Desk(fitted.exchange, south)._rows()
+    assert ledger.members.join("south", 1).rows != stranger._rows()
+
+
+@pytest.mark.acceptance(17)
+def test_another_version_of_the_software_is_named_before_anything_leaves(here, monkeypatch):
+    with pytest.raises(fs.Waiting):
+        fs.logistic(fs.Folder(here.exchange, study=here.study), "response ~ age")
+    monkeypatch.setattr(desk_module, "SOFTWARE", "7.3.1")
+    with pytest.raises(
+        fs.LedgerMismatch, match=r"This place runs fedstats 7\.3\.1, and the coordinator runs 0"
+    ):
+        fs.open_questions(here.exchange, here.sites["south"])
+    assert not (here.exchange / "joins").exists()
+
+
+@pytest.mark.acceptance(17)
+def test_a_third_number_of_the_version_does_not_matter(here, monkeypatch):
+    with pytest.raises(fs.Waiting):
+        fs.logistic(fs.Folder(here.exchange, study=here.study), "response ~ age")
+    first, second, *_ = coordinator(here.exchange, here.study).ledger.head.software.split(".")
+    monkeypatch.setattr(desk_module, "SOFTWARE", f"{first}.{second}.99")
+    assert len(fs.open_questions(here.exchange, here.sites["south"])) == 1
+
+
+@pytest.mark.acceptance(11)
+def test_an_answer_from_another_exchange_of_the_same_study_is_refused(fitted, tmp_path):
+    fitted_exchange = fitted.exchange
+    with pytest.raises(fs.Waiting):
+        fitted.ask(fs.Folder(tmp_path / "second", study=fitted.study))
+    attended_pass(tmp_path / "second", fitted.sites, fitted.study)
+    shutil.copy(
+        fitted_exchange / "answers" / "south" / "000001.json", tmp_path / "second" / "answers" / "south"
+    )
+    with pytest.raises(fs.LedgerMismatch, match="belongs to another question"):
+        fitted.ask(fs.Folder(tmp_path / "second", study=fitted.study))
+
+
+def test_what_a_site_keeps_is_for_its_user_alone(fitted):
+    path = kept(fitted.exchange, fitted.sites["south"], 1)
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
