@@ -36,6 +36,8 @@ Rule = Literal[
     "parameters per event",
     "effective sample size",
     "size of coefficients",
+    "dominance",
+    "dominance of two",
     "per-site estimate",
 ]
 

@@ -75,6 +75,8 @@ class DisclosurePolicy(Spec):
     max_parameters_per_event : float coefficients per event (or per patient of the rarer outcome): at most
     min_effective : float            effective sample size (sum w)^2 / sum w^2 behind a model's sums: at least
     max_coefficient : float          |beta| on the standardised scale at which a model is answered: at most
+    max_top_share : float            of one patient in a sum of deviations or of their products: at most
+    max_top_two_share : float        of the two patients with the largest parts of it: at most
     distinct_values : bool           may distinct times and values leave, one by one?
     per_site_estimates : bool        may a site's own estimate be asked for, unmasked?
     off : bool                       every rule off (teaching, tests, data that are public or synthetic)
@@ -89,6 +91,8 @@ class DisclosurePolicy(Spec):
     max_parameters_per_event: float = 0.2
     min_effective: float = 30.0
     max_coefficient: float = 10.0
+    max_top_share: float = 0.5
+    max_top_two_share: float = 0.9
     distinct_values: bool = False
     per_site_estimates: bool = True
     off: bool = False
@@ -116,6 +120,8 @@ class DisclosurePolicy(Spec):
             max_parameters_per_event=NO_LIMIT,
             min_effective=0.0,
             max_coefficient=NO_LIMIT,
+            max_top_share=1.0,
+            max_top_two_share=1.0,
             distinct_values=True,
             off=True,
         )
@@ -132,6 +138,8 @@ class DisclosurePolicy(Spec):
             min_model_patients=20,
             max_parameters_per_event=0.25,
             min_effective=10.0,
+            max_top_share=0.75,
+            max_top_two_share=0.95,
         )
 
     @classmethod
@@ -242,6 +250,10 @@ class DisclosurePolicy(Spec):
                 )
             case "size of coefficients":
                 return counts <= self.max_coefficient, f"at most {self.max_coefficient:g}", False
+            case "dominance":
+                return counts <= self.max_top_share, f"at most {self.max_top_share:g}", False
+            case "dominance of two":
+                return counts <= self.max_top_two_share, f"at most {self.max_top_two_share:g}", False
             case "distinct values" | "agreed grid":
                 return np.full(counts.shape, self.distinct_values), "an agreed grid or agreed edges", True
             case _:

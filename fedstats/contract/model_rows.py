@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
+from fedstats.contract.dominance import deviations, dominance
 from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
 
@@ -116,7 +117,14 @@ def model_rows(
         present = np.column_stack([counted, present])
     dropped = int((~complete).sum())
     left_out = Evidence("dropped rows", np.array([dropped, (~counted).sum()]), ("empty cells", "weight zero"))
-    cells = _evidence(design, frame[counted], raw[counted], y[counted], rarer_outcome)
+    if counted.all():
+        rows, columns, outcomes, heft = frame, raw, y, w
+    else:
+        rows, columns, outcomes = frame[counted], raw[counted], y[counted]
+        heft = None if w is None else w[counted]
+    cells, names, measured = _cells(design, rows, columns)
+    evidence = _evidence(design, cells, names, outcomes, rarer_outcome)
+    shares = _dominance(design, measured, columns, outcomes, cells, names, heft)
     return ModelRows(
         frame,
         design.scaled(raw),
@@ -125,7 +133,7 @@ def model_rows(
         None if offset is None else frame[offset].to_numpy(dtype=float),
         dropped,
         _standard_scales(design, data.codebook),
-        (*data.subset_evidence, left_out, *(_unusual(c, frame[c]) for c in extra), *cells),
+        (*data.subset_evidence, left_out, *(_unusual(c, frame[c]) for c in extra), *evidence, *shares),
     )
 
 
@@ -144,11 +152,10 @@ def _standard_scales(design: Design, codebook: Codebook) -> Array:
 
 
 def _evidence(
-    design: Design, frame: pd.DataFrame, raw: Array, y: Array, rarer_outcome: bool
+    design: Design, cells: Array, names: tuple[str, ...], y: Array, rarer_outcome: bool
 ) -> tuple[Evidence, ...]:
     """Levels, levels by outcome and pairs of levels, on raw 0/1 columns, their complements and references."""
-    n, events = len(frame), int(y.sum())
-    cells, names = _cells(design, frame, raw)
+    n, events = len(y), int(y.sum())
     inside, with_event = cells.sum(axis=0), y @ cells
     by_outcome = [with_event, inside - with_event, events - with_event, n - inside - (events - with_event)]
     both = cells.T @ cells
@@ -179,10 +186,45 @@ def _evidence(
     )
 
 
-def _cells(design: Design, frame: pd.DataFrame, raw: Array) -> tuple[Array, tuple[str, ...]]:
-    """Indicators of every level, and of the higher value of every column that has just two."""
+def _dominance(
+    design: Design,
+    measured: NDArray[np.int64],
+    raw: Array,
+    y: Array,
+    cells: Array,
+    names: tuple[str, ...],
+    weights: Array | None,
+) -> tuple[Evidence, ...]:
+    """Shares of single patients in the sums of measurements, overall, by level and by outcome."""
+    columns = deviations(raw[:, measured])
+    about = [design.columns[j].name for j in measured]
+    if weights is not None:
+        columns = np.column_stack([columns * weights[:, None], weights])
+        about.append("the weights")
+    within = np.column_stack([y, 1 - y, cells, 1 - cells])
+    where = ("with the event", "without it", *names, *(f"not {name}" for name in names))
+    return dominance(columns, tuple(about), within, where)
+
+
+def _cells(
+    design: Design, frame: pd.DataFrame, raw: Array
+) -> tuple[Array, tuple[str, ...], NDArray[np.int64]]:
+    """Indicators of every level, and of the higher value of every column that has just two; then the others."""
     cells, names = design.indicators(frame)
-    values = [np.unique(raw[:, j]) for j in range(raw.shape[1])]
-    two = [j for j, v in enumerate(values) if len(v) == 2]
+    values = [_few_values(column) for column in raw.T]
+    two = [j for j, found in enumerate(values) if len(found) == 2]
     cells = np.column_stack([cells, *(raw[:, j] == values[j][1] for j in two)]) if two else cells
-    return cells, (*names, *(f"{design.columns[j].name} = {values[j][1]:g}" for j in two))
+    measured = np.array([j for j, found in enumerate(values) if len(found) > 2], dtype=np.int64)
+    return cells, (*names, *(f"{design.columns[j].name} = {values[j][1]:g}" for j in two)), measured
+
+
+def _few_values(column: Array) -> Array:
+    """The distinct values of a column in order, or some three of them; a look at the first rows mostly does."""
+    found = np.unique(column[:200])
+    if len(found) > 2:
+        return found
+    if len(found) == 0:
+        return found
+    low, high = column.min(), column.max()
+    between = column[(column != low) & (column != high)]
+    return np.unique([low, high, *between[:1]])

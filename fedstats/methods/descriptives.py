@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import level_codes
+from fedstats.contract.dominance import deviations, shares, with_floor
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query
@@ -84,7 +85,18 @@ class Moments(_ByGroup):
         sums = {"n": Sum(n, n), "missing": Sum(missing, missing)}
         sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
         sums["squares"] = Sum(np.bincount(group[there], z * z, n_groups), n)
-        return Aggregate(sums, len(values), evidence)
+        return Aggregate(sums, len(values), (*evidence, *self._dominance(z, group[there], n_groups)))
+
+    def _dominance(self, z: Array, group: NDArray[np.int64], n_groups: int) -> tuple[Evidence, ...]:
+        """Shares of single patients in the sums and in the sums of squares, by group."""
+        away = deviations(z[:, None])
+        both = np.column_stack([away, away**2])
+        within = (group[:, None] == np.arange(n_groups)).astype(float)
+        one, two = shares(with_floor(both), within)
+        about = tuple(
+            f"{what} of {self.variable}, {g}" for g in self.groups or ("all",) for what in ("sum", "squares")
+        )
+        return Evidence("dominance", one.ravel(), about), Evidence("dominance of two", two.ravel(), about)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,12 @@ AT_LEAST = [
     ("patients", "min_model_patients", False),
     ("effective sample size", "min_effective", False),
 ]
-AT_MOST = [("parameters per event", "max_parameters_per_event"), ("size of coefficients", "max_coefficient")]
+AT_MOST = [
+    ("parameters per event", "max_parameters_per_event"),
+    ("size of coefficients", "max_coefficient"),
+    ("dominance", "max_top_share"),
+    ("dominance of two", "max_top_two_share"),
+]
 ALLOWED = [("distinct values", "distinct_values"), ("per-site estimate", "per_site_estimates")]
 
 
@@ -62,7 +67,7 @@ def test_a_count_passes_from_its_threshold_on(policy, rule, threshold, zero):
 def test_a_figure_passes_up_to_its_limit(policy, rule, threshold):
     k = getattr(policy, threshold)
     assert [lets_out(policy, rule, c) for c in (0, np.nextafter(k, 0), k)] == [True] * 3
-    assert [lets_out(policy, rule, c) for c in (np.nextafter(k, 99), 2 * k, np.inf, np.nan)] == [False] * 4
+    assert [lets_out(policy, rule, c) for c in (np.nextafter(k, 99), k + 1, np.inf, np.nan)] == [False] * 4
 
 
 @pytest.mark.parametrize(("rule", "switch"), ALLOWED)
@@ -140,18 +145,21 @@ STRICTER_IF_LARGER = {
 STRICTER_IF_SMALLER = {
     "max_parameters_per_event",
     "max_coefficient",
+    "max_top_share",
+    "max_top_two_share",
     "distinct_values",
     "per_site_estimates",
     "off",
 }
+SWITCHES = {"distinct_values", "per_site_estimates", "off"}
 COUNTS = st.integers(0, 100)
 FIGURES = st.floats(0, 100)
 POLICIES = st.builds(
     DisclosurePolicy,
     name=st.sampled_from(["site", "study"]),
     **dict.fromkeys(sorted(STRICTER_IF_LARGER - {"min_effective"}), COUNTS),
-    **dict.fromkeys(["min_effective", "max_parameters_per_event", "max_coefficient"], FIGURES),
-    **dict.fromkeys(["distinct_values", "per_site_estimates", "off"], st.booleans()),
+    **dict.fromkeys(sorted({"min_effective", *STRICTER_IF_SMALLER} - SWITCHES), FIGURES),
+    **dict.fromkeys(sorted(SWITCHES), st.booleans()),
 )
 
 

@@ -1,0 +1,130 @@
+"""Whether one patient, or two, make up most of a sum: the rule of dominance, as counts for the gate.
+
+A sum over many patients tells one of them if his share is large: of the 60th powers of age the oldest
+patient's alone is left.  What is judged are shares of sums of absolute deviations from the site's own
+median, for a sum of deviations says what the sum itself says beyond the number of patients.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Evidence
+
+Array = NDArray[np.float64]
+
+#: A share that cannot exceed this is not worked out to its last digit: its bound is judged instead.
+NEGLIGIBLE = 0.01
+
+
+def deviations(columns: Array) -> Array:
+    """Absolute deviations of each column from its median, (n, q); of no rows, none."""
+    if columns.size == 0:
+        return np.zeros_like(columns)
+    # the upper of two medians: one selection, along the memory, is six times as fast as np.median
+    by_column = np.ascontiguousarray(columns.T)
+    middle = by_column.shape[1] // 2
+    medians = np.array([np.partition(column, middle)[middle] for column in by_column])
+    by_column -= medians[:, None]
+    return np.asarray(np.abs(by_column, out=by_column).T)
+
+
+def with_floor(contributions: Array) -> Array:
+    """Contributions of each column, none below the mean of all but the two largest; (n, q).
+
+    Within a small group a code such as 0, 1, 2 may differ from the median for one patient alone.  That
+    is ordinary, and nobody can tell: the typical deviation of a patient is what an observer does not know.
+    A patient far out among all the site's rows stays far out.
+    """
+    n = len(contributions)
+    if n <= 2:
+        return contributions
+    # summed without the two largest rather than by subtraction: 104**60 leaves no digit of the others
+    third = np.partition(contributions.T, n - 3, axis=1)[:, n - 3]
+    total = np.minimum(contributions, third).sum(axis=0) - 2 * third
+    return np.asarray(np.maximum(contributions, np.maximum(total, 0.0) / (n - 2)))
+
+
+def shares(contributions: Array, cells: Array) -> tuple[Array, Array]:
+    """The largest patient's share of each sum, and the two largest patients' share.
+
+    Parameters
+    ----------
+    contributions : (n, q)     not negative
+    cells : (n, c)             0/1: who belongs to a cell
+
+    Returns
+    -------
+    one, two : (c, q)
+        0 where there is nothing to share.  Where both are at most :data:`NEGLIGIBLE` an upper bound
+        stands in their place, which costs one product of matrices.
+    """
+    largest = contributions.max(axis=0, initial=0.0)
+    totals = cells.T @ contributions
+    one = np.where(
+        totals > 0, largest / np.where(totals > 0, totals, 1.0), np.where(largest > 0, np.inf, 0.0)
+    )
+    two = 2 * one
+    for cell, column in zip(*np.nonzero(two > NEGLIGIBLE), strict=True):
+        inside = contributions[cells[:, cell] > 0, column]
+        total = inside.sum()
+        first, second = _two_largest(inside[:, None])
+        one[cell, column] = (
+            first[0] / total if total != 0 else 0.0
+        )  # of what is no number: no number, refused
+        two[cell, column] = (first[0] + second[0]) / total if total != 0 else 0.0
+    return one, two
+
+
+def _two_largest(values: Array) -> tuple[Array, Array]:
+    """The largest and the second largest of each column; 0 where there are not as many rows."""
+    n = len(values)
+    if n < 2:
+        return values.sum(axis=0), np.zeros(values.shape[1])
+    top = np.partition(values, n - 2, axis=0)[n - 2 :]
+    return top[1], top[0]
+
+
+def dominance(
+    columns: Array, names: tuple[str, ...], cells: Array, cell_names: tuple[str, ...]
+) -> tuple[Evidence, ...]:
+    """For the gate: shares of the largest patients in the sums of columns, by cell, and of their products.
+
+    Parameters
+    ----------
+    columns : (n, q)       contributions, not negative; for a measurement :func:`deviations` of it
+    cells : (n, c)         0/1: levels and outcomes, within which sums leave as well
+    """
+    if columns.size == 0:
+        return ()
+    everyone = np.ones((len(columns), 1))
+    found = [(shares(columns, everyone), tuple(names))]
+    if cells.shape[1]:
+        labels = tuple(f"{name}, {cell}" for cell in cell_names for name in names)
+        found.append((shares(with_floor(columns), cells), labels))
+    found += [(pair, (label,)) for pair, label in _products(columns, names)]
+    one = np.concatenate([pair[0].ravel() for pair, _ in found])
+    two = np.concatenate([pair[1].ravel() for pair, _ in found])
+    about = tuple(label for _, labels in found for label in labels)
+    return Evidence("dominance", one, about), Evidence("dominance of two", two, about)
+
+
+def _products(columns: Array, names: tuple[str, ...]) -> Iterator[tuple[tuple[Array, Array], str]]:
+    """Shares of sums of products of two columns, squares among them; the bound first, for all pairs at once."""
+    # divided where they are huge, for a sum of squares of numbers near 1e200 would not be finite
+    largest = columns.max(axis=0, initial=0.0)
+    huge = largest > 1e100
+    relative = columns / np.where(huge, largest, 1.0) if huge.any() else columns
+    largest = np.where(huge, 1.0, largest)
+    totals = relative.T @ relative
+    everyone = np.ones((len(columns), 1))
+    for j in range(len(names)):
+        for k in range(j + 1):
+            label = f"{names[j]} times {names[k]}"
+            most = largest[j] * largest[k]
+            if totals[j, k] * NEGLIGIBLE > 2 * most:
+                bound = np.array([[most / totals[j, k]]])
+                yield (bound, 2 * bound), label
+            else:
+                yield shares((relative[:, j] * relative[:, k])[:, None], everyone), label
