@@ -32,12 +32,16 @@ Rule = Literal[
     "distinct values",
     "agreed grid",
     "dropped rows",
+    "patients of the subset",
     "complement of the subset",
     "parameters per event",
     "effective sample size",
     "size of coefficients",
     "dominance",
     "dominance of two",
+    "difference between cohorts",
+    "number of coefficients",
+    "kind of question",
     "per-site estimate",
 ]
 

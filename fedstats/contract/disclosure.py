@@ -4,7 +4,7 @@ A policy belongs to a site.  :meth:`DisclosurePolicy.release` is the only functi
 :class:`Release`; what it refuses is refused by rule, and the numbers behind a refusal stay here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -12,50 +12,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.aggregate import Aggregate, Evidence, Release, Rule, Sum
-from fedstats.contract.query import Query, Spec
+from fedstats.contract.aggregate import Aggregate, Evidence, Release, Sum
+from fedstats.contract.profile_entries import profile_of, thresholds_of
+from fedstats.contract.query import Query, Spec, questions_in
+from fedstats.contract.refusal import DisclosureRefused, Finding, Refusal, not_answered
+from fedstats.contract.thresholds import threshold
 from fedstats.numerics import exact_sum
+
+__all__ = ["DisclosurePolicy", "DisclosureRefused", "Refusal"]
 
 #: Stands for "no upper limit" in a message that holds finite numbers alone.
 NO_LIMIT = 1e300
-
-
-@dataclass(frozen=True)
-class Refusal(Spec):
-    """What leaves in place of sums: the query, the kind of entry and the rule; never a number."""
-
-    query: str
-    entry: str
-    rule: str
-
-    def __str__(self) -> str:
-        return f"{self.query} was refused: the {self.entry} did not meet the rule '{self.rule}'."
-
-
-class DisclosureRefused(PermissionError):  # noqa: N818 (a decision, not an error)
-    """Raised at a site; ``refusal`` may leave, ``findings`` may not."""
-
-    def __init__(self, refusal: Refusal, review: Callable[[], pd.DataFrame]) -> None:
-        super().__init__(str(refusal))
-        self.refusal = refusal
-        self._review = review
-
-    @property
-    def findings(self) -> pd.DataFrame:
-        """Every judgement with its counts; stays at the site."""
-        return self._review()
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One judgement: what was counted, what the rule needs, and whether it passed (stays at the site)."""
-
-    entry: str
-    rule: Rule
-    about: str
-    count: float
-    needed: str
-    passed: bool
 
 
 @dataclass(frozen=True)
@@ -77,8 +44,11 @@ class DisclosurePolicy(Spec):
     max_coefficient : float          |beta| on the standardised scale at which a model is answered: at most
     max_top_share : float            of one patient in a sum of deviations or of their products: at most
     max_top_two_share : float        of the two patients with the largest parts of it: at most
+    max_points : int                 distinct points at which one model is answered, where a site keeps count: at most
     distinct_values : bool           may distinct times and values leave, one by one?
     per_site_estimates : bool        may a site's own estimate be asked for, unmasked?
+    allow : tuple of str or None     kinds of question that are answered, by name; None: all
+    deny : tuple of str              kinds of question that are not
     off : bool                       every rule off (teaching, tests, data that are public or synthetic)
     """
 
@@ -93,8 +63,11 @@ class DisclosurePolicy(Spec):
     max_coefficient: float = 10.0
     max_top_share: float = 0.5
     max_top_two_share: float = 0.9
+    max_points: int = 100
     distinct_values: bool = False
     per_site_estimates: bool = True
+    allow: tuple[str, ...] | None = None
+    deny: tuple[str, ...] = ()
     off: bool = False
 
     #: Fields where a larger number is stricter; of the others a smaller one (or False) is.
@@ -122,6 +95,7 @@ class DisclosurePolicy(Spec):
             max_coefficient=NO_LIMIT,
             max_top_share=1.0,
             max_top_two_share=1.0,
+            max_points=10**9,
             distinct_values=True,
             off=True,
         )
@@ -143,22 +117,63 @@ class DisclosurePolicy(Spec):
         )
 
     @classmethod
+    def opensafely(cls) -> Self:
+        """OpenSAFELY's threshold: 7 or fewer patients are not shown, hence 0 or at least 8.
+
+        Its other half, rounding what is shown to the nearest 5, is no matter of sums that are still to be
+        added up: it belongs to the check of a report before it is handed on.
+        """
+        return cls(name="opensafely", min_patients=8, min_leavers=8, min_difference=8)
+
+    @classmethod
     def named(cls, name: str) -> Self:
-        """The profile of that name: ``strict``, ``teaching`` or ``none``."""
-        profiles = {p.name: p for p in (cls(), cls.teaching(), cls.none())}
+        """The profile of that name: ``strict``, ``teaching``, ``opensafely`` or ``none``."""
+        profiles = {p.name: p for p in (cls(), cls.teaching(), cls.opensafely(), cls.none())}
         if name not in profiles:
             raise ValueError(f"There is no disclosure profile {name!r}; choose one of {sorted(profiles)}.")
         return profiles[name]
+
+    @classmethod
+    def from_toml(cls, content: Mapping[str, Any]) -> Self:
+        """Read a site's profile file: ``base``, a built-in profile, and any threshold by its name.
+
+        Raises
+        ------
+        ValueError
+            An unknown key or kind of question, a value of another type, below zero or not finite; in one sentence.
+        """
+        base, changes = profile_of(content)
+        built_in = cls.named(base)
+        own = replace(built_in, **changes)
+        return own if own == built_in else replace(own, name=f"{base}, as the site has set it")
+
+    def tightened_by_study(self, content: Mapping[str, Any]) -> "DisclosurePolicy":
+        """The policy with a study's ``[disclosure]`` on top, which can tighten it alone.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`from_toml`.
+        """
+        return self.tightened_by(replace(DisclosurePolicy.none(), name="the study", **thresholds_of(content)))
+
+    def answers(self, query: Query) -> bool:
+        """Whether the site answers this kind of question at all, and every question that stands inside it."""
+        kinds = {type(question).__name__ for question in questions_in(query)}
+        return kinds.isdisjoint(self.deny) and (self.allow is None or kinds <= set(self.allow))
 
     def tightened_by(self, other: "DisclosurePolicy") -> "DisclosurePolicy":
         """The stricter of both, rule by rule: a study can tighten a site's policy, never loosen it."""
         changes: dict[str, Any] = {}
         for f in fields(self):
             mine, theirs = getattr(self, f.name), getattr(other, f.name)
-            if f.name != "name":
+            if f.name not in ("name", "allow", "deny"):
                 changes[f.name] = (
                     max(mine, theirs) if f.name in self._larger_is_stricter else min(mine, theirs)
                 )
+        lists = [set(p.allow) for p in (self, other) if p.allow is not None]
+        changes["allow"] = tuple(sorted(set.intersection(*lists))) if lists else None
+        changes["deny"] = tuple(sorted({*self.deny, *other.deny}))
         name = self.name if replace(self, **changes) == self else f"{self.name}, tightened by {other.name}"
         return replace(self, name=name, **changes)
 
@@ -176,6 +191,8 @@ class DisclosurePolicy(Spec):
         DisclosureRefused
             At the first rule that is not met.
         """
+        if not self.answers(query):
+            raise DisclosureRefused(not_answered(query), pd.DataFrame)
         if not self.off:
             for finding in self._findings(aggregate):
                 if not finding.passed:
@@ -211,7 +228,7 @@ class DisclosurePolicy(Spec):
         counts = np.asarray(evidence.counts, dtype=float)
         if counts.size == 0:
             return
-        ok, needed, smallest_first = self._threshold(evidence.rule, counts)
+        ok, needed, smallest_first = threshold(self, evidence.rule, counts)
         order = np.lexsort((counts if smallest_first else -counts, ok))
         worst = order[: max(1, int((~ok).sum()))]
         for i in worst:
@@ -223,42 +240,3 @@ class DisclosurePolicy(Spec):
                 needed,
                 bool(ok[i]),
             )
-
-    def _threshold(self, rule: Rule, counts: np.ndarray) -> tuple[np.ndarray, str, bool]:
-        zero_or = {
-            "entry": self.min_patients,
-            "level": self.min_patients,
-            "level by outcome": self.min_patients,
-            "pair of levels": self.min_pair,
-            "leavers of a time cell": self.min_leavers,
-            "events of a time cell": self.min_leavers,
-            "dropped rows": self.min_difference,
-            "complement of the subset": self.min_difference,
-        }
-        if rule in zero_or:
-            return (counts == 0) | (counts >= zero_or[rule]), f"0 or at least {zero_or[rule]}", True
-        match rule:
-            case "patients":
-                return counts >= self.min_model_patients, f"at least {self.min_model_patients}", True
-            case "effective sample size":
-                return counts >= self.min_effective, f"at least {self.min_effective:g}", True
-            case "parameters per event":
-                return (
-                    counts <= self.max_parameters_per_event,
-                    f"at most {self.max_parameters_per_event:g}",
-                    False,
-                )
-            case "size of coefficients":
-                return counts <= self.max_coefficient, f"at most {self.max_coefficient:g}", False
-            case "dominance":
-                return counts <= self.max_top_share, f"at most {self.max_top_share:g}", False
-            case "dominance of two":
-                return counts <= self.max_top_two_share, f"at most {self.max_top_two_share:g}", False
-            case "distinct values" | "agreed grid":
-                return np.full(counts.shape, self.distinct_values), "an agreed grid or agreed edges", True
-            case _:
-                return (
-                    np.full(counts.shape, self.per_site_estimates),
-                    "permission for per-site estimates",
-                    True,
-                )

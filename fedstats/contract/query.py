@@ -92,6 +92,19 @@ def point_fields(kind: type[Spec]) -> set[str]:
     return {f.name for f in fields(kind) if f.metadata.get("point")}
 
 
+def query_kinds() -> set[str]:
+    """Names of every question that can be asked."""
+    return {name for name, kind in _VOCABULARY.items() if issubclass(kind, Query)}
+
+
+def questions_in(spec: Spec) -> list[Query]:
+    """A question with those that stand inside it, as a model's does in the question for a site's own fit."""
+    values = [getattr(spec, f.name) for f in fields(spec)]
+    parts = [part for v in values for part in (v if isinstance(v, tuple) else (v,)) if isinstance(part, Spec)]
+    own = [spec] if isinstance(spec, Query) else []
+    return own + [question for part in parts for question in questions_in(part)]
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys, no spaces and shortest round-trip floats; NaN and infinities are refused."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -14,6 +14,7 @@ from fedstats.contract.aggregate import Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused, Refusal
 from fedstats.contract.query import Query, QueryError
+from fedstats.contract.refusal import not_answered
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 
@@ -98,6 +99,8 @@ class Site:
     def answer(self, query: Query) -> Answer:
         """Evaluate a query on the site's rows and put it through the gate."""
         kind = type(query).__name__
+        if not self.policy.answers(query):  # nothing is computed
+            return Answer(query, not_answered(query))
         try:
             with one_blas_thread(), np.errstate(over="raise"):
                 aggregate = query.aggregate(self.data.among(query.where))

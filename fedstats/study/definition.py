@@ -53,6 +53,8 @@ class Study:
         self.profile = heading.profile
         self.fingerprints = dict(content.keys)
         self.policy = DisclosurePolicy.named(heading.profile)
+        if content.disclosure:
+            self.policy = self.policy.tightened_by_study(content.disclosure)
         self.rehearsal = self.folder / heading.rehearsal if heading.rehearsal else None
         self.table_one, self.curves, self.models = content.table_one, content.curves, content.models
 
@@ -83,7 +85,10 @@ class Study:
         except ValueError as problem:
             raise StudyError(f"{codebook_file.name}: {problem}") from None
         digests = (hashlib.sha256(content).digest() for content in (raw, raw_codebook))
-        study = cls(file, content, codebook, hashlib.sha256(b"".join(digests)).hexdigest())
+        try:
+            study = cls(file, content, codebook, hashlib.sha256(b"".join(digests)).hexdigest())
+        except ValueError as problem:
+            raise StudyError(f"{file.name}: [disclosure]: {problem}") from None
         study._check_names()
         study._check_formulas()
         return study
@@ -107,14 +112,15 @@ class Study:
         name : str
         data_file : path
         profile : str
-            The site's own disclosure profile; the study's, where stricter, tightens it.
+            The site's own disclosure profile: a built-in name, or the path of the site's own file, ending in
+            ``.toml``.  The study's, where stricter, tightens it.
         home : path
             The site's private folder; empty: one below the user's own.
 
         Raises
         ------
         StudyError
-            The study has no such site.
+            The study has no such site, or the profile cannot be read.
         DataError
             The file is missing, empty, or does not keep to the codebook; every fault is listed.
         """
@@ -122,7 +128,7 @@ class Study:
             raise StudyError(
                 f"The study {self.id} has the sites {', '.join(self.sites)}; {name!r} is not one of them."
             )
-        policy = DisclosurePolicy.named(profile).tightened_by(self.policy)
+        policy = site_policy(profile).tightened_by(self.policy)
         table = read_table(data_file)
         return Site(name, table, self.codebook, policy, home=home, fingerprints=self.fingerprints)
 
@@ -182,6 +188,25 @@ class Study:
             f"<h3>{escape(self.title)}</h3><p>{escape(self.question)}</p><p>Sites: {sites}. "
             f"Disclosure profile: <strong>{escape(self.profile)}</strong>. {escape(self.data_note)}</p>"
         )
+
+
+def site_policy(profile: str) -> DisclosurePolicy:
+    """A site's own policy: of a built-in name, or of the site's file when it ends in ``.toml``.
+
+    Raises
+    ------
+    StudyError
+        The file is missing or wrong; in one sentence with its name.
+    """
+    if not profile.endswith(".toml"):
+        return DisclosurePolicy.named(profile)
+    file = Path(profile)
+    if not file.is_file():
+        raise StudyError(f"There is no disclosure profile {profile!r}; give the path of the site's own file.")
+    try:
+        return DisclosurePolicy.from_toml(tomllib.loads(file.read_bytes().decode("utf-8")))
+    except ValueError as problem:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise StudyError(f"{file.name}: {str(problem).rstrip('.')}.") from None
 
 
 def _toml(file: Path) -> tuple[bytes, dict[str, Any]]:

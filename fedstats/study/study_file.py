@@ -23,7 +23,7 @@ class Heading(_Entry):
     question: str
     version: str
     sites: tuple[str, ...] = Field(min_length=1)
-    profile: Literal["strict", "teaching", "none"] = "strict"
+    profile: Literal["strict", "teaching", "opensafely", "none"] = "strict"
     data_note: str = ""
     rehearsal: str | None = None
 
@@ -92,12 +92,13 @@ class StudyFile(_Entry):
     """The whole file.
 
     ``keys`` gives fingerprints that the authors have compared, by site or ``coordinator``; a place
-    without one is believed on first use.
+    without one is believed on first use.  ``disclosure`` tightens whatever policy a site has, field by field.
     """
 
     study: Heading
     keys: dict[str, str] = {}
     site_titles: dict[str, str] = {}
+    disclosure: dict[str, Any] = {}
     table_one: TableSpec | None = None
     curves: tuple[CurveSpec, ...] = ()
     models: tuple[ModelSpec, ...] = ()

@@ -4,6 +4,7 @@ import ast
 import re
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fedstats
-from fedstats.contract.aggregate import Aggregate, Evidence, Release, Sum
+from fedstats.contract.aggregate import Aggregate, Evidence, Release, Rule, Sum
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused
 from fedstats.contract.query import Query
 
-PROFILES = [DisclosurePolicy(), DisclosurePolicy.teaching()]
+PROFILES = [DisclosurePolicy(), DisclosurePolicy.teaching(), DisclosurePolicy.opensafely()]
 #: rule, the field that holds its k, whether 0 passes
 AT_LEAST = [
     ("entry", "min_patients", True),
@@ -26,16 +27,23 @@ AT_LEAST = [
     ("events of a time cell", "min_leavers", True),
     ("dropped rows", "min_difference", True),
     ("complement of the subset", "min_difference", True),
+    ("difference between cohorts", "min_difference", True),
+    ("patients of the subset", "min_patients", False),
     ("patients", "min_model_patients", False),
     ("effective sample size", "min_effective", False),
 ]
 AT_MOST = [
     ("parameters per event", "max_parameters_per_event"),
     ("size of coefficients", "max_coefficient"),
+    ("number of coefficients", "max_points"),
     ("dominance", "max_top_share"),
     ("dominance of two", "max_top_two_share"),
 ]
-ALLOWED = [("distinct values", "distinct_values"), ("per-site estimate", "per_site_estimates")]
+ALLOWED = [
+    ("distinct values", "distinct_values"),
+    ("agreed grid", "distinct_values"),
+    ("per-site estimate", "per_site_estimates"),
+]
 
 
 def lets_out(policy, rule, count):
@@ -49,6 +57,17 @@ def lets_out(policy, rule, count):
     return True
 
 
+#: Judged before anything is computed: its boundary is tests/contract/test_profile_file.py.
+BEFORE = ["kind of question"]
+
+
+@pytest.mark.acceptance(21)
+def test_every_rule_has_a_test_at_its_threshold():
+    tested = [r for r, _, _ in AT_LEAST] + [r for r, _ in AT_MOST + ALLOWED] + BEFORE
+    assert sorted(tested) == sorted(get_args(Rule))
+
+
+@pytest.mark.acceptance(21)
 @pytest.mark.parametrize("policy", PROFILES, ids=lambda p: p.name)
 @pytest.mark.parametrize(("rule", "threshold", "zero"), AT_LEAST)
 def test_a_count_passes_from_its_threshold_on(policy, rule, threshold, zero):
@@ -62,14 +81,16 @@ def test_a_count_passes_from_its_threshold_on(policy, rule, threshold, zero):
     assert not lets_out(policy, rule, -1)
 
 
+@pytest.mark.acceptance(21)
 @pytest.mark.parametrize("policy", PROFILES, ids=lambda p: p.name)
 @pytest.mark.parametrize(("rule", "threshold"), AT_MOST)
 def test_a_figure_passes_up_to_its_limit(policy, rule, threshold):
     k = getattr(policy, threshold)
     assert [lets_out(policy, rule, c) for c in (0, np.nextafter(k, 0), k)] == [True] * 3
-    assert [lets_out(policy, rule, c) for c in (np.nextafter(k, 99), k + 1, np.inf, np.nan)] == [False] * 4
+    assert [lets_out(policy, rule, c) for c in (np.nextafter(k, np.inf), k + 1, np.inf, np.nan)] == [False] * 4
 
 
+@pytest.mark.acceptance(21)
 @pytest.mark.parametrize(("rule", "switch"), ALLOWED)
 def test_a_permission_is_given_or_not_whatever_the_count(rule, switch):
     for given_ in (True, False):
@@ -147,26 +168,36 @@ STRICTER_IF_SMALLER = {
     "max_coefficient",
     "max_top_share",
     "max_top_two_share",
+    "max_points",
     "distinct_values",
     "per_site_estimates",
     "off",
 }
 SWITCHES = {"distinct_values", "per_site_estimates", "off"}
+KINDS = st.lists(st.sampled_from(["CoxRiskSets", "Moments", "RiskTable"]), unique=True).map(
+    lambda kinds: tuple(sorted(kinds))
+)
 COUNTS = st.integers(0, 100)
 FIGURES = st.floats(0, 100)
 POLICIES = st.builds(
     DisclosurePolicy,
     name=st.sampled_from(["site", "study"]),
     **dict.fromkeys(sorted(STRICTER_IF_LARGER - {"min_effective"}), COUNTS),
-    **dict.fromkeys(sorted({"min_effective", *STRICTER_IF_SMALLER} - SWITCHES), FIGURES),
+    **dict.fromkeys(sorted({"min_effective", *STRICTER_IF_SMALLER} - SWITCHES - {"max_points"}), FIGURES),
     **dict.fromkeys(sorted(SWITCHES), st.booleans()),
+    max_points=COUNTS,
+    allow=st.none() | KINDS,
+    deny=KINDS,
 )
 
 
 def test_every_threshold_has_a_direction():
-    assert STRICTER_IF_LARGER | STRICTER_IF_SMALLER | {"name"} == {f.name for f in fields(DisclosurePolicy)}
+    assert STRICTER_IF_LARGER | STRICTER_IF_SMALLER | {"name", "allow", "deny"} == {
+        f.name for f in fields(DisclosurePolicy)
+    }
 
 
+@pytest.mark.acceptance(22)
 @settings(deadline=None, max_examples=100, derandomize=True)
 @given(POLICIES, POLICIES)
 def test_a_tightened_policy_is_looser_than_neither_in_any_field(site, study):
@@ -175,7 +206,14 @@ def test_a_tightened_policy_is_looser_than_neither_in_any_field(site, study):
         assert getattr(both, name) >= max(getattr(site, name), getattr(study, name))
     for name in STRICTER_IF_SMALLER:
         assert getattr(both, name) <= min(getattr(site, name), getattr(study, name))
+    for question in ("CoxRiskSets", "Moments", "RiskTable"):
+        assert answers(both, question) == (answers(site, question) and answers(study, question))
     assert both.tightened_by(study) == both
+
+
+def answers(policy, kind):
+    """Whether a policy answers a kind of question."""
+    return kind not in policy.deny and (policy.allow is None or kind in policy.allow)
 
 
 def test_a_study_without_a_gate_does_not_open_a_sites():
@@ -190,7 +228,7 @@ def test_a_study_without_a_gate_does_not_open_a_sites():
 
 @pytest.mark.parametrize("rule", [r for r, _, _ in AT_LEAST] + [r for r, _ in AT_MOST + ALLOWED])
 def test_a_refusal_tells_the_rule_and_no_number_or_label_of_the_data(rule):
-    counts = np.array([4321.5 if rule == "size of coefficients" else 3.25])
+    counts = np.array([4321.5 if rule in dict(AT_MOST) else 3.25])
     evidence = Evidence(rule, counts, "practice = Practice Alpha")
     sums = {"score": Sum(np.array([123.75]), np.array([99]))}
     policy = DisclosurePolicy(per_site_estimates=False)

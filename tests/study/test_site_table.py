@@ -146,7 +146,8 @@ def test_a_site_that_the_study_does_not_have_is_one_sentence(study, table):
 
 def test_a_profile_that_is_not_there_names_those_that_are(study, table):
     with pytest.raises(
-        ValueError, match=r"no disclosure profile 'lax'; choose one of \['none', 'strict', 'teaching'\]"
+        ValueError,
+        match=r"no disclosure profile 'lax'; choose one of \['none', 'opensafely', 'strict', 'teaching'\]",
     ):
         study.site("north", table(), "lax")
 

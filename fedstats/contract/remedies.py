@@ -1,0 +1,41 @@
+"""What would make a refused question pass, in one sentence a rule, for whoever may not see the numbers."""
+
+from fedstats.contract.aggregate import Rule
+
+_FEW = "merge the level with another one in the codebook, or leave the column out"
+
+#: No number stands here: a refusal and its remedy are read by the coordinator.
+REMEDIES: dict[Rule, str] = {
+    "entry": f"Too few patients stand behind one of the sums: {_FEW}.",
+    "patients": "The site has too few complete rows for this model: use columns with fewer empty cells, or go on without the site in a new version of the study.",
+    "level": f"Too few patients are in a level, or outside it: {_FEW}.",
+    "level by outcome": f"Too few patients of a level have the outcome, or do not: {_FEW}.",
+    "pair of levels": "Too few patients share two levels: merge levels, or leave one of the two columns out.",
+    "leavers of a time cell": "Too few patients leave in a cell of the time grid: ask with wider cells.",
+    "events of a time cell": "Too few events lie in a cell of the time grid: ask with wider cells, or with ties='breslow'.",
+    "distinct values": "Single values and times do not leave: give the codebook edges or a [grid].",
+    "agreed grid": "The edges are none of the codebook's: ask with a candidate of its [grid], or agree on one first.",
+    "dropped rows": "A few rows are left out for an empty cell or a weight of zero: give the column a level for what is missing, or leave it out.",
+    "patients of the subset": "The subset holds too few patients at the site, or none: ask about a wider one.",
+    "complement of the subset": "The subset leaves a few patients out: ask about all of them, or about a narrower subset.",
+    "parameters per event": "The model has too many coefficients for the site's events: leave terms out, or merge levels.",
+    "effective sample size": "A few patients weigh too much at these coefficients: rescale or cap the column that singles them out, use wider cells of time, or start from zero.",
+    "size of coefficients": "A coefficient has grown too large: a level may hold no event, or a column may predict the outcome perfectly; leave it out or merge levels.",
+    "dominance": "One patient makes up most of a sum: cap the column in the codebook, take its logarithm, or cut it into levels.",
+    "dominance of two": "Two patients make up most of a sum: cap the column in the codebook, take its logarithm, or cut it into levels.",
+    "difference between cohorts": "The patients differ by a few from those of an earlier answer: ask about exactly the same patients, or clearly other ones.",
+    "number of coefficients": "The model has been answered at as many points as the site allows: reuse the answers that are there, or agree on more with the site.",
+    "kind of question": "The site does not answer this kind of question: leave the analysis out, or agree with the site to allow it.",
+    "per-site estimate": "The site does not give an estimate of its own: use start='zero', or agree with the site to allow it.",
+}
+
+
+def remedy(rule: str) -> str:
+    """What would make it pass; of a refusal that is no rule's (sums that are not finite), nothing.
+
+    Parameters
+    ----------
+    rule : str
+        As a refusal names it.
+    """
+    return next((words for known, words in REMEDIES.items() if known == rule), "")
