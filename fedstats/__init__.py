@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fedstats.federations.folder import SiteMissing as SiteMissing
     from fedstats.federations.in_process import InProcess as InProcess
     from fedstats.federations.ledger import Ledger as Ledger
+    from fedstats.federations.memory import Memory as Memory
     from fedstats.federations.site import Site as Site
     from fedstats.federations.together import Results as Results
     from fedstats.federations.together import together as together
@@ -68,6 +69,7 @@ _HOME = {
     "InProcess": "federations.in_process",
     "Ledger": "federations.ledger",
     "LedgerMismatch": "federations.files",
+    "Memory": "federations.memory",
     "NotAvailable": "contract.results",
     "NotConverged": "numerics.newton",
     "Query": "contract.query",

@@ -9,7 +9,7 @@ other.
 import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -116,16 +116,42 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Cohort:
+    """Patients who stand behind sums together; never leaves.
+
+    Attributes
+    ----------
+    rows : (k,) int            positions among all rows of the site
+    columns : tuple of str     what was read of them
+    """
+
+    rows: NDArray[np.int64]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Aggregate:
-    """A site's answer before the gate: named sums with the evidence to judge them by."""
+    """A site's answer before the gate: named sums with what is needed to judge them.
+
+    Attributes
+    ----------
+    sums : mapping of name to Sum
+    patients : int
+    evidence : tuple of Evidence
+    rows : tuple of Cohort     whose sums these are; a variable with empty cells has two cohorts
+    faults : tuple of str      rows that do not fit the question, in words of the protocol.  Whether there are
+                               any depends on the patients, so it is said where the gate would have let sums out
+    """
 
     sums: Mapping[str, Sum]
     patients: int
     evidence: tuple[Evidence, ...] = field(default=())
+    rows: tuple[Cohort, ...] = field(default=())
+    faults: tuple[str, ...] = field(default=())
 
     def with_evidence(self, *evidence: Evidence) -> "Aggregate":
         """The same sums with more to judge them by."""
-        return Aggregate(self.sums, self.patients, self.evidence + evidence)
+        return replace(self, evidence=self.evidence + evidence)
 
 
 @dataclass(frozen=True)

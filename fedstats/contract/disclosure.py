@@ -183,8 +183,8 @@ class DisclosurePolicy(Spec):
         rows = [[getattr(found, name) for name in names] for found in self._findings(aggregate)]
         return pd.DataFrame(rows, columns=names)
 
-    def release(self, query: Query, aggregate: Aggregate) -> Release:
-        """Let the sums out, or refuse.
+    def check(self, query: Query, aggregate: Aggregate) -> None:
+        """Judge without letting anything out.
 
         Raises
         ------
@@ -198,6 +198,16 @@ class DisclosurePolicy(Spec):
                 if not finding.passed:
                     refusal = Refusal(type(query).__name__, finding.entry, finding.rule)
                     raise DisclosureRefused(refusal, partial(self.review, aggregate))
+
+    def release(self, query: Query, aggregate: Aggregate) -> Release:
+        """Let the sums out, or refuse.
+
+        Raises
+        ------
+        DisclosureRefused
+            At the first rule that is not met, or where a sum is too large to travel.
+        """
+        self.check(query, aggregate)
         try:
             return Release(
                 {k: (exact_sum.encode(s.values, s.exponent), s.exponent) for k, s in aggregate.sums.items()}

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Evidence, Sum
+from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import deviations, dominance
-from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
 
 Array = NDArray[np.float64]
@@ -29,6 +28,8 @@ class ModelRows:
     dropped : int              rows with an empty cell in one of the model's columns
     standard : (p,)            agreed spread of each column in the question's units
     evidence : tuple           for the gate, made once
+    cohort : Cohort            whose sums these are: complete rows with a weight
+    faults : tuple of str      rows that do not fit, said after the gate alone
     """
 
     frame: pd.DataFrame
@@ -39,6 +40,8 @@ class ModelRows:
     dropped: int
     standard: Array
     evidence: tuple[Evidence, ...]
+    cohort: Cohort
+    faults: tuple[str, ...]
 
     @property
     def n(self) -> int:
@@ -106,11 +109,14 @@ def model_rows(
     frame = frame[complete].reset_index(drop=True)
     raw = design.raw(frame)
     y = frame[event].to_numpy(dtype=float)
+    faults = []
     if not np.isin(y, (0.0, 1.0)).all():
-        raise QueryError(f"The column {event!r} must hold 0 and 1 alone to be an event.")
+        faults.append(f"The column {event!r} must hold 0 and 1 alone to be an event.")
+        y = (y == 1.0).astype(float)
     w = None if weights is None else frame[weights].to_numpy(dtype=float)
     if w is not None and (w < 0).any():
-        raise QueryError(f"The column {weights!r} holds negative weights.")
+        faults.append(f"The column {weights!r} holds negative weights.")
+        w = np.maximum(w, 0.0)
     counted = np.ones(len(frame), dtype=bool) if w is None else w > 0
     present = (raw != 0) & counted[:, None]
     if design.intercept:
@@ -134,6 +140,8 @@ def model_rows(
         dropped,
         _standard_scales(design, data.codebook),
         (*data.subset_evidence, left_out, *(_unusual(c, frame[c]) for c in extra), *evidence, *shares),
+        Cohort(data.positions[complete][counted], tuple(dict.fromkeys((*asked, *groups)))),
+        tuple(faults),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.codebook import Codebook
@@ -22,12 +23,28 @@ class SiteData:
     ----------
     frame : DataFrame      as :meth:`Codebook.harmonise` returns it
     codebook : Codebook
+    chosen : (k,) int, optional
+        Of a subset, its positions among the site's ``n_site`` rows.
+    agreed_grids : bool
+        Whether questions on a time grid of their own are refused where the codebook agrees on none: a
+        site that keeps an account of its answers does so, for two grids differ by a few patients.
     """
 
-    def __init__(self, frame: pd.DataFrame, codebook: Codebook, excluded: int = 0) -> None:
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        codebook: Codebook,
+        chosen: NDArray[np.int64] | None = None,
+        n_site: int = 0,
+        *,
+        agreed_grids: bool = False,
+    ) -> None:
         self.frame = frame
         self.codebook = codebook
-        self._excluded = excluded
+        self.positions = np.arange(len(frame)) if chosen is None else chosen
+        self.agreed_grids = agreed_grids
+        self._n_site = len(frame) if chosen is None else n_site
+        self._is_subset = chosen is not None
         self._prepared: dict[str, Any] = {}
         self._subsets: dict[tuple[Condition, ...], SiteData] = {}
 
@@ -39,14 +56,23 @@ class SiteData:
             self.require(c.column for c in conditions)
             chosen = np.logical_and.reduce([c.among(self.frame) for c in conditions])
             subset = self.frame[chosen].reset_index(drop=True)
-            self._subsets[conditions] = SiteData(subset, self.codebook, len(self.frame) - len(subset))
+            self._subsets[conditions] = SiteData(
+                subset, self.codebook, self.positions[chosen], self._n_site, agreed_grids=self.agreed_grids
+            )
         return self._subsets[conditions]
 
     @property
     def subset_evidence(self) -> tuple[Evidence, ...]:
-        """How many patients a subset leaves out: a total minus a subset must not single anyone out."""
+        """How many patients a subset holds and leaves out: a total minus a subset must not single anyone out.
+
+        An empty subset is refused like one of a few patients, or else a refusal would say that there are any.
+        """
+        if not self._is_subset:
+            return ()
+        inside = len(self.frame)
         return (
-            Evidence("complement of the subset", np.array([self._excluded]), "patients outside the subset"),
+            Evidence("patients of the subset", np.array([inside]), "patients in the subset"),
+            Evidence("complement of the subset", np.array([self._n_site - inside]), "patients outside it"),
         )
 
     def require(self, columns: Iterable[str], groups: Iterable[str] = ()) -> None:

@@ -134,7 +134,7 @@ def send(
     pairs = list(zip(questions, answers, strict=True))
     if any(q.query != a.query for q, a in pairs):
         raise ValueError("The answers do not belong to these questions, in this order; nothing was sent.")
-    return [desk.send(q, a.content) for q, a in pairs]
+    return [desk.send(q, site.remembered(a).content) for q, a in pairs]
 
 
 def egress_sheet(exchange: str | Path | Desk, site: Site) -> pd.DataFrame:

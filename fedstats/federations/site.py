@@ -1,7 +1,7 @@
 """A site: its rows, its policy, and nothing that leaves but what the policy has released."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,13 +10,14 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.aggregate import Release
+from fedstats.contract.aggregate import Aggregate, Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused, Refusal
 from fedstats.contract.query import Query, QueryError
 from fedstats.contract.refusal import not_answered
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
+from fedstats.federations.memory import Memory, Trace
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Answer:
     content : Release or Refusal   the only part that leaves
     judge : callable               makes ``review``; most answers are never looked at
     problem : Exception or None    what went wrong, for the site's own eyes
+    trace : Trace or None          what the site's memory keeps when the answer leaves
     """
 
     query: Query
     content: Release | Refusal
     judge: Callable[[], pd.DataFrame] = field(default=pd.DataFrame, repr=False, compare=False)
     problem: Exception | None = field(default=None, repr=False, compare=False)
+    trace: Trace | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def review(self) -> pd.DataFrame:
@@ -70,6 +73,8 @@ class Site:
     codebook : Codebook
     policy : DisclosurePolicy, optional
         The site's own; strict by default.
+    memory : Memory, optional
+        The site's account of what has left; without one every answer is judged on its own.
     home : path, optional
         The site's private folder: its keys and what it keeps of an exchange; empty: one below the user's own.
     fingerprints : mapping, optional
@@ -78,7 +83,8 @@ class Site:
     Raises
     ------
     DataError
-        The table does not keep to the codebook; every fault is listed.
+        The table does not keep to the codebook, every fault is listed; or its rows are not those of
+        the answers that have left.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class Site:
         frame: pd.DataFrame,
         codebook: Codebook,
         policy: DisclosurePolicy | None = None,
+        memory: Memory | None = None,
         *,
         home: str | Path = "",
         fingerprints: Mapping[str, str] | None = None,
@@ -94,16 +101,28 @@ class Site:
         self.name = name
         self.home, self.fingerprints = home, dict(fingerprints or {})
         self.policy = policy if policy is not None else DisclosurePolicy()
-        self.data = SiteData(codebook.harmonise(frame, f"The table of {name}"), codebook)
+        harmonised = codebook.harmonise(frame, f"The table of {name}")
+        self.data = SiteData(harmonised, codebook, agreed_grids=memory is not None)
+        self.memory = memory
+        if memory is not None:
+            memory.hold(harmonised)
 
-    def answer(self, query: Query) -> Answer:
-        """Evaluate a query on the site's rows and put it through the gate."""
+    def answer(self, query: Query, pending: Sequence[Trace] = ()) -> Answer:
+        """Evaluate a query on the site's rows and put it through the gate.
+
+        ``pending`` are traces of answers that will leave together with this one.
+        """
         kind = type(query).__name__
-        if not self.policy.answers(query):  # nothing is computed
-            return Answer(query, not_answered(query))
         try:
+            if not self.policy.answers(query):  # nothing is computed
+                return Answer(query, not_answered(query))
             with one_blas_thread(), np.errstate(over="raise"):
-                aggregate = query.aggregate(self.data.among(query.where))
+                data = self.data.among(query.where)
+                # a subset of too few is refused before its rows can make any difference
+                self.policy.check(query, Aggregate({}, len(data.frame), data.subset_evidence))
+                aggregate = query.aggregate(data)
+        except DisclosureRefused as refused:
+            return Answer(query, refused.refusal, partial(getattr, refused, "findings"))
         except QueryError as problem:  # its text holds names of the protocol alone
             return Answer(query, Refusal(kind, "question", str(problem)))
         except FloatingPointError:
@@ -112,15 +131,42 @@ class Site:
         except Exception as problem:  # noqa: BLE001
             _LOG.warning("question %s could not be evaluated", kind, exc_info=True)
             return Answer(query, Refusal(kind, "question", _UNEXPECTED), problem=problem)
+        return self._judged(query, aggregate, pending)
+
+    def _judged(self, query: Query, aggregate: Aggregate, pending: Sequence[Trace]) -> Answer:
+        """Put an aggregate through the gate, in the light of what has left before where the site remembers."""
+        trace = None
+        if self.memory is not None:
+            evidence, trace = self.memory.judge(query, aggregate, self.policy, pending)
+            aggregate = aggregate.with_evidence(*evidence)
         judge = partial(self.policy.review, aggregate)
         try:
-            return Answer(query, self.policy.release(query, aggregate), judge)
+            release = self.policy.release(query, aggregate)
         except DisclosureRefused as refused:
             return Answer(query, refused.refusal, judge)
+        if aggregate.faults:
+            return Answer(query, Refusal(type(query).__name__, "question", aggregate.faults[0]), judge)
+        return Answer(query, release, judge, trace=trace)
 
     def answers(self, questions: Iterable[Asked]) -> list[Answer]:
-        """An answer to each filed question; nothing has left yet."""
-        return [self.answer(question.query) for question in questions]
+        """An answer to each filed question, as if those before it had left; nothing has left yet."""
+        answers: list[Answer] = []
+        for question in questions:
+            pending = [answer.trace for answer in answers if answer.trace is not None]
+            answers.append(self.answer(question.query, pending))
+        return answers
+
+    def remembered(self, answer: Answer) -> Answer:
+        """The same answer, once it stands in the site's memory; whoever lets it leave calls this first.
+
+        Raises
+        ------
+        DisclosureRefused
+            Another answer has left since this one was judged, and the two differ by too few patients.
+        """
+        if self.memory is not None and answer.trace is not None:
+            self.memory.record(answer.trace)
+        return answer
 
     def __repr__(self) -> str:
         return f"Site({self.name!r}, {len(self.data.frame)} rows, policy {self.policy.name!r})"

@@ -55,6 +55,7 @@ class CoxRows:
     event_weight: Array
     counts: dict[str, Sum]
     evidence: tuple[Evidence, ...]
+    faults: tuple[str, ...]
 
 
 def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
@@ -71,15 +72,17 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
         rarer_outcome=False,
     )
     times = follow_up(rows.frame, outcome)
+    faults = rows.faults + times.faults
     shared = np.array(model.grid) if model.grid else None
     if shared is None:
         stratum, n_strata = rows.codes(model.strata), None
         evidence: tuple[Evidence, ...] = ()
         x = rows.x
     else:
-        stratum = _agreed_strata(model, rows)
+        stratum, strange = _agreed_strata(model, rows)
+        faults += strange
         n_strata = max(1, len(model.strata_levels))
-        evidence = grid_evidence(data.codebook, times, stratum, n_strata, shared)
+        evidence = grid_evidence(data, times, stratum, n_strata, shared)
         if model.ties == "efron":
             evidence += _tied_events(times, stratum, n_strata, shared)
         times, x = times.on_grid(shared), rows.x
@@ -95,7 +98,7 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
         "event_weight": Sum(np.array([events.sum()]), np.array([n_event])),
         "dropped": Sum(np.array([rows.dropped]), np.array([rows.n + rows.dropped])),
     }
-    return CoxRows(rows, x, stratum, sets, events, counts, evidence)
+    return CoxRows(rows, x, stratum, sets, events, counts, evidence, faults)
 
 
 def _centred_by_stratum(x: Array, stratum: NDArray[np.int64], events: Array) -> Array:
@@ -111,13 +114,15 @@ def _centred_by_stratum(x: Array, stratum: NDArray[np.int64], events: Array) -> 
     return np.asarray(x - (sums / np.where(size > 0, size, 1.0)[:, None])[stratum])
 
 
-def _agreed_strata(model: CoxModel, rows: ModelRows) -> NDArray[np.int64]:
+def _agreed_strata(model: CoxModel, rows: ModelRows) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The stratum of each row, and the fault that a row is in none."""
     if not model.strata:
-        return np.zeros(rows.n, dtype=np.int64)
+        return np.zeros(rows.n, dtype=np.int64), ()
     levels = level_codes(rows.frame[model.strata[0]], model.strata_levels)
     if (levels < 0).any():
-        raise QueryError(f"{model.strata[0]} has a level outside the agreed strata.")
-    return levels
+        fault = f"{model.strata[0]} has a level outside the agreed strata."
+        return np.maximum(levels, 0), (fault,)
+    return levels, ()
 
 
 def _tied_events(
@@ -157,7 +162,8 @@ class CoxQuery(Query):
 
     def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
         evidence = cox.rows.evidence_at(np.array(self.beta), False, r)
-        return Aggregate(sums, cox.rows.n, (*evidence, *cox.evidence))
+        evidence += cox.evidence
+        return Aggregate(sums, cox.rows.n, evidence, (cox.rows.cohort,), cox.faults)
 
 
 @dataclass(frozen=True)

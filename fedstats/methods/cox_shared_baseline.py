@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total
 from fedstats.contract.formula import Outcome
 from fedstats.contract.query import POINT, QueryError
@@ -66,7 +66,16 @@ class CoxRiskSets(_SharedQuery):
                 "t0": Sum(sums.t0, died, RISK_SET_EXPONENT),
                 "t1": Sum(sums.t1, died_x, RISK_SET_EXPONENT),
             }
-        return self.answer(cox, r, parts | cox.counts)
+        answer = self.answer(cox, r, parts | cox.counts)
+        return answer.with_evidence(_size_of_risk_sets(cox, r, at_risk))
+
+
+def _size_of_risk_sets(cox: CoxRows, r: Array, at_risk: NDArray[np.int64]) -> Evidence:
+    """The effective size of every risk set in which anybody is: late ones may be one patient's."""
+    r = r / max(float(r.max(initial=0.0)), 1e-300)
+    weights, squares = (pl.cell_sums(cox.sets, cox.x[:, :0], v, None).s0 for v in (r, r * r))
+    sizes = weights**2 / np.where(squares > 0, squares, 1.0)
+    return Evidence("effective sample size", sizes[at_risk > 0], "patients behind the sums of a risk set")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Evidence, Sum
+from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import level_codes
 from fedstats.contract.dominance import deviations, shares, with_floor
@@ -34,7 +34,9 @@ class _ByGroup(Query):
     by: str | None
     groups: tuple[str, ...]
 
-    def _split(self, data: SiteData) -> tuple[pd.Series, NDArray[np.int64], int, tuple[Evidence, ...]]:
+    def _split(
+        self, data: SiteData
+    ) -> tuple[pd.Series, NDArray[np.int64], int, tuple[Evidence, ...], tuple[Cohort, ...]]:
         data.require([self.variable, *([self.by] if self.by else [])])
         frame = data.frame
         group = (
@@ -48,7 +50,10 @@ class _ByGroup(Query):
             Evidence("dropped rows", np.array([ungrouped]), "rows without a group"),
         )
         keep = group >= 0
-        return frame.loc[keep, self.variable], group[keep], max(1, len(self.groups)), evidence
+        columns = (self.variable, *([self.by] if self.by else []))
+        there = keep & frame[self.variable].notna().to_numpy()
+        cohorts = tuple(Cohort(data.positions[rows], columns) for rows in (keep, there))
+        return frame.loc[keep, self.variable], group[keep], max(1, len(self.groups)), evidence, cohorts
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,12 @@ class LevelCounts(_ByGroup):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """(groups, levels + 1) counts."""
-        values, group, n_groups, evidence = self._split(data)
+        values, group, n_groups, evidence, cohorts = self._split(data)
         level = level_codes(values, self.levels)
         width = len(self.levels) + 1
         position = group * width + np.where(level < 0, width - 1, level)
         counts = np.bincount(position, minlength=n_groups * width).reshape(n_groups, width)
-        return Aggregate({"counts": Sum(counts, counts)}, len(values), evidence)
+        return Aggregate({"counts": Sum(counts, counts)}, len(values), evidence, cohorts)
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Moments(_ByGroup):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """4 sums a group: n, missing, sum, sum of squares."""
-        values, group, n_groups, evidence = self._split(data)
+        values, group, n_groups, evidence, cohorts = self._split(data)
         x = values.to_numpy(dtype=float)
         there = ~np.isnan(x)
         z = (x[there] - self.centre) / self.scale
@@ -85,7 +90,7 @@ class Moments(_ByGroup):
         sums = {"n": Sum(n, n), "missing": Sum(missing, missing)}
         sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
         sums["squares"] = Sum(np.bincount(group[there], z * z, n_groups), n)
-        return Aggregate(sums, len(values), (*evidence, *self._dominance(z, group[there], n_groups)))
+        return Aggregate(sums, len(values), (*evidence, *self._dominance(z, group[there], n_groups)), cohorts)
 
     def _dominance(self, z: Array, group: NDArray[np.int64], n_groups: int) -> tuple[Evidence, ...]:
         """Shares of single patients in the sums and in the sums of squares, by group."""
@@ -110,13 +115,13 @@ class Histogram(_ByGroup):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """(groups, edges + 1) counts."""
-        values, group, n_groups, evidence = self._split(data)
+        values, group, n_groups, evidence, cohorts = self._split(data)
         x = values.to_numpy(dtype=float)
         there = ~np.isnan(x)
         width = len(self.edges) + 1
         cell = np.searchsorted(np.array(self.edges), x[there], side="left")
         counts = np.bincount(group[there] * width + cell, minlength=n_groups * width).reshape(n_groups, width)
-        return Aggregate({"counts": Sum(counts, counts)}, len(values), evidence)
+        return Aggregate({"counts": Sum(counts, counts)}, len(values), evidence, cohorts)
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ class DistinctValues(_ByGroup):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """Values (k,) and counts (groups, k)."""
-        values, group, n_groups, evidence = self._split(data)
+        values, group, n_groups, evidence, cohorts = self._split(data)
         x = values.to_numpy(dtype=float)
         there = ~np.isnan(x)
         distinct, position = np.unique(x[there], return_inverse=True)
@@ -136,7 +141,7 @@ class DistinctValues(_ByGroup):
         total = counts.sum(axis=0)
         singles = Evidence("distinct values", total, "patients with one value")
         sums = {"values": Sum(distinct, total), "counts": Sum(counts, counts)}
-        return Aggregate(sums, len(values), (*evidence, singles))
+        return Aggregate(sums, len(values), (*evidence, singles), cohorts)
 
 
 # The coordinator's half ------------------------------------------------------------------------

@@ -45,13 +45,13 @@ class LocalEstimate(Query):
         except (NotConverged, FloatingPointError):
             precision, weighted = np.zeros((len(zero), len(zero))), zero
         lower = np.tril_indices(len(zero))
-        return Aggregate(
-            {
+        return replace(
+            at_zero,
+            sums={
                 "weighted": Sum(weighted, at_zero.sums["score"].patients),
                 "precision": replace(at_zero.sums["information"], values=precision[lower]),
             },
-            at_zero.patients,
-            (
+            evidence=(
                 *at_zero.evidence,
                 Evidence("per-site estimate", np.array([at_zero.patients]), "this site's own fit"),
             ),

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Evidence, Sum
-from fedstats.contract.codebook import Codebook
+from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import Outcome
 from fedstats.contract.query import Query, QueryError
@@ -20,7 +19,7 @@ Array = NDArray[np.float64]
 T = TypeVar("T")
 
 #: Refusals that a coarser grid can cure.
-GRID_RULES = ("leavers of a time cell", "events of a time cell", "entry")
+GRID_RULES = ("leavers of a time cell", "events of a time cell", "entry", "effective sample size")
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class FollowUp:
     entry: Array | None
     time: Array
     event: NDArray[np.bool_]
+    faults: tuple[str, ...] = ()  # rows that do not fit, said after the gate alone
 
     def on_grid(self, grid: Array) -> "FollowUp":
         """Time moved to the right edge of its cell (beyond the last: infinity, without event).
@@ -43,30 +43,29 @@ class FollowUp:
             slack = TIME_TOLERANCE * np.maximum(np.abs(self.entry), 1.0)
             passed = np.searchsorted(grid, self.entry + slack, side="right")
             entry = np.append(-np.inf, grid)[passed]
-        return FollowUp(entry, edges[cell], self.event & (cell < len(grid)))
+        return FollowUp(entry, edges[cell], self.event & (cell < len(grid)), self.faults)
 
 
 def follow_up(frame: pd.DataFrame, outcome: Outcome) -> FollowUp:
     """Read follow-up from complete rows; times that differ by rounding alone are made equal.
 
-    Raises
-    ------
-    QueryError
-        A patient whose entry is not before the end of follow-up; named by rule, without a value.
+    A negative time, or an entry that is not before the end of follow-up, is a fault, named without a value.
     """
     time = frame[outcome.time].to_numpy(dtype=float)
     event = frame[outcome.event].to_numpy(dtype=float) == 1.0
+    faults: tuple[str, ...] = ()
     if (time < 0).any():
-        raise QueryError(f"Some rows have a negative {outcome.time}; follow-up is counted from zero.")
+        faults = (f"Some rows have a negative {outcome.time}; follow-up is counted from zero.",)
     if outcome.entry is None:
-        return FollowUp(None, tie_times(time), event)
+        return FollowUp(None, tie_times(time), event, faults)
     both = tie_times(np.concatenate([frame[outcome.entry].to_numpy(dtype=float), time]))
     entry, time = both[: len(frame)], both[len(frame) :]
     if not (entry < time).all():
-        raise QueryError(
-            f"Some rows have {outcome.entry} not before {outcome.time}; a patient must enter before follow-up ends."
+        faults += (
+            f"Some rows have {outcome.entry} not before {outcome.time}; a patient must enter before follow-up ends.",
         )
-    return FollowUp(entry, time, event)
+        entry = np.where(entry < time, entry, time - 1.0)
+    return FollowUp(entry, time, event, faults)
 
 
 def cells_of(time: Array, grid: Array) -> NDArray[np.int64]:
@@ -84,7 +83,7 @@ def leavers(
 
 
 def grid_evidence(
-    codebook: Codebook, times: FollowUp, group: NDArray[np.int64], n_groups: int, grid: Array
+    data: SiteData, times: FollowUp, group: NDArray[np.int64], n_groups: int, grid: Array
 ) -> tuple[Evidence, ...]:
     """For the gate: who leaves and who enters in every cell, by group, and whether the grid is agreed."""
     labels = (*(f"up to {edge:g}" for edge in grid), "beyond the grid")
@@ -94,8 +93,9 @@ def grid_evidence(
         late = times.entry > 0
         entering = leavers(group[late], n_groups, cells_of(times.entry[late], grid), len(grid))
         evidence.append(Evidence("leavers of a time cell", entering.ravel(), labels * n_groups))
-    agreed = codebook.grid
-    if agreed is not None and tuple(grid) not in {agreed.edges(width) for width in agreed.candidates}:
+    agreed = data.codebook.grid
+    known = {agreed.edges(width) for width in agreed.candidates} if agreed is not None else set()
+    if (agreed is not None or data.agreed_grids) and tuple(grid) not in known:
         # any other edges, laid across the agreed ones, would cut cells into pieces too small
         evidence.append(
             Evidence("agreed grid", np.array([len(grid)]), "cells that the codebook does not have")
@@ -122,7 +122,8 @@ class DistinctTimes(Query):
         frame = data.frame[[self.time, self.event]].dropna()
         values, counts = np.unique(tie_times(frame[self.time].to_numpy(dtype=float)), return_counts=True)
         evidence = Evidence("distinct values", counts, "patients at one time")
-        return Aggregate({"times": Sum(values, counts)}, len(frame), (evidence,))
+        cohort = Cohort(data.positions[frame.index], (self.time, self.event))
+        return Aggregate({"times": Sum(values, counts)}, len(frame), (evidence,), (cohort,))
 
 
 def candidate_grids(

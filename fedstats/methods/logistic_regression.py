@@ -61,7 +61,7 @@ class _LogisticQuery(Query):
 
     def _answer(self, rows: ModelRows, curvature: Array, sums: dict[str, Sum]) -> Aggregate:
         evidence = rows.evidence_at(np.array(self.beta), self.model.design.intercept, curvature)
-        return Aggregate(sums, rows.n, evidence)
+        return Aggregate(sums, rows.n, evidence, (rows.cohort,), rows.faults)
 
 
 @dataclass(frozen=True)

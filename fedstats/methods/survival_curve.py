@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Evidence, Sum
+from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.design import level_codes
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.formula import FormulaError, Outcome, parse_groups
@@ -49,11 +49,15 @@ class RiskTable(Query):
         outcome = Outcome(self.event, self.time, self.entry)
         columns = [*outcome.variables, *([self.group] if self.group else [])]
         data.require(columns)
-        frame = data.frame[columns]
+        frame = data.frame[columns].reset_index(drop=True)
         complete = frame.notna().all(axis=1)
         frame, dropped = frame[complete], int((~complete).sum())
         times, grid = follow_up(frame, outcome), np.array(self.grid)
         group, n_groups = self._groups(frame)
+        faults = times.faults
+        if (group < 0).any():
+            faults += (f"{self.group} has a level outside the agreed groups.",)
+            group = np.maximum(group, 0)
         moved = times.on_grid(grid)
         sets = risk_sets(group, moved.entry, moved.time, moved.event, None, grid, n_groups)
         shape = (n_groups, len(grid))
@@ -69,9 +73,11 @@ class RiskTable(Query):
             len(frame),
             (
                 *data.subset_evidence,
-                *grid_evidence(data.codebook, times, group, n_groups, grid),
+                *grid_evidence(data, times, group, n_groups, grid),
                 Evidence("dropped rows", np.array([dropped]), "rows with an empty cell"),
             ),
+            (Cohort(data.positions[complete.to_numpy()], tuple(columns)),),
+            faults,
         )
 
     def _groups(self, frame: pd.DataFrame) -> tuple[NDArray[np.int64], int]:

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse, parse_groups
+from fedstats.federations.keys import home_of
+from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.descriptives import table_one
@@ -115,14 +117,16 @@ class Study:
             The site's own disclosure profile: a built-in name, or the path of the site's own file, ending in
             ``.toml``.  The study's, where stricter, tightens it.
         home : path
-            The site's private folder; empty: one below the user's own.
+            The site's private folder: its keys, what it has sent, and its memory of what has left; empty: one
+            below the user's own.
 
         Raises
         ------
         StudyError
             The study has no such site, or the profile cannot be read.
         DataError
-            The file is missing, empty, or does not keep to the codebook; every fault is listed.
+            The file is missing, empty, or does not keep to the codebook, every fault is listed; or its rows
+            are not those that earlier answers are about.
         """
         if name not in self.sites:
             raise StudyError(
@@ -130,7 +134,9 @@ class Study:
             )
         policy = site_policy(profile).tightened_by(self.policy)
         table = read_table(data_file)
-        return Site(name, table, self.codebook, policy, home=home, fingerprints=self.fingerprints)
+        own = home_of(self.id, name, home)
+        memory = Memory(own / "memory")
+        return Site(name, table, self.codebook, policy, memory, home=own, fingerprints=self.fingerprints)
 
     def analyses(self) -> dict[str, Analysis]:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""

@@ -138,10 +138,12 @@ COMPLAINTS = {
 @pytest.mark.parametrize("what", COMPLAINTS)
 def test_a_complaint_about_a_question_holds_names_of_the_protocol_alone(what):
     query, columns = COMPLAINTS[what]
-    refusal = Site("north", cohort(**columns), BOOK, STRICT).answer(query).content
-    assert isinstance(refusal, Refusal)
-    assert refusal.entry == "question"
-    text = str(refusal.to_dict())
+    refusals = [
+        Site("north", cohort(**columns), BOOK, policy).answer(query).content for policy in (NONE, STRICT)
+    ]
+    assert all(isinstance(refusal, Refusal) for refusal in refusals)
+    assert refusals[0].entry == "question"  # with a gate, a rule that is not met may come before it
+    text = str([refusal.to_dict() for refusal in refusals])
     assert "4711" not in text
     assert "Practice" not in text
 

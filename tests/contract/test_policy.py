@@ -87,7 +87,9 @@ def test_a_count_passes_from_its_threshold_on(policy, rule, threshold, zero):
 def test_a_figure_passes_up_to_its_limit(policy, rule, threshold):
     k = getattr(policy, threshold)
     assert [lets_out(policy, rule, c) for c in (0, np.nextafter(k, 0), k)] == [True] * 3
-    assert [lets_out(policy, rule, c) for c in (np.nextafter(k, np.inf), k + 1, np.inf, np.nan)] == [False] * 4
+    assert [lets_out(policy, rule, c) for c in (np.nextafter(k, np.inf), k + 1, np.inf, np.nan)] == [
+        False
+    ] * 4
 
 
 @pytest.mark.acceptance(21)

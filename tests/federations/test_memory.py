@@ -1,0 +1,280 @@
+"""What a site remembers: two answers differ by nobody or by enough, over restarts, and no value is written down."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fedstats as fs
+from fedstats.contract.condition import Condition
+from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused
+from fedstats.contract.table_checks import DataError
+from fedstats.federations.ledger import Ledger
+from fedstats.federations.memory import Memory
+from fedstats.federations.memory_folder import row_hashes
+from fedstats.federations.site import Site
+from fedstats.methods.descriptives import LevelCounts, Moments
+from fedstats.methods.fitting import LocalEstimate
+from tests.attacks.targets import BOOK, NONE, STRICT, cohort, column, logistic
+
+
+def below(days, variable="lab"):
+    """A question about the patients up to a day: the cohort has one a day of 2.5."""
+    where = (Condition("time", "<=", (10.0 + 2.5 * (days - 1),)),)
+    return Moments(variable, None, (), 0.0, 1.0, where=where)
+
+
+def site(folder=None, policy=STRICT, frame=None):
+    memory = None if folder is None else Memory(folder)
+    return Site("north", cohort() if frame is None else frame, BOOK, policy, memory)
+
+
+def told(place, *questions):
+    """The rule that refused each question, or None; every answer leaves at once."""
+    contents = [place.remembered(place.answer(question)).content for question in questions]
+    return [getattr(content, "rule", None) for content in contents]
+
+
+@pytest.mark.acceptance(23)
+@pytest.mark.parametrize("first", [100, 300])
+@pytest.mark.parametrize(("apart", "leaves"), [(0, True), (1, False), (10, False), (11, True), (12, True)])
+def test_cohorts_differ_by_nobody_or_by_eleven(tmp_path, first, apart, leaves):
+    for sign in (1, -1):
+        questions = (below(first), replace(below(first + sign * apart), centre=1.0))
+        assert told(site(), *questions) == [None, None]
+        refused = told(site(tmp_path / str(sign)), *questions)
+        assert refused == [None, None if leaves else "difference between cohorts"]
+
+
+@pytest.mark.parametrize(("last", "leaves"), [(338, False), (339, True)])
+def test_the_larger_of_both_differences_counts(tmp_path, last, leaves):
+    # five are missing at one end; ten or eleven more are at the other
+    def between(first, last):
+        ends = (("age", ">=", first), ("age", "<=", last))
+        return replace(below(1), where=tuple(Condition(c, how, (float(day),)) for c, how, day in ends))
+
+    place = site(tmp_path, frame=cohort(age=np.arange(360.0)))
+    rules = told(place, between(15, 328), between(20, last))
+    assert (rules[1] is None) is leaves
+
+
+def test_what_shares_no_column_is_not_compared(tmp_path):
+    assert told(site(tmp_path), below(100, "lab"), below(101, "age")) == [None, None]
+    assert told(site(tmp_path / "same"), below(100, "lab"), below(101, "lab"))[1] is not None
+
+
+def test_a_variable_with_empty_cells_has_two_cohorts(tmp_path):
+    frame = cohort()
+    frame.loc[:29, "lab"] = np.nan
+    one, two = (LevelCounts("sex", None, (), ("F", "M")), Moments("lab", None, (), 0.0, 1.0))
+    assert told(site(tmp_path, frame=frame), one, two) == [None, None]
+    aggregate = two.aggregate(site(frame=frame).data)
+    assert [len(c.rows) for c in aggregate.rows] == [360, 330]
+
+
+def test_the_memory_survives_a_restart(tmp_path):
+    assert told(site(tmp_path), below(100)) == [None]
+    assert told(site(tmp_path), below(101)) == ["difference between cohorts"]
+
+
+def test_what_has_not_left_is_not_remembered(tmp_path):
+    place = site(tmp_path)
+    place.answer(below(100))
+    assert told(place, below(101)) == [None]
+    assert told(place, below(5), below(101)) == ["patients of the subset", None]
+
+
+def test_the_same_question_is_answered_again_whatever_has_left_since(tmp_path):
+    place = site(tmp_path, replace(STRICT, max_points=1))
+    model = logistic(column("age"))
+    assert told(place, below(100), model, model, below(100)) == [None] * 4
+    before = (tmp_path / "answers.jsonl").read_bytes()
+    assert told(site(tmp_path), below(100), model) == [None, None]
+    assert (tmp_path / "answers.jsonl").read_bytes() == before
+
+
+def test_rows_in_another_order_are_the_same_rows(tmp_path):
+    assert told(site(tmp_path), below(100)) == [None]
+    shuffled = cohort().sample(frac=1, random_state=3)
+    place = site(tmp_path, frame=shuffled)
+    assert told(place, below(100), below(101)) == [None, "difference between cohorts"]
+
+
+def test_of_two_answers_in_one_batch_the_second_knows_of_the_first(tmp_path):
+    asked = [SimpleNamespace(query=below(days)) for days in (100, 101, 112)]
+    answers = site(tmp_path).answers(asked)
+    assert [a.released for a in answers] == [True, False, True]
+    assert [a.released for a in site().answers(asked)] == [True, True, True]
+
+
+def test_what_another_process_has_sent_since_is_seen_before_anything_leaves(tmp_path):
+    one, two = site(tmp_path), site(tmp_path)
+    answers = one.answer(below(100)), two.answer(below(101))
+    one.remembered(answers[0])
+    with pytest.raises(DisclosureRefused) as found:
+        two.remembered(answers[1])
+    assert found.value.refusal.rule == "difference between cohorts"
+    assert not any(c.isdigit() for c in str(found.value))
+
+
+def test_a_policy_without_rules_compares_nothing_and_still_keeps_account(tmp_path):
+    assert told(site(tmp_path, NONE), below(100), below(101)) == [None, None]
+    assert told(site(tmp_path), below(102)) == ["difference between cohorts"]
+
+
+# points -----------------------------------------------------------------------------------------
+
+
+def at(*values, where=(), right="age"):
+    return [logistic(column(right), beta=(0.0, float(v)), where=where) for v in values]
+
+
+@pytest.mark.acceptance(21)
+def test_a_model_is_answered_at_as_many_points_as_the_site_allows(tmp_path):
+    points = at(*np.arange(4) / 1000)
+    place = site(tmp_path, replace(STRICT, max_points=3))
+    assert told(place, *points) == [None, None, None, "number of coefficients"]
+    assert told(site(), *points) == [None] * 4
+    assert told(place, *points[:3], *at(0, 1e-3, right="lab")) == [None] * 5  # other columns, another account
+
+
+def test_points_count_by_cohort_and_none_is_allowed_by_none(tmp_path):
+    men = (Condition("sex", "==", ("M",)),)
+    place = site(tmp_path, replace(STRICT, max_points=1))
+    assert told(place, *at(0), *at(0, where=men), *at(1e-3, where=men)) == [
+        None,
+        None,
+        "number of coefficients",
+    ]
+    assert told(site(tmp_path / "zero", replace(STRICT, max_points=0)), *at(0)) == ["number of coefficients"]
+
+
+def test_a_question_around_a_model_is_a_point_as_well(tmp_path):
+    place = site(tmp_path, replace(STRICT, max_points=1))
+    assert told(place, *at(0), LocalEstimate(at(0)[0])) == [None, "number of coefficients"]
+
+
+def test_a_curve_or_a_table_is_no_point(tmp_path):
+    place = site(tmp_path, replace(STRICT, max_points=0))
+    assert told(place, below(100), below(100, "age"), LevelCounts("sex", None, (), ("F", "M"))) == [None] * 3
+
+
+# rows that change ---------------------------------------------------------------------------------
+
+
+def changed():
+    frame = cohort()
+    frame.loc[0, "lab"] += 1e-9
+    return frame
+
+
+@pytest.mark.acceptance(16)
+@pytest.mark.parametrize("frame", [changed(), cohort()[1:]], ids=["a value", "a row"])
+def test_other_rows_than_those_of_the_first_answer_are_refused_at_the_site(tmp_path, frame):
+    site(tmp_path).answer(below(100))  # nothing has left: the rows may still be corrected
+    assert told(site(tmp_path, frame=frame), below(100)) == [None]
+    with pytest.raises(DataError) as found:
+        site(tmp_path)
+    assert str(found.value).startswith(
+        "The rows have changed since the first answer; a new data cut is a new version: put the earlier rows back"
+    )
+
+
+@pytest.mark.acceptance(16)
+def test_rows_that_change_while_an_answer_waits_are_refused_before_it_leaves(tmp_path):
+    one, two = site(tmp_path), site(tmp_path, frame=changed())
+    late = two.answer(below(200))
+    told(one, below(100))
+    with pytest.raises(DataError, match="The rows have changed"):
+        two.remembered(late)
+
+
+# the folder ---------------------------------------------------------------------------------------
+
+
+def test_no_value_stands_in_the_folder_and_others_cannot_read_it(tmp_path):
+    folder = tmp_path / "memory"
+    told(site(folder), below(100), *at(0.0123456789))
+    assert (folder.stat().st_mode & 0o777, (folder / "secret").stat().st_mode & 0o777) == (0o700, 0o600)
+    whole = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    frame = cohort()
+    values = {repr(v).encode() for c in ("age", "lab") for v in frame[c].tolist()}
+    values |= {np.float64(v).tobytes() for c in ("age", "lab", "time") for v in frame[c] if v > 1}
+    assert not [v for v in values if v in whole]
+    assert b"Practice" not in whole
+    assert b"0.0123" not in whole
+
+
+def test_hashes_are_keyed_and_identical_rows_are_told_apart(tmp_path):
+    frame = cohort()[["sex", "a"]]
+    one, two = (row_hashes(frame, key * 32) for key in (b"a", b"b"))
+    assert len(set(one.tolist())) == len(frame)
+    assert not set(one.tolist()) & set(two.tolist())
+    joined = frame.assign(sex=["x1:y" for _ in frame.index], a=["z"] * len(frame))
+    moved = frame.assign(sex=["x"] * len(frame), a=["y1:z"] * len(frame))
+    assert not set(row_hashes(joined, b"k" * 32)) & set(row_hashes(moved, b"k" * 32))
+
+
+def test_a_line_that_was_cut_off_in_writing_is_of_an_answer_that_has_not_left(tmp_path):
+    told(site(tmp_path), below(100))
+    log = tmp_path / "answers.jsonl"
+    whole = log.read_bytes()
+    for length in range(1, 40):
+        log.write_bytes(whole + b'{"cohorts":[["0123456789abcdef",["lab"]]]'[:length])
+        place = site(tmp_path)
+        assert told(place, below(101), below(111)) == ["difference between cohorts", None]
+        assert [json.loads(line)["question"] for line in log.read_text().splitlines()[1:]]
+        log.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", ["answers.jsonl", "secret", "cohort"])
+def test_a_damaged_memory_answers_nothing(tmp_path, name):
+    told(site(tmp_path), below(100))
+    path = next((tmp_path / "cohorts").iterdir()) if name == "cohort" else tmp_path / name
+    path.write_bytes(b"x" + path.read_bytes()[:-2] + b"\n")
+    with pytest.raises(DataError, match=r"is damaged|have changed"):
+        site(tmp_path).remembered(site(tmp_path).answer(below(101)))
+
+
+def test_an_answer_is_remembered_before_its_file_is_written(tmp_path, monkeypatch):
+    study = SimpleNamespace(id="s", digest="d", sites=("north",), codebook=BOOK, policy=STRICT)
+    sites = fs.Folder(tmp_path / "exchange", study=study, wait_seconds=0)
+    with pytest.raises(fs.Waiting):
+        sites.sum(below(100))
+    place = site(tmp_path / "memory")
+    questions = fs.open_questions(tmp_path / "exchange", place)
+    answers = place.answers(questions)
+
+    def fails(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Ledger, "file_answer", fails)
+    with pytest.raises(OSError, match="no space"):
+        fs.send(tmp_path / "exchange", place, questions, answers)
+    again = site(tmp_path / "memory")
+    assert told(again, below(101), below(100)) == ["difference between cohorts", None]
+
+
+def test_a_fit_and_its_replay_go_through_a_memory(tmp_path):
+    place = site(tmp_path)
+
+    class Remembering(fs.InProcess):
+        def ask(self, query):
+            place.remembered(place.answer(query))
+            return super().ask(query)
+
+    for _ in range(2):
+        fit = fs.logistic(Remembering({"north": cohort()}, BOOK), "y ~ age + sex")
+        assert fit.converged
+    assert len((tmp_path / "answers.jsonl").read_text().splitlines()) - 1 <= fit.rounds
+
+
+@pytest.mark.acceptance(21)
+@pytest.mark.parametrize("k", [2, 5])
+def test_a_sites_own_number_is_what_counts(tmp_path, k):
+    policy = DisclosurePolicy.from_toml({"base": "strict", "min_difference": k})
+    for apart, leaves in ((0, True), (k - 1, False), (k, True), (k + 1, True)):
+        rules = told(site(tmp_path / str(apart), policy), below(100), replace(below(100 + apart), centre=1.0))
+        assert (rules[1] is None) is leaves
