@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.numerics.newton import NotConverged as NotConverged
     from fedstats.running.parameters import check_injected as check_injected
+    from fedstats.study.check_model import check_model as check_model
     from fedstats.study.definition import Study as Study
     from fedstats.study.definition import StudyError as StudyError
     from fedstats.study.saved_results import load_results as load_results
@@ -85,6 +86,7 @@ _HOME = {
     "Waiting": "contract.federation",
     "asked": "federations.answering",
     "check_injected": "running.parameters",
+    "check_model": "study.check_model",
     "cox": "methods.cox_regression",
     "egress_sheet": "federations.answering",
     "kaplan_meier": "methods.survival_curve",

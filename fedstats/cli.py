@@ -1,4 +1,4 @@
-"""The command line: run a study, list studies, look at a run, explore.
+"""The command line: run a study, look at a run, check a site, an exchange or keys, explore.
 
 Everything heavy is imported inside a command, so that ``--help`` answers at once.
 """
@@ -121,6 +121,42 @@ def status(run_id: str | None = None, /, *, runs: Path = Path("runs")) -> int:
         table.add_row(step.get("label") or name, step["status"], time, why)
     _show(table)
     return ExitCode.OK
+
+
+@app.command
+def check_model(
+    *, study: str, site: str, data: Path, profile: str = "strict", analysis: str | None = None
+) -> int:
+    """Dry-run a study at one site: every judgement of its gate, for the eyes of the site alone.
+
+    Parameters
+    ----------
+    study
+        A study under studies/, or the path of a study's folder or study.toml.
+    site
+        The site's name, as study.toml lists it.
+    data
+        The site's CSV file.
+    profile
+        The site's disclosure profile: a built-in name, or the path of the site's own .toml file.
+    analysis
+        One analysis alone.
+    """
+    from fedstats.contract.table_checks import DataError  # noqa: PLC0415
+    from fedstats.study import check_model as room  # noqa: PLC0415
+
+    loaded = _load(study)
+    try:
+        judgements = room.check_model(loaded, loaded.site(site, data, profile), analysis)
+    except DataError as error:
+        sys.stderr.write(f"{error}\n")
+        return ExitCode.DATA_INVALID
+    except ValueError as error:  # a site, a profile or an analysis that is not there
+        raise UsageError(str(error)) from None
+    _show(judgements.to_string(index=False, na_rep="", float_format="{:.4g}".format))
+    names = room.refused(judgements)
+    _show(f"\nRefused: {', '.join(names)}." if names else "\nEvery analysis passes.")
+    return ExitCode.RELEASE_REFUSED if names else ExitCode.OK
 
 
 @app.command
