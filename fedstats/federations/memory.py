@@ -16,7 +16,6 @@ from fedstats.contract.aggregate import Aggregate, Evidence
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.query import Query, point_fields, questions_in
 from fedstats.contract.refusal import DisclosureRefused, Refusal
-from fedstats.contract.table_checks import DataError
 from fedstats.contract.thresholds import threshold
 from fedstats.federations.memory_folder import Hashes, Line, MemoryFolder, row_hashes
 
@@ -29,6 +28,7 @@ class Trace:
     ----------
     question : str                   digest
     kind : str
+    rows : str                       keyed digest of all rows of the site
     cohorts : mapping                of (name of the cohort, its columns) to its sorted hashes
     has_point : bool                 whether a model was evaluated at coefficients
     policy : DisclosurePolicy
@@ -36,6 +36,7 @@ class Trace:
 
     question: str
     kind: str
+    rows: str
     cohorts: dict[tuple[str, tuple[str, ...]], Hashes]
     has_point: bool
     policy: DisclosurePolicy
@@ -47,7 +48,8 @@ class Memory:
     Parameters
     ----------
     folder : path
-        Made if it is not there.  Kept over restarts; a new data cut needs a new one.
+        Made if it is not there.  Kept over restarts and over cuts of the data: a patient whose row has
+        changed since is another row.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -56,17 +58,9 @@ class Memory:
         self._held = ""
 
     def hold(self, frame: pd.DataFrame) -> None:
-        """Take the site's harmonised rows; every later cohort is a part of these.
-
-        Raises
-        ------
-        DataError
-            Answers about other rows have left already.
-        """
+        """Take the site's harmonised rows; every later cohort is a part of these."""
         self._rows = row_hashes(frame, self._files.key)
         self._held = self._files.name(np.sort(self._rows))
-        self._files.read()
-        self._require_same_rows()
 
     def judge(
         self, query: Query, aggregate: Aggregate, policy: DisclosurePolicy, pending: Sequence[Trace] = ()
@@ -88,7 +82,7 @@ class Memory:
             hashes = np.sort(self._rows[cohort.rows])
             cohorts[self._files.name(hashes), tuple(sorted(cohort.columns))] = hashes
         points = any(point_fields(type(question)) for question in questions_in(query))
-        trace = Trace(query.digest(), type(query).__name__, cohorts, points, policy)
+        trace = Trace(query.digest(), type(query).__name__, self._held, cohorts, points, policy)
         self._files.read()
         return (() if policy.off else self._evidence(trace, pending)), trace
 
@@ -99,13 +93,10 @@ class Memory:
         ------
         DisclosureRefused
             Another answer has left since this one was judged, and the two differ by too few patients.
-        DataError
-            Answers about other rows have left.
         """
         with self._files.locked():
             self._files.read()
-            self._require_same_rows()
-            if any(line.question == trace.question for line in self._files.lines):
+            if self._has_left(trace):
                 return
             for evidence in () if trace.policy.off else self._evidence(trace, ()):
                 passes, _, _ = threshold(
@@ -115,18 +106,23 @@ class Memory:
                     raise DisclosureRefused(Refusal(trace.kind, evidence.rule, evidence.rule), pd.DataFrame)
             for (name, _), hashes in trace.cohorts.items():
                 self._files.keep(name, hashes)
-            if self._files.rows is None:
-                self._files.append({"rows": self._held})
             cohorts = [[name, list(columns)] for name, columns in sorted(trace.cohorts)]
-            line = {"question": trace.question, "kind": trace.kind, "point": trace.has_point}
+            line = {
+                "question": trace.question,
+                "kind": trace.kind,
+                "rows": trace.rows,
+                "point": trace.has_point,
+            }
             self._files.append(line | {"cohorts": cohorts})
             self._files.read()
 
     def _evidence(self, trace: Trace, pending: Sequence[Trace]) -> tuple[Evidence, ...]:
-        if any(line.question == trace.question for line in self._files.lines):
+        if self._has_left(trace):
             return ()
         here = {name: hashes for t in pending for (name, _), hashes in t.cohorts.items()}
-        lines = self._files.lines + [Line(t.question, t.kind, t.has_point, tuple(t.cohorts)) for t in pending]
+        lines = self._files.lines + [
+            Line(t.question, t.kind, t.rows, t.has_point, tuple(t.cohorts)) for t in pending
+        ]
         counts, labels = self._differences(trace, lines, here)
         found = [Evidence("difference between cohorts", counts, labels)]
         if trace.has_point:
@@ -155,9 +151,7 @@ class Memory:
                 labels.append(f"patients apart from those of an earlier {kind}")
         return np.array(counts, dtype=np.int64), tuple(labels)
 
-    def _require_same_rows(self) -> None:
-        if self._files.rows is not None and self._files.rows != self._held:
-            raise DataError(
-                "The rows have changed since the first answer; a new data cut is a new version: "
-                "put the earlier rows back, or agree on a new version of the study and give it a memory of its own."
-            )
+    def _has_left(self, trace: Trace) -> bool:
+        """Whether the same question about the same rows has been answered: it tells nothing new."""
+        asked = (trace.question, trace.rows)
+        return any((line.question, line.rows) == asked for line in self._files.lines)

@@ -22,10 +22,11 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Line:
-    """An answer that has left: its question's digest and kind, whether at a point, and its cohorts by name."""
+    """An answer that has left: its question's digest and kind, whose rows, whether at a point, its cohorts by name."""
 
     question: str
     kind: str
+    rows: str
     has_point: bool
     cohorts: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -37,7 +38,6 @@ class MemoryFolder:
     ----------
     key : bytes             of the hashes; made once, readable by the site alone
     lines : list of Line    as of the last :meth:`read`
-    rows : str or None      name of the rows that the answers are about
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -46,7 +46,6 @@ class MemoryFolder:
         self.folder.chmod(0o700)
         self.key = self._secret()
         self.lines: list[Line] = []
-        self.rows: str | None = None
         self._log = self.folder / "answers.jsonl"
         self._cohorts: dict[str, Hashes] = {}
         self._read_to = 0
@@ -116,11 +115,8 @@ class MemoryFolder:
         for text in whole.splitlines():
             try:
                 line = json.loads(text)
-                if "rows" in line:
-                    self.rows = str(line["rows"])
-                    continue
                 cohorts = tuple((str(name), tuple(columns)) for name, columns in line["cohorts"])
-                self.lines.append(Line(line["question"], line["kind"], line["point"], cohorts))
+                self.lines.append(Line(line["question"], line["kind"], line["rows"], line["point"], cohorts))
             except (ValueError, KeyError, TypeError):
                 raise self._damaged(self._log.name) from None
         self._read_to += len(whole)
@@ -140,20 +136,26 @@ class MemoryFolder:
 
 def row_hashes(frame: pd.DataFrame, key: bytes) -> Hashes:
     """A keyed 64-bit hash of every row, in the frame's order; identical rows are told apart by a count."""
-    columns = [_texts(frame[name]) for name in sorted(frame.columns)]
+    names = sorted(frame.columns)
+    numbers = [name for name in names if pd.api.types.is_numeric_dtype(frame[name].dtype)]
+    block = np.ascontiguousarray(frame[numbers].to_numpy(dtype="<f8") + 0.0)  # -0.0 is 0.0
+    raw, width = block.tobytes(), 8 * len(numbers)
+    texts = [_texts(frame[name]) for name in names if name not in numbers]
+    joined = [b"".join(cells) for cells in zip(*texts, strict=True)] if texts else [b""] * len(frame)
     whole = [
-        hashlib.blake2b("".join(cells).encode(), key=key, digest_size=8).digest()
-        for cells in zip(*columns, strict=True)
+        hashlib.blake2b(raw[i * width : (i + 1) * width] + text, key=key, digest_size=8).digest()
+        for i, text in enumerate(joined)
     ]
     counts = pd.Series(whole).groupby(whole).cumcount().tolist()
     told_apart = [
-        hashlib.blake2b(raw + count.to_bytes(8, "little"), key=key, digest_size=8).digest() if count else raw
-        for raw, count in zip(whole, counts, strict=True)
+        hashlib.blake2b(one + count.to_bytes(8, "little"), key=key, digest_size=8).digest() if count else one
+        for one, count in zip(whole, counts, strict=True)
     ]
     return np.frombuffer(b"".join(told_apart), dtype="<u8").astype(np.uint64)
 
 
-def _texts(column: pd.Series) -> list[str]:
-    """Cells as texts that say where they end: the joined cells of two rows differ when a cell does."""
-    plain = [repr(v) if isinstance(v, float) else str(v) for v in column.astype(object).tolist()]
-    return [f"{len(text)}:{text}" for text in plain]
+def _texts(column: pd.Series) -> list[bytes]:
+    """Cells as bytes that say where they end: the joined cells of two rows differ when a cell does."""
+    codes, values = pd.factorize(column)
+    known = [f"{len(text)}:{text}".encode() for text in map(str, values)]
+    return [known[code] if code >= 0 else b"-" for code in codes.tolist()]

@@ -78,7 +78,7 @@ class _Rehearsal(Federation):
         self.distinct_values = self.site.policy.distinct_values
         self._open = InProcess.alone(self.site)
 
-    def ask(self, query: Query) -> Answers:
+    def ask(self, query: Query, *, each: bool = False) -> Answers:  # noqa: ARG002 (one site: both are the same)
         """The site's answer, judged; without the gate its sums all the same."""
         answer = self.site.answer(query)
         self.asked.append(answer)

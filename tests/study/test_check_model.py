@@ -86,11 +86,10 @@ def test_a_question_that_the_site_denies_is_refused(north, tmp_path):
 
 def test_a_dry_run_is_not_remembered(north, tmp_path):
     study, rows = north
-    memory = tmp_path / "memory"
-    fs.check_model(study, study.site("north", rows, "teaching", memory), "response")
-    assert not (memory / "answers.jsonl").exists()
-    assert isinstance(study.site("north", rows, "teaching", memory).memory, Memory)
-    assert study.site("north", rows, "teaching", "").memory is None
+    site = study.site("north", rows, "teaching", home=tmp_path / "home")
+    assert isinstance(site.memory, Memory)
+    fs.check_model(study, site, "response")
+    assert not (tmp_path / "home" / "memory" / "answers.jsonl").exists()
 
 
 def test_a_model_that_this_site_alone_cannot_fit_is_judged_as_far_as_it_goes(north, tmp_path):
