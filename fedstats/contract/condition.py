@@ -39,6 +39,11 @@ class Condition(Spec):
                 f"A condition on {self.column} compares it with one value, or with several by 'in'."
             )
 
+    def in_words(self) -> str:
+        """As it was written: ``ecog >= 2``."""
+        values = [v if isinstance(v, str) else f"{v:.12g}" for v in self.values]
+        return f"{self.column} {self.comparison} {', '.join(values)}"
+
     def among(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
         """Which rows of a harmonised frame meet the condition, (n,) bool."""
         column = frame[self.column]

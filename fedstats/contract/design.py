@@ -19,6 +19,10 @@ class Part(Spec):
     column: str
     level: str | None = None
 
+    def in_words(self) -> str:
+        """``age``, ``ecog[2]``."""
+        return self.column if self.level is None else f"{self.column}[{self.level}]"
+
 
 @dataclass(frozen=True)
 class Column(Spec):
@@ -50,6 +54,17 @@ class Design(Spec):
     def names(self) -> tuple[str, ...]:
         """Names of the coefficients."""
         return (("Intercept",) if self.intercept else ()) + tuple(c.name for c in self.columns)
+
+    @property
+    def described(self) -> tuple[str, ...]:
+        """Each coefficient by what it is made of: unlike its name, that is no free text of whoever asks."""
+        made_of = (":".join(part.in_words() for part in c.parts) or "1" for c in self.columns)
+        return (("Intercept",) if self.intercept else ()) + tuple(made_of)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the model regresses on, levels apart: ``age``, ``sex``, ``sex:age``."""
+        return tuple(dict.fromkeys(":".join(p.column for p in c.parts) or "1" for c in self.columns))
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.aggregate import Aggregate, Evidence, Release, Sum
+from fedstats.contract.aggregate import Aggregate, Evidence, Release, Rule, Sum
 from fedstats.contract.profile_entries import profile_of, thresholds_of
 from fedstats.contract.query import Query, Spec, questions_in
 from fedstats.contract.refusal import DisclosureRefused, Finding, Refusal, not_answered
@@ -176,6 +176,15 @@ class DisclosurePolicy(Spec):
         changes["deny"] = tuple(sorted({*self.deny, *other.deny}))
         name = self.name if replace(self, **changes) == self else f"{self.name}, tightened by {other.name}"
         return replace(self, name=name, **changes)
+
+    def needs(self, rule: Rule) -> str:
+        """What a count must be to meet a rule, in words; "off" where no rule applies."""
+        return "off" if self.off else threshold(self, rule, np.zeros(0))[1]
+
+    def meets(self, rule: Rule, counts: np.ndarray) -> np.ndarray:
+        """Which counts meet a rule, (...,) bool."""
+        counts = np.asarray(counts, dtype=float)
+        return np.ones(counts.shape, dtype=bool) if self.off else threshold(self, rule, counts)[0]
 
     def review(self, aggregate: Aggregate) -> pd.DataFrame:
         """Every judgement on an aggregate, for the eyes of the site: entry, rule, about, count, needed, passed."""

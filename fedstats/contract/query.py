@@ -12,6 +12,8 @@ import typing
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from fedstats.contract.entries import Entries, ordinal
+
 if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate
     from fedstats.contract.condition import Condition
@@ -61,10 +63,27 @@ class Query(Spec):
 
     #: Per-site answers of different shape (never summed) are asked through ``federation.each`` only.
     summable: ClassVar[bool] = True
+    #: What is asked of the subject, for the sentence that a person reads.
+    asks: ClassVar[str] = ""
 
     def aggregate(self, data: "SiteData") -> "Aggregate":  # noqa: ARG002
         """Evaluate at a site, on that site's rows (already restricted to ``where``)."""
         raise TypeError(f"{type(self).__name__} does not say how a site answers it")
+
+    def subject(self) -> str:
+        """What the question is about, with its columns: "Cox regression of time/status on age, sex"."""
+        return (type(self).__doc__ or type(self).__name__).strip().splitlines()[0].rstrip(".")
+
+    def entries(self) -> dict[str, Entries]:
+        """Of every sum in the answer, what its entries are and what they are called."""
+        return {}
+
+    def in_words(self, turn: int = 0) -> str:
+        """The question as a sentence; ``turn`` counts the points at which its model was asked so far."""
+        among = " and ".join(condition.in_words() for condition in self.where)
+        sentence = self.subject() + (f" (patients with {among})" if among else "")
+        sentence += f": {self.asks}" if self.asks else ""
+        return sentence + (f" at the {ordinal(turn)} point" if turn and point_fields(type(self)) else "")
 
     @classmethod
     def _may_travel(cls) -> bool:
@@ -85,6 +104,16 @@ DEEPEST = 40
 
 #: Marks the fields of a query that say where a model is evaluated.
 POINT = types.MappingProxyType({"point": True})
+
+
+def candidate(remedy: str) -> types.MappingProxyType[str, Any]:
+    """Marks a field that the coordinator tries in several versions until every site answers.
+
+    Parameters
+    ----------
+    remedy : str       what the next version is, in words: "a coarser time grid"
+    """
+    return types.MappingProxyType({"candidate": remedy})
 
 
 def point_fields(kind: type[Spec]) -> set[str]:

@@ -58,5 +58,7 @@ def threshold(
     if rule in AT_MOST:
         k = getattr(policy, AT_MOST[rule])
         return counts <= k, f"at most {k:g}", False
+    if rule in BEFORE:
+        return np.ones(counts.shape, dtype=bool), "a kind of question that the site answers", True
     field, words = PERMITTED[rule]
     return np.full(counts.shape, getattr(policy, field)), words, True

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.design import Design, level_codes
+from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
-from fedstats.methods.follow_up import FollowUp, cells_of, follow_up, grid_evidence, leavers
+from fedstats.methods.follow_up import TIME_GRID, FollowUp, cells_of, follow_up, grid_evidence, leavers
 from fedstats.numerics import partial_likelihood as pl
 
 Array = NDArray[np.float64]
@@ -40,8 +41,32 @@ class CoxModel(Spec):
     offset: str | None
     offset_centre: float
     cluster: str | None
-    grid: tuple[float, ...] = ()
+    grid: tuple[float, ...] = field(default=(), metadata=TIME_GRID)
     strata_levels: tuple[str, ...] = ()
+
+    def in_words(self) -> str:
+        """The model as a sentence."""
+        followed = f"{self.entry} to {self.time}" if self.entry else self.time
+        parts = [f"Cox regression of {followed}/{self.event} on {listed(self.design.terms)}"]
+        parts += [f"strata {listed(self.strata)}"] if self.strata else []
+        parts += [f"{self.ties.capitalize()} ties"]
+        parts += [f"one baseline hazard on {len(self.grid)} time cells"] if self.grid else []
+        return ", ".join(parts) + options(weights=self.weights, offset=self.offset, cluster=self.cluster)
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Names of the cells of a shared baseline, stratum by stratum."""
+        strata = groups_of(self.strata[0] if self.strata else None, self.strata_levels)
+        return crossed(strata, between(self.grid, beyond=False))
+
+
+#: Counts that go with every answer of a Cox model.
+SIZES = {
+    "n": one("patients in the model"),
+    "n_event": one("patients with the event"),
+    "event_weight": one("sum of the weights of patients with the event"),
+    "dropped": one("rows with an empty cell"),
+}
 
 
 @dataclass(frozen=True)
@@ -155,6 +180,10 @@ class CoxQuery(Query):
     model: CoxModel
     beta: tuple[float, ...] = field(metadata=POINT)
 
+    def subject(self) -> str:
+        """The model in words."""
+        return self.model.in_words()
+
     def at_point(self, data: SiteData) -> tuple[CoxRows, Array, Array]:
         cox = data.prepared(self.model, lambda: _prepare(self.model, data))
         eta, r = _relative_risk(self.model, cox, np.array(self.beta))
@@ -177,6 +206,14 @@ class CoxMeat(CoxQuery):
     """
 
     hazards: tuple[float, ...] = field(default=(), metadata=POINT)
+
+    asks = "squared score residuals (robust variance)"
+
+    def entries(self) -> dict[str, Entries]:
+        """One matrix."""
+        return {
+            "meat": pairs("products of patients' (or clusters') score residuals", self.model.design.described)
+        }
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients or clusters."""

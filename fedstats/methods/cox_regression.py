@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.results import Fit
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
-from fedstats.methods.cox_model import CoxMeat, CoxModel, CoxQuery
+from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_shared_baseline import SharedBaseline, with_grid
 from fedstats.methods.fitting import fitted, pooled_start
 from fedstats.numerics import partial_likelihood as pl
@@ -33,6 +34,12 @@ Array = NDArray[np.float64]
 @dataclass(frozen=True)
 class CoxDerivatives(CoxQuery):
     """Log-likelihood, score and information matrix of a Cox model with the site's own baseline hazard."""
+
+    asks = "log-likelihood, score and information"
+
+    def entries(self) -> dict[str, Entries]:
+        """A number, a vector and a matrix, and their sizes."""
+        return derivatives(self.model.design.described) | SIZES
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """1 + p + p (p + 1) / 2 sums over patients, and their sizes."""

@@ -11,11 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
+from fedstats.contract.entries import Entries, each, one, pairs
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total
 from fedstats.contract.formula import Outcome
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
-from fedstats.methods.cox_model import CoxMeat, CoxModel, CoxQuery, CoxRows, deaths_of_cells, pack_hazards
+from fedstats.methods.cox_model import (
+    SIZES,
+    CoxMeat,
+    CoxModel,
+    CoxQuery,
+    CoxRows,
+    deaths_of_cells,
+    pack_hazards,
+)
 from fedstats.methods.follow_up import candidate_grids, on_finest_grid
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.newton import Derivatives
@@ -45,6 +54,25 @@ class _SharedQuery(CoxQuery):
 @dataclass(frozen=True)
 class CoxRiskSets(_SharedQuery):
     """Sums over the risk sets of a Cox model, by cell of the agreed time grid."""
+
+    asks = "sums over the patients at risk in each time cell"
+
+    def entries(self) -> dict[str, Entries]:
+        """Numbers by cell, and by cell and coefficient."""
+        cells, names = self.model.cells, self.model.design.described
+        found = {
+            "s0": each("sum of the relative risks of patients at risk", cells, count="c"),
+            "s1": each("the same times a column", cells, names, count="c p"),
+            "deaths": each("patients with the event", cells, count="c"),
+            "weight": each("sum of the weights of patients with the event", cells, count="c"),
+            "eta_deaths": one("sum of the linear predictors of patients with the event"),
+            "x_deaths": each("sum of a column over patients with the event", names, count="p"),
+        }
+        if self.model.ties == "efron":
+            said = "sum of the relative risks of patients with the event"
+            found |= {"t0": each(said, cells, count="c")}
+            found |= {"t1": each("the same times a column", cells, names, count="c p")}
+        return found | SIZES
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """Sums over the risk set (s0, s1), over tied deaths (t0, t1, Efron only), deaths and their weights."""
@@ -84,6 +112,13 @@ class CoxCurvature(_SharedQuery):
 
     a: tuple[float, ...] = field(metadata=POINT)
     b: tuple[float, ...] = field(metadata=POINT)
+
+    asks = "second moments with the published hazards"
+
+    def entries(self) -> dict[str, Entries]:
+        """One matrix."""
+        names = self.model.design.described
+        return {"gram": pairs("sum over patients of the product of two columns, weighted by risk", names)}
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients."""

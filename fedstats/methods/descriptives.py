@@ -12,6 +12,7 @@ from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import level_codes
 from fedstats.contract.dominance import deviations, shares, with_floor
+from fedstats.contract.entries import Entries, between, each, groups_of
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query
@@ -33,6 +34,14 @@ class _ByGroup(Query):
     variable: str
     by: str | None
     groups: tuple[str, ...]
+
+    def subject(self) -> str:
+        """The columns."""
+        return f"{self.variable} by {self.by}" if self.by else self.variable
+
+    @property
+    def _axis(self) -> tuple[str, ...]:
+        return groups_of(self.by, self.groups)
 
     def _split(
         self, data: SiteData
@@ -62,6 +71,15 @@ class LevelCounts(_ByGroup):
 
     levels: tuple[str, ...]
 
+    asks = "patients in each level"
+
+    def entries(self) -> dict[str, Entries]:
+        """Counts by group and level, the empty cells last."""
+        levels = (*(f"{self.variable}={level}" for level in self.levels), f"{self.variable} empty")
+        return {
+            "counts": each("patients with a level, or an empty cell", self._axis, levels, count="g (l + 1)")
+        }
+
     def aggregate(self, data: SiteData) -> Aggregate:
         """(groups, levels + 1) counts."""
         values, group, n_groups, evidence, cohorts = self._split(data)
@@ -78,6 +96,15 @@ class Moments(_ByGroup):
 
     centre: float
     scale: float
+
+    asks = "number of patients, sum and sum of squares"
+
+    def entries(self) -> dict[str, Entries]:
+        """Four numbers a group."""
+        about = f"(value - {self.centre:g}) / {self.scale:g}"
+        said = {"n": "patients with a value", "missing": "patients with an empty cell"}
+        said |= {"sum": f"sum of {about}", "squares": f"sum of squares of {about}"}
+        return {name: each(means, self._axis, count="g") for name, means in said.items()}
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """4 sums a group: n, missing, sum, sum of squares."""
@@ -113,6 +140,13 @@ class Histogram(_ByGroup):
 
     edges: tuple[float, ...]
 
+    asks = "patients between the agreed edges"
+
+    def entries(self) -> dict[str, Entries]:
+        """Counts by group and cell, both ends open."""
+        cells = between(self.edges, beyond=True)
+        return {"counts": each("patients with a value in the cell", self._axis, cells, count="g (e + 1)")}
+
     def aggregate(self, data: SiteData) -> Aggregate:
         """(groups, edges + 1) counts."""
         values, group, n_groups, evidence, cohorts = self._split(data)
@@ -129,6 +163,14 @@ class DistinctValues(_ByGroup):
     """Every distinct value with its count by group; only let out where no rule forbids it."""
 
     summable = False
+    asks = "every distinct value with its count"
+
+    def entries(self) -> dict[str, Entries]:
+        """As many as the site has distinct values."""
+        return {
+            "values": each("one distinct value", None, count="distinct values"),
+            "counts": each("patients with that value", self._axis, None, count="g times distinct values"),
+        }
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """Values (k,) and counts (groups, k)."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
 from fedstats.contract.design import Design
+from fedstats.contract.entries import Entries
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.query import Query
 from fedstats.contract.results import Fit
@@ -27,6 +28,21 @@ class LocalEstimate(Query):
     """
 
     question: Query
+
+    asks = "the site's own estimate, times its precision, and the precision"
+
+    def subject(self) -> str:
+        """The model in words."""
+        return self.question.subject()
+
+    def entries(self) -> dict[str, Entries]:
+        """Named as the score and the information of the model are."""
+        asked = self.question.entries()
+        if not {"score", "information"} <= set(asked):
+            return {}
+        weighted = replace(asked["score"], means="the site's own coefficients times their precision")
+        means = "precision (inverse covariance) of the site's own coefficients"
+        return {"weighted": weighted, "precision": replace(asked["information"], means=means)}
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p + p (p + 1) / 2 sums over patients."""

@@ -9,15 +9,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
+from fedstats.contract.entries import Entries, each
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import Outcome
-from fedstats.contract.query import Query, QueryError
+from fedstats.contract.query import Query, QueryError, candidate
 from fedstats.contract.site_data import SiteData
 from fedstats.numerics.partial_likelihood import TIME_TOLERANCE, tie_times
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
 
+#: Marks the time grid of a question: the coordinator tries the agreed ones, finest first.
+TIME_GRID = candidate("a coarser time grid")
 #: Refusals that a coarser grid can cure.
 GRID_RULES = ("leavers of a time cell", "events of a time cell", "entry", "effective sample size")
 
@@ -115,6 +118,15 @@ class DistinctTimes(Query):
     event: str
 
     summable = False
+    asks = "every distinct end of follow-up"
+
+    def subject(self) -> str:
+        """The columns."""
+        return f"Follow-up {self.time}/{self.event}"
+
+    def entries(self) -> dict[str, Entries]:
+        """As many as the site has distinct times."""
+        return {"times": each("one distinct end of follow-up", None, count="distinct times")}
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """Distinct times with how many patients share each."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
 from fedstats.contract.design import Design
+from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.model_rows import ModelRows, model_rows
@@ -38,6 +39,11 @@ class LogisticModel(Spec):
     offset: str | None
     cluster: str | None
 
+    def in_words(self) -> str:
+        """The model as a sentence."""
+        others = options(weights=self.weights, offset=self.offset, cluster=self.cluster)
+        return f"Logistic regression of {self.outcome} on {listed(self.design.terms)}{others}"
+
 
 @dataclass(frozen=True)
 class _LogisticQuery(Query):
@@ -45,6 +51,10 @@ class _LogisticQuery(Query):
 
     model: LogisticModel
     beta: tuple[float, ...] = field(metadata=POINT)
+
+    def subject(self) -> str:
+        """The model in words."""
+        return self.model.in_words()
 
     def _at(self, data: SiteData) -> tuple[ModelRows, Array, Array, Array]:
         m = self.model
@@ -67,6 +77,13 @@ class _LogisticQuery(Query):
 @dataclass(frozen=True)
 class LogisticDerivatives(_LogisticQuery):
     """Log-likelihood, score and information matrix of a logistic model."""
+
+    asks = "log-likelihood, score and information"
+
+    def entries(self) -> dict[str, Entries]:
+        """A number, a vector and a matrix, and their sizes."""
+        sizes = {"n": one("patients"), "weight": one("sum of their weights"), "n_event": one("events")}
+        return derivatives(self.model.design.described) | sizes | {"dropped": one("rows with an empty cell")}
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """1 + p + p (p + 1) / 2 sums over patients, and their sizes."""
@@ -95,6 +112,12 @@ class LogisticMeat(_LogisticQuery):
 
     Outer products by patient or cluster; clusters lie within a site.
     """
+
+    asks = "squared scores (robust variance)"
+
+    def entries(self) -> dict[str, Entries]:
+        """One matrix."""
+        return {"meat": pairs("products of patients' (or clusters') scores", self.model.design.described)}
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients or clusters."""
@@ -180,12 +203,7 @@ def logistic(
         if robust or cluster:
             question = LogisticMeat(model, tuple(solution.beta.tolist()))
             meat = full_matrix(meter.sum(question)["meat"])
-    options = {
-        "weights": weights,
-        "offset": offset,
-        "robust": robust or cluster is not None,
-        "cluster": cluster,
-    }
+    options = {"weights": weights, "offset": offset, "robust": bool(robust or cluster), "cluster": cluster}
     return fitted(
         "logistic",
         formula,

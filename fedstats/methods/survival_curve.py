@@ -1,7 +1,7 @@
 """Survival curves from counts at risk and of events, one table for each group."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.design import level_codes
+from fedstats.contract.entries import Entries, between, each, groups_of, one
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.formula import FormulaError, Outcome, parse_groups
 from fedstats.contract.query import Query
 from fedstats.contract.results import Curve
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.follow_up import (
+    TIME_GRID,
     candidate_grids,
     follow_up,
     grid_evidence,
@@ -42,7 +44,24 @@ class RiskTable(Query):
     event: str
     group: str | None
     levels: tuple[str, ...]
-    grid: tuple[float, ...]
+    grid: tuple[float, ...] = field(metadata=TIME_GRID)
+
+    asks = "patients at risk and events in each time cell"
+
+    def subject(self) -> str:
+        """Outcome, groups and grid."""
+        followed = f"{self.entry} to {self.time}" if self.entry else self.time
+        by = f" by {self.group}" if self.group else ""
+        return f"Survival table of {followed}/{self.event}{by} on {len(self.grid)} time cells"
+
+    def entries(self) -> dict[str, Entries]:
+        """Counts by group and cell."""
+        axes = (groups_of(self.group, self.levels), between(self.grid, beyond=False))
+        return {
+            "n_risk": each("patients at risk in the cell", *axes, count="g c"),
+            "n_event": each("patients with the event in the cell", *axes, count="g c"),
+            "dropped": one("rows with an empty cell"),
+        }
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """2 counts a group and cell, and the number of rows dropped."""

@@ -1,0 +1,57 @@
+"""docs/disclosure.md is what the code says today."""
+
+import re
+from typing import get_args
+
+import pytest
+
+from fedstats.contract.aggregate import Rule
+from fedstats.contract.disclosure import DisclosurePolicy
+from tests.docs.disclosure_page import EXAMPLE_IDS, EXAMPLES, PAGE
+
+TEXT = PAGE.PAGE.read_text(encoding="utf-8")
+KINDS = [kind.__name__ for kind in PAGE.kinds()]
+
+
+def test_the_page_is_up_to_date():
+    assert PAGE.page() == TEXT, "run python docs/make_disclosure.py"
+
+
+def test_the_script_says_whether_it_is(capsys, monkeypatch, tmp_path):
+    assert PAGE.main(["--check"]) == 0
+    monkeypatch.setitem(PAGE.main.__globals__, "PAGE", tmp_path / "disclosure.md")
+    assert PAGE.main(["--check"]) == 1
+    assert PAGE.main([]) == PAGE.main(["--check"]) == 0
+    assert (tmp_path / "disclosure.md").read_text(encoding="utf-8") == TEXT
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_question_has_its_section_and_sums(kind):
+    section = TEXT.split(f"\n### {kind}\n")[1].split("\n### ")[0]
+    for name in PAGE.EXAMPLES[kind][0].entries():
+        assert f"| `{name}` |" in section
+
+
+@pytest.mark.parametrize("rule", get_args(Rule))
+def test_every_rule_stands_with_its_threshold_in_each_profile(rule):
+    (line,) = [line for line in TEXT.splitlines() if line.startswith(f"| {rule} |")]
+    assert DisclosurePolicy().needs(rule) in line
+    assert DisclosurePolicy.teaching().needs(rule) in line
+    assert "| off |" in line
+
+
+def test_every_rule_judges_some_question():
+    judged = " ".join(re.findall(r"^Judged as a whole: .*|^\| `.*", TEXT, re.MULTILINE))
+    assert [rule for rule in get_args(Rule) if rule not in judged] == []
+
+
+@pytest.mark.parametrize(("kind", "i", "query"), EXAMPLES, ids=EXAMPLE_IDS)
+def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
+    model = getattr(query, "model", getattr(getattr(query, "question", None), "model", None))
+    letters = {"p": len(model.design.names) if model else 0, "g": 3, "l": 2, "e": 3}
+    letters["c"] = len(model.cells) if getattr(model, "grid", ()) else len(getattr(query, "grid", ()))
+    for name, entries in PAGE.answered(query).sums.items():
+        count = query.entries()[name].count
+        if "distinct" not in count:
+            product = re.sub(r"(?<=[a-z)\d]) (?=[a-z(\d])", " * ", count)
+            assert eval(product, {}, letters) == entries.values.size, (name, count)
