@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from fedstats.methods.logistic_regression import logistic as logistic
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.numerics.newton import NotConverged as NotConverged
+    from fedstats.reporting.egress_view import sheets as sheets
     from fedstats.running.parameters import check_injected as check_injected
     from fedstats.study.check_model import check_model as check_model
     from fedstats.study.definition import Study as Study
@@ -97,6 +98,7 @@ _HOME = {
     "save_results": "study.saved_results",
     "send": "federations.answering",
     "serve": "federations.answering",
+    "sheets": "reporting.egress_view",
     "table_one": "methods.descriptives",
     "serving": "federations.answering",
     "Verification": "study.verification",

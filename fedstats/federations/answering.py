@@ -5,17 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from fedstats.contract.aggregate import Release
+from fedstats.federations import egress_folder
 from fedstats.federations.desk import Desk
+from fedstats.federations.egress import ACCOUNT, account_line, sheet, turn_of
 from fedstats.federations.folder import POLL_SECONDS, SiteMissing
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
-
-#: Columns of the egress sheet, which stays at the site.
-SHEET = ["query", "leaves", "numbers", "entry", "about", "patients", "rule needs"]
 
 
 def open_questions(exchange: str | Path | Desk, site: Site, *, study: str | None = None) -> list[Question]:
@@ -68,28 +65,7 @@ def review(answers: Sequence[Answer]) -> pd.DataFrame:
     DataFrame
         question kind, released, numbers that leave, and the judgement that came closest to refusing.
     """
-    return pd.DataFrame([_line(answer) for answer in answers], columns=SHEET)
-
-
-def _line(answer: Answer) -> dict[str, object]:
-    """One line of the egress sheet: a refusal by its worst count, a release by its smallest one."""
-    judged = answer.review
-    first = None
-    if len(judged):
-        failed = judged[~judged["passed"].astype(bool)]
-        # nobody stands behind an empty cell: of what passes, the smallest group of patients is shown
-        passed = judged[judged["needed"].str.contains("at least") & (judged["count"] > 0)]
-        ranked = failed if len(failed) else passed.sort_values("count")
-        first = ranked.iloc[0] if len(ranked) else None
-    return {
-        "query": type(answer.query).__name__,
-        "leaves": answer.released,
-        "numbers": answer.content.n_numbers if isinstance(answer.content, Release) else 0,
-        "entry": "" if first is None else first["entry"],
-        "about": str(answer.problem or "") if first is None else first["about"],
-        "patients": np.nan if first is None else first["count"],
-        "rule needs": "" if first is None else first["needed"],
-    }
+    return pd.DataFrame([account_line(answer) for answer in answers], columns=ACCOUNT)
 
 
 def serving(mode: str) -> bool:
@@ -112,6 +88,7 @@ def send(
     answers: Sequence[Answer],
     *,
     approve: bool = True,
+    egress: str | Path = "",
 ) -> list[Path]:
     """Let the answers leave: one file each, written once.
 
@@ -119,6 +96,8 @@ def send(
     ----------
     approve : bool
         False sends nothing.
+    egress : path
+        A private folder that keeps a sheet of every answer, written before the answer leaves; empty: none.
 
     Raises
     ------
@@ -134,23 +113,46 @@ def send(
     pairs = list(zip(questions, answers, strict=True))
     if any(q.query != a.query for q, a in pairs):
         raise ValueError("The answers do not belong to these questions, in this order; nothing was sent.")
-    return [desk.send(q, site.remembered(a).content) for q, a in pairs]
+    paths = []
+    for question, answer in pairs:
+        site.remembered(answer)
+        _keep(egress, desk, site, question, answer)  # nothing leaves without its sheet
+        paths.append(desk.send(question, answer.content))
+    return paths
 
 
-def egress_sheet(exchange: str | Path | Desk, site: Site) -> pd.DataFrame:
+def _keep(egress: str | Path, desk: Desk, site: Site, question: Question, answer: Answer) -> None:
+    """Write the egress sheet of one answer; nothing without a folder."""
+    if str(egress):
+        of_answer = sheet(site, question, answer, turn_of(question, desk.ledger.questions()))
+        egress_folder.keep(egress, of_answer, account_line(answer))
+
+
+def egress_sheet(exchange: str | Path | Desk, site: Site, egress: str | Path = "") -> pd.DataFrame:
     """The account of what has left: one line for every answer of this site in the exchange.
 
-    The lines are judged anew on the site's rows, so the sheet is whole however often the site was
-    stopped and started.
+    Parameters
+    ----------
+    egress : path
+        The site's folder of egress sheets: its lines are shown.  Answers that have no sheet are judged
+        anew on the site's rows, so the account is whole however often the site was stopped and started.
     """
     try:
         ledger = _desk(exchange, site).ledger
         done = ledger.answered(site.name)
-        sent = [q for q in ledger.questions() if q.number in done]
+        known = list(ledger.questions())
     except FileNotFoundError:
-        sent = []
-    lines = [{"question": q.number} | _line(site.answer(q.query)) for q in sent]
-    return pd.DataFrame(lines, columns=["question", *SHEET])
+        known, done = [], set()
+    kept = {int(line["question"]): line for line in egress_folder.summary(egress).to_dict("records")}
+    anew = [q for q in known if q.number in done and q.number not in kept]
+    lines = [{"question": q.number} | account_line(site.answer(q.query)) for q in anew]
+    lines = [
+        line | {"asked": q.query.in_words(turn_of(q, known))} for line, q in zip(lines, anew, strict=True)
+    ]
+    if lines and str(egress):
+        egress_folder.summarise(egress, lines)
+    shown = {line["question"]: line for line in lines} | {n: kept[n] for n in kept if n in done}
+    return pd.DataFrame([shown[n] for n in sorted(shown)], columns=["question", *ACCOUNT, "asked"])
 
 
 def serve(
@@ -159,6 +161,7 @@ def serve(
     *,
     study: str | None = None,
     wait_seconds: float = 3600.0,
+    egress: str | Path = "",
     report: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
     """Answer questions as they come, until the coordinator closes the exchange.
@@ -167,6 +170,8 @@ def serve(
     ----------
     wait_seconds : float
         How long to wait without any new question.
+    egress : path
+        As of :func:`send`.
     report : callable, optional
         Told one line for each answered question.
 
@@ -190,8 +195,8 @@ def serve(
         questions = desk.open_questions() if ledger.members.opened else []
         for question in questions:
             answer = site.answer(question.query)
-            send(desk, site, [question], [answer])
-            lines.append({"question": question.number} | _line(answer))
+            send(desk, site, [question], [answer], egress=egress)
+            lines.append({"question": question.number} | account_line(answer))
             if report is not None:
                 report(
                     f"question {question.number}: {question.kind} {'answered' if answer.released else 'refused'}"
@@ -200,7 +205,7 @@ def serve(
             deadline, pause = time.monotonic() + wait_seconds, POLL_SECONDS[0]
             continue
         if closed:
-            return pd.DataFrame(lines, columns=["question", *SHEET])
+            return pd.DataFrame(lines, columns=["question", *ACCOUNT])
         if "coordinator" in ledger.absent():
             raise SiteMissing(
                 "The coordinator was reported gone. Answers so far are kept; start again when it runs."

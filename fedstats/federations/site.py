@@ -31,6 +31,7 @@ class Answer:
     judge : callable               makes ``review``; most answers are never looked at
     problem : Exception or None    what went wrong, for the site's own eyes
     trace : Trace or None          what the site's memory keeps when the answer leaves
+    aggregate : Aggregate or None  what the gate has judged; stays at the site
     """
 
     query: Query
@@ -38,6 +39,7 @@ class Answer:
     judge: Callable[[], pd.DataFrame] = field(default=pd.DataFrame, repr=False, compare=False)
     problem: Exception | None = field(default=None, repr=False, compare=False)
     trace: Trace | None = field(default=None, repr=False, compare=False)
+    aggregate: Aggregate | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def review(self) -> pd.DataFrame:
@@ -143,10 +145,11 @@ class Site:
         try:
             release = self.policy.release(query, aggregate)
         except DisclosureRefused as refused:
-            return Answer(query, refused.refusal, judge)
+            return Answer(query, refused.refusal, judge, aggregate=aggregate)
         if aggregate.faults:
-            return Answer(query, Refusal(type(query).__name__, "question", aggregate.faults[0]), judge)
-        return Answer(query, release, judge, trace=trace)
+            fault = Refusal(type(query).__name__, "question", aggregate.faults[0])
+            return Answer(query, fault, judge, aggregate=aggregate)
+        return Answer(query, release, judge, trace=trace, aggregate=aggregate)
 
     def answers(self, questions: Iterable[Asked]) -> list[Answer]:
         """An answer to each filed question, as if those before it had left; nothing has left yet."""

@@ -80,7 +80,7 @@ class Plan:
             "mode": "serve",
             "profile": self.study.profile,  # played on one machine, every site takes the study's own
             "wait_seconds": self._wait_seconds,
-            "egress_sheet": str(site_folder(self.folder, site) / "private" / "egress.csv"),
+            "egress": str(site_folder(self.folder, site) / "private" / "egress"),
         }
         inputs = tuple(self.study.files)
         if self.study.rehearsal is not None:  # otherwise the site's own settings know where its rows lie

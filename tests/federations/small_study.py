@@ -140,7 +140,7 @@ def site_objects(
 
 @contextmanager
 def serving(
-    exchange: Path, sites: Mapping[str, fs.Site], study: Any, patience: float = 0.3
+    exchange: Path, sites: Mapping[str, fs.Site], study: Any, patience: float = 0.3, egress: Any = ""
 ) -> Iterator[dict[str, Any]]:
     """Every site answers in a thread of its own until the exchange is closed, or the block ends; gives the egress sheets."""
     sheets: dict[str, Any] = {}
@@ -150,7 +150,13 @@ def serving(
     def serve(site: fs.Site) -> None:
         while not over.is_set() and site.name not in sheets:
             try:
-                sheets[site.name] = fs.serve(exchange, site, study=study.digest, wait_seconds=patience)
+                sheets[site.name] = fs.serve(
+                    exchange,
+                    site,
+                    study=study.digest,
+                    wait_seconds=patience,
+                    egress=egress and egress / site.name,
+                )
             except fs.SiteMissing:
                 continue
             except Exception as problem:  # noqa: BLE001 (raised again in the test's own thread)

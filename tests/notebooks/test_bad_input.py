@@ -210,11 +210,13 @@ def test_a_parameter_that_a_notebook_does_not_have_is_named_with_64(tmp_path, ch
     shutil.copytree(checkout / "notebooks", own / "notebooks")
     shutil.copytree(checkout / "studies" / "lung", own / "studies" / "lung")
     notebook = own / "notebooks" / "1_site.ipynb"
-    notebook.write_text(notebook.read_text().replace("egress_sheet", "sheet_file"))
+    notebook.write_text(
+        notebook.read_text().replace("egress: str", "sheets: str").replace("egress=egress", "egress=sheets")
+    )
     code, said = run_in_this_process(own, capsys, own / "studies" / "lung")
     assert code == 64
     assert_one_sentence(said)
-    assert said.startswith("Notebook 1_site.ipynb has no parameter 'egress_sheet'; its parameters are: site,")
+    assert said.startswith("Notebook 1_site.ipynb has no parameter 'egress'; its parameters are: site,")
     assert not (own / "runs").exists()
 
 

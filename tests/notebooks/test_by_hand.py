@@ -273,14 +273,14 @@ def test_the_cells_send_when_and_only_when_told_to(cells):
     assert cells(approve=True) == 1
 
 
-def test_the_egress_sheet_lists_what_has_left_and_nothing_else(cells, tmp_path):
-    sheet = tmp_path / "egress.csv"
-    cells(egress_sheet=str(sheet))
-    assert not sheet.exists() or len(sheet.read_text().splitlines()) <= 1  # looked at, not sent
-    cells(egress_sheet=str(sheet), approve=True)
-    assert len(sheet.read_text().splitlines()) == 2
-    cells(egress_sheet=str(sheet))  # nothing is open any more: what had left has left
-    assert len(sheet.read_text().splitlines()) == 2
+def test_the_egress_folder_keeps_what_has_left_and_nothing_else(cells, tmp_path):
+    folder = tmp_path / "egress"
+    cells(egress=str(folder))
+    assert not folder.exists()  # looked at, not sent
+    for approve in (True, False):  # the second time nothing is open any more: what had left has left
+        cells(egress=str(folder), approve=approve)
+        assert sorted(path.name for path in folder.iterdir()) == ["000001.csv", "summary.csv"]
+        assert len((folder / "summary.csv").read_text().splitlines()) == 2
 
 
 def test_a_site_sees_the_smallest_group_of_patients_behind_each_answer(checkout):

@@ -280,7 +280,9 @@ def test_killed_three_times_every_question_is_asked_once_and_in_order(killed):
 
 def test_killed_three_times_a_site_s_egress_sheet_has_a_line_for_every_answer(killed):
     for site in ("site-a", "site-b"):
-        sheet = (killed.run / "sites" / site / "private" / "egress.csv").read_text(encoding="utf-8")
+        sheet = (killed.run / "sites" / site / "private" / "egress" / "summary.csv").read_text(
+            encoding="utf-8"
+        )
         assert len(sheet.splitlines()) - 1 == answers(killed.run, site)
 
 

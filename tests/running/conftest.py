@@ -48,7 +48,8 @@ class DataError(ValueError): pass
 if switch.exists():
     raise DataError("column 'age' is <b>text</b>\\nwith a second line")
 assert pathlib.Path(data_file).read_text().startswith("x")
-pathlib.Path(egress_sheet).write_text("one line")
+pathlib.Path(egress).mkdir(exist_ok=True)
+(pathlib.Path(egress) / "summary.csv").write_text("one line")
 (exchange_folder / f"{site}.answer").write_text("1")
 """
 
@@ -97,7 +98,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     notebooks = root / "notebooks"
     write_notebook(
         notebooks / "1_site.ipynb",
-        f'site: str = ""  # who\n{common}\ndata_file: str = ""\nmode: str = "serve"\nprofile: str = "strict"\negress_sheet: str = ""',
+        f'site: str = ""  # who\n{common}\ndata_file: str = ""\nmode: str = "serve"\nprofile: str = "strict"\negress: str = ""',
         "# Answering",
         SITE,
     )

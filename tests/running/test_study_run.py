@@ -77,7 +77,7 @@ def test_failing_going_on_and_redoing_only_what_is_missing(study, capsys):
     assert out.out.rstrip().endswith("report.html")
     assert (runs / "one" / "reports" / "report.html").read_text().startswith(study.title)
     assert (runs / "one" / "sites" / "south" / "private" / "site.html").exists()
-    assert (runs / "one" / "sites" / "south" / "private" / "egress.csv").exists()
+    assert (runs / "one" / "sites" / "south" / "private" / "egress" / "summary.csv").exists()
     assert (runs / "latest").resolve() == (runs / "one").resolve()
 
     before = (runs / "one" / "sites" / "north" / "private" / "data.csv").stat().st_mtime_ns

@@ -1,0 +1,123 @@
+"""The private folder of a site that keeps a sheet for every answer: ``000001.csv`` ... and ``summary.csv``.
+
+A sheet is written before its answer leaves, at once and once: a crash leaves a whole sheet or none.
+"""
+
+import csv
+import io
+import os
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pandas as pd
+
+from fedstats.federations.egress import Sheet
+
+SUMMARY = "summary.csv"
+#: Whatever a spreadsheet takes for the beginning of a formula, full-width signs included.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def keep(folder: str | Path, sheet: Sheet, line: Mapping[str, object]) -> Path | None:
+    """Write a sheet and its line of the summary; nothing for an empty ``folder``.
+
+    Returns
+    -------
+    Path or None
+        ``000001.csv`` for question 1.  Where a site was stopped before that answer left and has computed
+        another one since, the earlier sheet stays and this one is ``000001.2.csv``.
+
+    Raises
+    ------
+    ValueError
+        The folder keeps the sheets of another exchange; nothing may leave without its sheet.
+    """
+    if not str(folder):
+        return None
+    path = _keep_once(Path(folder), sheet, _csv(sheet.frame))
+    summarise(folder, [{"question": sheet.number, **line, "asked": sheet.asked, "sheet": path.name}])
+    return path
+
+
+def summary(folder: str | Path) -> pd.DataFrame:
+    """The lines kept so far, one a question; none if there is no summary."""
+    path = Path(folder) / SUMMARY
+    if not str(folder) or not path.is_file():
+        return pd.DataFrame({"question": pd.Series(dtype=int)})
+    return pd.read_csv(path, keep_default_na=False, na_values={"patients": [""]})
+
+
+def summarise(folder: str | Path, lines: Sequence[Mapping[str, object]]) -> None:
+    """Put lines into the summary, each in place of an earlier one of the same question."""
+    kept = {int(row["question"]): row for row in summary(folder).to_dict("records")}
+    kept |= {int(str(line["question"])): dict(line) for line in lines}
+    frame = pd.DataFrame([kept[number] for number in sorted(kept)])
+    path = Path(folder) / SUMMARY
+    with _beside(path, _csv(frame)) as part:
+        part.replace(path)
+
+
+def _keep_once(folder: Path, sheet: Sheet, content: bytes) -> Path:
+    for attempt in count(1):
+        suffix = "" if attempt == 1 else f".{attempt}"
+        path = folder / f"{sheet.number:06d}{suffix}.csv"
+        with _beside(path, content) as part:
+            try:
+                os.link(part, path)
+            except FileExistsError:
+                kept = path.read_bytes()
+            else:
+                return path
+        if f"question,sha256,{sheet.sha256},".encode() not in kept:
+            raise ValueError(
+                f"{path.name} in the folder of egress sheets is about another question: the folder belongs to another "
+                "exchange. Choose a new folder; nothing was sent."
+            )
+        if kept == content:
+            return path
+    raise AssertionError  # count never ends
+
+
+@contextmanager
+def _beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A file of this content beside a path, flushed to disk, for the site's own eyes; gone afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 (of a descriptor, so that the mode is its own)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(frame.columns)
+    writer.writerows(map(_cells, frame.itertuples(index=False, name=None)))
+    return text.getvalue().encode()
+
+
+def _cells(row: Iterable[object]) -> list[object]:
+    return [harmless(v) if isinstance(v, str) else "" if v != v else v for v in row]  # noqa: PLR0124 (NaN)
+
+
+def harmless(text: str) -> str:
+    """A text of one line that no spreadsheet runs as a formula; numbers are no texts and stay as they are.
+
+    Examples
+    --------
+    >>> harmless("=HYPERLINK(1)"), harmless("age")
+    ("'=HYPERLINK(1)", 'age')
+    """
+    line = _CONTROL.sub(" ", text)  # a line break within a cell could begin another one
+    return f"'{line}" if line.lstrip().startswith(_FORMULA) else line
