@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from fedstats.federations.in_process import InProcess as InProcess
     from fedstats.federations.ledger import Ledger as Ledger
     from fedstats.federations.memory import Memory as Memory
+    from fedstats.federations.refusals import refusals as refusals
     from fedstats.federations.site import Site as Site
     from fedstats.federations.together import Results as Results
     from fedstats.federations.together import together as together
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
     from fedstats.methods.logistic_regression import logistic as logistic
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.numerics.newton import NotConverged as NotConverged
+    from fedstats.reporting.egress_view import account_table as account_table
     from fedstats.reporting.egress_view import sheets as sheets
+    from fedstats.reporting.refusals_table import refusals_table as refusals_table
     from fedstats.running.parameters import check_injected as check_injected
     from fedstats.study.check_model import check_model as check_model
     from fedstats.study.definition import Study as Study
@@ -85,6 +88,7 @@ _HOME = {
     "StudyError": "study.definition",
     "Table": "contract.results",
     "Waiting": "contract.federation",
+    "account_table": "reporting.egress_view",
     "asked": "federations.answering",
     "check_injected": "running.parameters",
     "check_model": "study.check_model",
@@ -94,6 +98,8 @@ _HOME = {
     "load_results": "study.saved_results",
     "logistic": "methods.logistic_regression",
     "open_questions": "federations.answering",
+    "refusals": "federations.refusals",
+    "refusals_table": "reporting.refusals_table",
     "review": "federations.answering",
     "save_results": "study.saved_results",
     "send": "federations.answering",

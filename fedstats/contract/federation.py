@@ -1,7 +1,7 @@
 """What every federation can do: add up a query over sites, or ask each site for its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -57,6 +57,15 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """One question with its refusals; ``answered`` says whether every site let its sums out."""
+
+    query: Query
+    refused: Mapping[str, Refusal]
+    answered: bool
+
+
+@dataclass(frozen=True)
 class Total(Mapping[str, Array]):
     """Sums as float64 arrays by name.
 
@@ -98,6 +107,10 @@ class Federation(ABC):
         each : bool
             Every site's own answer is the point, rather than their sum.
         """
+
+    def history(self) -> Iterable[Asked]:
+        """What has been asked so far, in order; nothing where a carrier keeps no account."""
+        return ()
 
     def sum(self, query: Query) -> Total:
         """The sum over all sites: all an estimator should normally need.
@@ -149,6 +162,10 @@ class Subset(Federation):
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         """Ask about the subset only."""
         return self.whole.ask(query.among(*self.subset), each=each)
+
+    def history(self) -> Iterable[Asked]:
+        """What has been asked of the whole: one account."""
+        return self.whole.history()
 
 
 class Meter:

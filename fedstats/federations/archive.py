@@ -1,14 +1,14 @@
 """The coordinator's archive of opened sums: results can be rebuilt from it without keys and without patients."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fedstats.contract.aggregate import Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, Refusal
-from fedstats.contract.federation import Answers, Federation
+from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.query import Query, QueryError, spec_from_dict
 from fedstats.federations.asking import archive_path
 from fedstats.federations.envelope import read_envelope
@@ -84,6 +84,13 @@ class Archive(Federation):
         # the sum stands in the first site's place and the others have nothing to add
         first, *others = self.sites
         return Answers(question.query, {first: opened.total} | dict.fromkeys(others, opened.total.zero()))
+
+    def history(self) -> Iterator[Asked]:
+        """What was asked, in order, as far as the archive holds it."""
+        for question in self.ledger.questions():
+            opened = self.opened(question) or self.opened(question, each=True)
+            if opened is not None:
+                yield Asked(question.query, opened.refused, not opened.refused)
 
     def opened(self, question: Question, *, each: bool = False) -> Opened | None:
         """What the archive holds of a question, checked against the sealed answers; None if nothing.

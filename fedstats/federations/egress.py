@@ -56,7 +56,7 @@ class Sheet:
     sha256 : str        of the question, so that no sheet is taken for another exchange's
     asked : str         the question in words
     released : bool     whether numbers leave
-    frame : DataFrame   part (question, judgement, number, refusal), name, value, patients, rule, needs
+    frame : DataFrame   part (question, sum, judgement, number, refusal), name, value, patients, rule, needs
     """
 
     number: int
@@ -97,10 +97,10 @@ def sheet(site: Site, question: Question, answer: Answer, turn: int = 0) -> Shee
         {"part": "question", "name": name, "value": value} for name, value in head
     ]
     if isinstance(answer.content, Release):
-        lines += [
-            *_judged(answer, site.policy),
-            *_numbers(question.query, answer, answer.content, site.policy),
-        ]
+        meanings = question.query.entries().items()
+        lines += [{"part": "sum", "name": name, "value": entries.means} for name, entries in meanings]
+        lines += list(_judged(answer, site.policy))
+        lines += list(_numbers(question.query, answer, answer.content, site.policy))
     else:
         refusal = answer.content
         said = {"name": refusal.entry, "value": str(answer.problem or remedy(refusal.rule))}

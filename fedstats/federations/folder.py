@@ -9,11 +9,12 @@ from typing import Protocol
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
-from fedstats.contract.federation import Answers, Federation, Waiting
+from fedstats.contract.federation import Answers, Asked, Federation, Waiting
 from fedstats.contract.query import Query
 from fedstats.federations.asking import Asking
 from fedstats.federations.keys import COORDINATOR, home_of
 from fedstats.federations.ledger import Question
+from fedstats.federations.refusals import outcome
 from fedstats.federations.replay import Course
 
 POLL_SECONDS = (0.005, 0.25)
@@ -103,6 +104,11 @@ class Folder(Federation):
             assert answers is not None
         self._desk.archive(question, answers.by_site, each=each or not type(question.query).summable)
         return answers
+
+    def history(self) -> Iterator[Asked]:
+        """What has been asked in this exchange, whoever ran it."""
+        for question in self.ledger.questions():
+            yield outcome(question.query, {s: self._desk.answer(s, question) for s in self.sites})
 
     def close(self) -> None:
         """Tell the sites that no more questions come."""

@@ -1,14 +1,15 @@
 """A federation in one process: teaching, tests, the pooled reference."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from fedstats.contract.agreement import codebook_of
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
-from fedstats.contract.federation import Answers, Federation
+from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.query import Query
+from fedstats.federations.refusals import outcome
 from fedstats.federations.site import Site
 
 
@@ -47,6 +48,7 @@ class InProcess(Federation):
         self.sites = tuple(sorted(frames))
         self.distinct_values = policy.distinct_values
         self.codebook = codebook or codebook_of(frames.values())
+        self._asked: dict[Query, Asked] = {}
         self._sites = {name: Site(name, frames[name], self.codebook, policy) for name in self.sites}
 
     @classmethod
@@ -56,7 +58,13 @@ class InProcess(Federation):
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:  # noqa: ARG002 (each site's own are here anyway)
         """Every site answers at once."""
-        return Answers(query, {name: site.answer(query).content for name, site in self._sites.items()})
+        answers = {name: site.answer(query).content for name, site in self._sites.items()}
+        self._asked[query] = outcome(query, answers)
+        return Answers(query, answers)
+
+    def history(self) -> Iterable[Asked]:
+        """What has been asked in this process; the sums themselves are not kept."""
+        return self._asked.values()
 
     def __repr__(self) -> str:
         return f"InProcess({', '.join(map(repr, self._sites.values()))})"

@@ -5,15 +5,18 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from fedstats.federations.egress import Sheet
 from fedstats.federations.egress import sheets as sheets_of
 from fedstats.federations.ledger import Ledger, Question
 from fedstats.federations.site import Answer, Site
-from fedstats.reporting.tables import table
+from fedstats.reporting.tables import Table, table
 
 _PARTS = {
     "judgement": "Judged as a whole: the count that came closest to refusing",
     "number": "Numbers that leave",
+    "sum": "What the numbers are",
     "refusal": "Refused; what would make it pass",
 }
 _REFUSED = {"judgement": "Counts that did not meet the rule; they stay here"}
@@ -55,6 +58,29 @@ def sheets(
         return SheetsView(())
     ledger = exchange if isinstance(exchange, Ledger) else Ledger(exchange)
     return SheetsView(sheets_of(site, questions, answers, ledger.questions()))
+
+
+def account_table(account: pd.DataFrame) -> Table:
+    """The account of what has left as a table to read.
+
+    Parameters
+    ----------
+    account : DataFrame      as :func:`fedstats.egress_sheet` gives it
+    """
+    closest = [": ".join(filter(None, pair)) for pair in zip(account["entry"], account["about"], strict=True)]
+    shown = account.assign(closest=closest, numbers=account["numbers"].where(account["leaves"], "refused"))
+    note = "Closest: of a refusal the count that was too small, otherwise the smallest group of patients that was counted."
+    return table(
+        shown[["question", "asked", "numbers", "closest", "patients", "rule needs"]],
+        caption="What has left this site",
+        labels={
+            "question": "No.",
+            "asked": "What was asked",
+            "numbers": "Numbers",
+            "closest": "Closest to refusing",
+        },
+        note=note,
+    )
 
 
 def _heading(sheet: Sheet) -> str:

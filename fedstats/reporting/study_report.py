@@ -13,6 +13,7 @@ from fedstats.contract.results import Curve, Fit, NotAvailable
 from fedstats.federations.archive import Archive, Opened
 from fedstats.federations.keys import COORDINATOR, home_of
 from fedstats.federations.ledger import Ledger, Question
+from fedstats.federations.refusals import refusals
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import (
     curve_alt,
@@ -27,6 +28,7 @@ from fedstats.reporting.characteristics import characteristics, group_sizes
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
 from fedstats.reporting.pooled_check import compare, pooled_rows
+from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.tables import table
 from fedstats.reporting.wording import question_words, term_labels
 from fedstats.running.files import sha256_of
@@ -192,7 +194,8 @@ class StudyReport:
             ]
         note = "Every number is a sum over patients that the site's policy has let out; refusals hold none."
         account = table(pd.DataFrame(rows), caption="What left each site", note=note, groups="site")
-        return Section(account)
+        found = refusals(self.archive)
+        return Section(account, *([refusals_table(found, self.study.site_title)] if len(found) else []))
 
     def pooled_check(self) -> Section:
         """The largest difference to the same analyses of the pooled rows, where these are at hand."""

@@ -86,6 +86,8 @@ def test_a_number_stands_with_the_rule_that_let_it_pass_and_what_that_needs():
     assert lines.loc["score[age]", ["rule", "needs"]].tolist() == ["entry", "0 or at least 11"]
     pair = lines.loc["information[sex[M], age]"]
     assert pair[["patients", "rule", "needs"]].tolist() == ["101 to 500", "pair of levels", "0 or at least 5"]
+    said = made.frame[made.frame["part"] == "sum"].set_index("name")["value"]
+    assert said["score"] == "slope of the log-likelihood in a coefficient"
     asked = made.frame.set_index("name").loc["asked", "value"]
     assert asked.startswith("Cox regression of entry to time/event on age, sex, strata practice")
     assert asked.endswith("score and information at the 1st point")
@@ -258,6 +260,17 @@ def test_the_account_of_answers_sent_without_a_folder_is_made_afterwards(here, t
     assert fs.egress_sheet(here.exchange, north)["question"].tolist() == [1]
     assert fs.egress_sheet(here.exchange, north, tmp_path)["numbers"].tolist() == [14]
     assert summary(tmp_path)["question"].tolist() == [1]
+
+
+def test_the_account_reads_as_a_table_with_refusals_named(here, tmp_path):
+    north = fs.Site("north", here.frames["north"].head(40), here.study.codebook)
+    _, questions, _ = asked_once(here)
+    assert "refused" not in fs.account_table(fs.egress_sheet(here.exchange, north))._repr_html_()
+    fs.send(here.exchange, north, questions, north.answers(questions), egress=tmp_path)
+    for egress in (tmp_path, ""):
+        page = fs.account_table(fs.egress_sheet(here.exchange, north, egress))._repr_html_()
+        assert ">refused</td>" in page
+        assert "Logistic regression of response on age, sex: " in page
 
 
 # Spreadsheets and pages -----------------------------------------------------------------------
