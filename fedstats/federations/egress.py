@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.aggregate import Release, Rule, Sum
+from fedstats.contract.aggregate import Aggregate, Release, Rule, Sum
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.query import Query
 from fedstats.contract.remedies import remedy
@@ -128,8 +128,9 @@ def account_line(answer: Answer) -> dict[str, object]:
     if len(judged):
         failed = judged[~judged["passed"].astype(bool)]
         # nobody stands behind an empty cell: of what passes, the smallest group of patients is shown
-        passed = judged[judged["needed"].str.contains("at least") & (judged["count"] > 0)]
-        ranked = failed if len(failed) else passed.sort_values("count")
+        passed = judged.assign(count=_smallest_groups(judged, answer.aggregate))
+        passed = passed[passed["needed"].str.contains("at least") & (passed["count"] > 0)]
+        ranked = failed if len(failed) else passed.sort_values("count", kind="stable")
         first = ranked.iloc[0] if len(ranked) else None
     return {
         "query": type(answer.query).__name__,
@@ -142,6 +143,17 @@ def account_line(answer: Answer) -> dict[str, object]:
     }
 
 
+def _smallest_groups(judged: pd.DataFrame, aggregate: Aggregate | None) -> list[float]:
+    """The counts of judgements, those of entries without the empty cells: the gate names an empty one first."""
+    counts = []
+    for found in judged.to_dict("records"):
+        sums = aggregate.sums if aggregate is not None and found["rule"] == "entry" else {}
+        patients = sums[found["entry"]].patients if found["entry"] in sums else np.zeros(0)
+        held = patients[patients > 0]
+        counts.append(float(held.min()) if held.size else float(found["count"]))
+    return counts
+
+
 def _numbers(
     query: Query, answer: Answer, release: Release, policy: DisclosurePolicy
 ) -> Iterator[dict[str, object]]:
@@ -149,7 +161,8 @@ def _numbers(
     sums = answer.aggregate.sums if answer.aggregate is not None else {}
     for name, values in release.values().items():
         rules = _rules(sums[name])
-        patients = sums[name].patients.ravel()
+        needs = {rule: policy.needs(rule) for rule in set(rules)}
+        patients = sums[name].patients.ravel().tolist()
         for i, entry in enumerate(_names(query, name, values.shape)):
             yield {
                 "part": "number",
@@ -157,7 +170,7 @@ def _numbers(
                 "value": float(values.ravel()[i]),
                 "patients": band(patients[i]),
                 "rule": rules[i],
-                "needs": policy.needs(rules[i]),
+                "needs": needs[rules[i]],
             }
 
 

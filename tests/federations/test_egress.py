@@ -14,7 +14,7 @@ import fedstats as fs
 from fedstats.contract.aggregate import Aggregate, Release, Sum
 from fedstats.contract.condition import Condition
 from fedstats.contract.query import Query
-from fedstats.federations.egress import BANDS, COLUMNS, band, sheet
+from fedstats.federations.egress import BANDS, COLUMNS, account_line, band, sheet
 from fedstats.federations.egress_folder import harmless, keep, summary
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
@@ -260,6 +260,14 @@ def test_the_account_of_answers_sent_without_a_folder_is_made_afterwards(here, t
     assert fs.egress_sheet(here.exchange, north)["question"].tolist() == [1]
     assert fs.egress_sheet(here.exchange, north, tmp_path)["numbers"].tolist() == [14]
     assert summary(tmp_path)["question"].tolist() == [1]
+
+
+def test_of_a_table_with_empty_cells_the_account_shows_the_smallest_group_that_is_none():
+    histogram = replace(PAGE.EXAMPLES["Histogram"][0], edges=(10.0, 50.0, 60.0))
+    answer = site(STRICT).answer(histogram)
+    counts = answer.aggregate.sums["counts"].patients
+    assert counts.min() == 0
+    assert account_line(answer)["patients"] == counts[counts > 0].min()
 
 
 def test_the_account_reads_as_a_table_with_refusals_named(here, tmp_path):
