@@ -147,7 +147,14 @@ What these rules do not stop is in [threat-model.md](threat-model.md).
 def page() -> str:
     """The whole page."""
     return "\n".join(
-        [HEAD, *_profiles(), QUESTIONS, *(line for kind in kinds() for line in _question(kind)), TAIL]
+        [
+            HEAD,
+            *_profiles(),
+            QUESTIONS,
+            *_elsewhere(),
+            *(line for kind in kinds() for line in _question(kind)),
+            TAIL,
+        ]
     )
 
 
@@ -185,6 +192,18 @@ def _rules(examples: tuple[Query, ...]) -> tuple[dict[str, list[str]], list[str]
     order = {rule: i for i, rule in enumerate(get_args(Rule))}
     whole = judged.loc[~judged["entry"].isin(names), "rule"]
     return by_entry, sorted(set(whole), key=lambda rule: order[rule])
+
+
+def _elsewhere() -> Iterator[str]:
+    """Rules that no table of numbers shows: they are judged by what a site permits and remembers."""
+    judged = {rule for queries in EXAMPLES.values() for found in _rules(queries) for rule in _flat(found)}
+    rest = [rule for rule in get_args(Rule) if rule not in judged]
+    if rest:
+        yield f"\nJudged for every question by what the site permits and remembers: {', '.join(rest)}."
+
+
+def _flat(found: dict[str, list[str]] | list[str]) -> list[str]:
+    return [rule for rules in found.values() for rule in rules] if isinstance(found, dict) else found
 
 
 def _first_paragraph(kind: type[Query]) -> str:
