@@ -46,13 +46,14 @@ def with_floor(contributions: Array) -> Array:
     return np.asarray(np.maximum(contributions, np.maximum(total, 0.0) / (n - 2)))
 
 
-def shares(contributions: Array, cells: Array) -> tuple[Array, Array]:
+def shares(contributions: Array, cells: Array, *, floor: bool = False) -> tuple[Array, Array]:
     """The largest patient's share of each sum, and the two largest patients' share.
 
     Parameters
     ----------
     contributions : (n, q)     not negative
     cells : (n, c)             0/1: who belongs to a cell
+    floor : bool               whether contributions count :func:`with_floor`; raised only where it matters
 
     Returns
     -------
@@ -66,8 +67,11 @@ def shares(contributions: Array, cells: Array) -> tuple[Array, Array]:
         totals > 0, largest / np.where(totals > 0, totals, 1.0), np.where(largest > 0, np.inf, 0.0)
     )
     two = 2 * one
-    for cell, column in zip(*np.nonzero(two > NEGLIGIBLE), strict=True):
-        inside = contributions[cells[:, cell] > 0, column]
+    close = np.nonzero(two > NEGLIGIBLE)
+    # a floor makes every share smaller, so that the bound holds with it as well
+    exact = with_floor(contributions) if floor and len(close[0]) else contributions
+    for cell, column in zip(*close, strict=True):
+        inside = exact[cells[:, cell] > 0, column]
         total = inside.sum()
         first, second = _two_largest(inside[:, None])
         one[cell, column] = (
@@ -102,7 +106,7 @@ def dominance(
     found = [(shares(columns, everyone), tuple(names))]
     if cells.shape[1]:
         labels = tuple(f"{name}, {cell}" for cell in cell_names for name in names)
-        found.append((shares(with_floor(columns), cells), labels))
+        found.append((shares(columns, cells, floor=True), labels))
     found += [(pair, (label,)) for pair, label in _products(columns, names)]
     one = np.concatenate([pair[0].ravel() for pair, _ in found])
     two = np.concatenate([pair[1].ravel() for pair, _ in found])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import level_codes
-from fedstats.contract.dominance import deviations, shares, with_floor
+from fedstats.contract.dominance import deviations, shares
 from fedstats.contract.entries import Entries, between, each, groups_of
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import FormulaError
@@ -124,7 +124,7 @@ class Moments(_ByGroup):
         away = deviations(z[:, None])
         both = np.column_stack([away, away**2])
         within = (group[:, None] == np.arange(n_groups)).astype(float)
-        one, two = shares(with_floor(both), within)
+        one, two = shares(both, within, floor=True)
         about = tuple(
             f"{what} of {self.variable}, {g}" for g in self.groups or ("all",) for what in ("sum", "squares")
         )

@@ -16,6 +16,7 @@ from fedstats.contract.condition import Condition
 from fedstats.contract.query import Query
 from fedstats.federations.egress import BANDS, COLUMNS, account_line, band, sheet
 from fedstats.federations.egress_folder import harmless, keep, summary
+from fedstats.federations.desk import Desk
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
 from tests.docs.disclosure_page import EXAMPLE_IDS, EXAMPLES, PAGE
@@ -174,13 +175,13 @@ def answers_filed(here):
 def test_a_sheet_is_there_before_its_answer_leaves(here, tmp_path, monkeypatch):
     north, questions, answers = asked_once(here)
     seen = []
-    file_answer = fs.Ledger.file_answer
+    send = Desk.send
 
     def watched(*arguments):
         seen.append(sorted(path.name for path in (tmp_path / "egress").iterdir()))
-        return file_answer(*arguments)
+        return send(*arguments)
 
-    monkeypatch.setattr(fs.Ledger, "file_answer", watched)
+    monkeypatch.setattr(Desk, "send", watched)
     fs.send(here.exchange, north, questions, answers, egress=tmp_path / "egress")
     assert seen == [["000001.csv", "summary.csv"]]
     assert len(answers_filed(here)) == 1
