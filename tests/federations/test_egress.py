@@ -14,9 +14,9 @@ import fedstats as fs
 from fedstats.contract.aggregate import Aggregate, Release, Sum
 from fedstats.contract.condition import Condition
 from fedstats.contract.query import Query
+from fedstats.federations.desk import Desk
 from fedstats.federations.egress import BANDS, COLUMNS, account_line, band, sheet
 from fedstats.federations.egress_folder import harmless, keep, summary
-from fedstats.federations.desk import Desk
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
 from tests.docs.disclosure_page import EXAMPLE_IDS, EXAMPLES, PAGE

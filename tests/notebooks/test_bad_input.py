@@ -246,7 +246,11 @@ def test_an_unknown_study_is_named_with_those_there_are(checkout):
 BROKEN_STUDIES = {
     "not TOML": ("[study]", "[study", "not valid TOML"),
     "a key is missing": ('title = "Survival in', 'titel = "Survival in', "title"),
-    "an unknown profile": ('profile = "teaching"', 'profile = "lax"', "'strict', 'teaching' or 'none'"),
+    "an unknown profile": (
+        'profile = "teaching"',
+        'profile = "lax"',
+        "'strict', 'teaching', 'opensafely' or 'none'",
+    ),
     "an unknown kind": ('kind = "logistic"', 'kind = "logit"', "'cox' or 'logistic'"),
     "a site named twice": ('"site-b", "site-c"]', '"site-a", "site-c"]', "twice"),
     "a site with a blank": ('"site-b", "site-c"]', '"site b", "site-c"]', "'site b'"),
