@@ -1,5 +1,6 @@
 """Design columns as structured terms: products of numbers and level indicators, agreed beforehand."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,17 @@ class Design(Spec):
     def variables(self) -> tuple[str, ...]:
         """Columns of the data that the design needs."""
         return tuple(dict.fromkeys(p.column for c in self.columns for p in c.parts))
+
+    def powers(self) -> dict[str, tuple[int, int]]:
+        """Up to which power sums of a number leave, alone and together with others; of those in a product."""
+        counted = [Counter(p.column for p in c.parts if p.level is None) for c in self.columns]
+        found = {}
+        for name in self.variables:
+            highest = max(c[name] for c in counted)
+            multiplied = any(p.column == name for c in self.columns if len({*c.parts}) > 1 for p in c.parts)
+            if highest > 1 or (highest and multiplied):
+                found[name] = (2 * highest, 2 * highest if multiplied else highest)
+        return found
 
     def raw(self, frame: pd.DataFrame) -> Array:
         """Uncentred, unscaled columns without the intercept, (n, p); the gate judges these."""

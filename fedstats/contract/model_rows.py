@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
-from fedstats.contract.dominance import deviations, dominance
+from fedstats.contract.model_cells import model_cells
 from fedstats.contract.site_data import SiteData
 
 Array = NDArray[np.float64]
@@ -128,9 +128,9 @@ def model_rows(
     else:
         rows, columns, outcomes = frame[counted], raw[counted], y[counted]
         heft = None if w is None else w[counted]
-    cells, names, measured = _cells(design, rows, columns)
-    evidence = _evidence(design, cells, names, outcomes, rarer_outcome)
-    shares = _dominance(design, measured, columns, outcomes, cells, names, heft)
+    cells = model_cells(design, rows, columns)
+    evidence = cells.evidence(design, outcomes, rarer_outcome)
+    shares = cells.dominance(design, columns, outcomes, heft)
     return ModelRows(
         frame,
         design.scaled(raw),
@@ -157,82 +157,3 @@ def _standard_scales(design: Design, codebook: Codebook) -> Array:
         np.prod([1.0 if p.level else codebook[p.column].scale for p in c.parts]) for c in design.columns
     ]
     return np.array([a / c.scale for a, c in zip(agreed, design.columns, strict=True)])
-
-
-def _evidence(
-    design: Design, cells: Array, names: tuple[str, ...], y: Array, rarer_outcome: bool
-) -> tuple[Evidence, ...]:
-    """Levels, levels by outcome and pairs of levels, on raw 0/1 columns, their complements and references."""
-    n, events = len(y), int(y.sum())
-    inside, with_event = cells.sum(axis=0), y @ cells
-    by_outcome = [with_event, inside - with_event, events - with_event, n - inside - (events - with_event)]
-    both = cells.T @ cells
-    lower = np.tril_indices(len(names), -1)
-    pairs = [
-        both,
-        inside[:, None] - both,
-        inside[None, :] - both,
-        n - inside[:, None] - inside[None, :] + both,
-    ]
-    scarce = min(events, n - events) if rarer_outcome else events
-    parameters = len(design.names)
-    ratio = parameters / scarce if scarce else (np.inf if parameters else 0.0)
-    complement = tuple(f"not {name}" for name in names)
-    crossed = tuple(f"{name}, outcome {o}" for group in (names, complement) for o in (1, 0) for name in group)
-    pair_names = tuple(
-        f"{a[i]} and {b[j]}"
-        for a, b in ((names, names), (names, complement), (complement, names), (complement, complement))
-        for i, j in zip(*lower, strict=True)
-    )
-    return (
-        Evidence("patients", np.array([n]), "patients in the model"),
-        Evidence("parameters per event", np.array([ratio]), "coefficients by events"),
-        Evidence("level", np.concatenate([inside, n - inside]), names + complement),
-        Evidence("level by outcome", np.array([events, n - events]), ("with the event", "without it")),
-        Evidence("level by outcome", np.concatenate(by_outcome), crossed),
-        Evidence("pair of levels", np.concatenate([p[lower] for p in pairs]), pair_names),
-    )
-
-
-def _dominance(
-    design: Design,
-    measured: NDArray[np.int64],
-    raw: Array,
-    y: Array,
-    cells: Array,
-    names: tuple[str, ...],
-    weights: Array | None,
-) -> tuple[Evidence, ...]:
-    """Shares of single patients in the sums of measurements, overall, by level and by outcome."""
-    columns = deviations(raw[:, measured])
-    about = [design.columns[j].name for j in measured]
-    if weights is not None:
-        columns = np.column_stack([columns * weights[:, None], weights])
-        about.append("the weights")
-    within = np.column_stack([y, 1 - y, cells, 1 - cells])
-    where = ("with the event", "without it", *names, *(f"not {name}" for name in names))
-    return dominance(columns, tuple(about), within, where)
-
-
-def _cells(
-    design: Design, frame: pd.DataFrame, raw: Array
-) -> tuple[Array, tuple[str, ...], NDArray[np.int64]]:
-    """Indicators of every level, and of the higher value of every column that has just two; then the others."""
-    cells, names = design.indicators(frame)
-    values = [_few_values(column) for column in raw.T]
-    two = [j for j, found in enumerate(values) if len(found) == 2]
-    cells = np.column_stack([cells, *(raw[:, j] == values[j][1] for j in two)]) if two else cells
-    measured = np.array([j for j, found in enumerate(values) if len(found) > 2], dtype=np.int64)
-    return cells, (*names, *(f"{design.columns[j].name} = {values[j][1]:g}" for j in two)), measured
-
-
-def _few_values(column: Array) -> Array:
-    """The distinct values of a column in order, or some three of them; a look at the first rows mostly does."""
-    found = np.unique(column[:200])
-    if len(found) > 2:
-        return found
-    if len(found) == 0:
-        return found
-    low, high = column.min(), column.max()
-    between = column[(column != low) & (column != high)]
-    return np.unique([low, high, *between[:1]])

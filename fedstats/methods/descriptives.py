@@ -1,6 +1,6 @@
 """Patient characteristics: counts, means, medians and standardised differences from sums."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -117,7 +117,8 @@ class Moments(_ByGroup):
         sums = {"n": Sum(n, n), "missing": Sum(missing, missing)}
         sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
         sums["squares"] = Sum(np.bincount(group[there], z * z, n_groups), n)
-        return Aggregate(sums, len(values), (*evidence, *self._dominance(z, group[there], n_groups)), cohorts)
+        evidence += (*_few_values(z, group[there]), *self._dominance(z, group[there], n_groups))
+        return Aggregate(sums, len(values), evidence, cohorts)
 
     def _dominance(self, z: Array, group: NDArray[np.int64], n_groups: int) -> tuple[Evidence, ...]:
         """Shares of single patients in the sums and in the sums of squares, by group."""
@@ -129,6 +130,14 @@ class Moments(_ByGroup):
             f"{what} of {self.variable}, {g}" for g in self.groups or ("all",) for what in ("sum", "squares")
         )
         return Evidence("dominance", one.ravel(), about), Evidence("dominance of two", two.ravel(), about)
+
+
+def _few_values(z: Array, group: NDArray[np.int64]) -> Iterator[Evidence]:
+    """Three sums (n, z, z squared) determine how many patients have each of up to three values."""
+    for g in np.unique(group):
+        _, counts = np.unique(z[group == g], return_counts=True)
+        if len(counts) <= 3:
+            yield Evidence("level", counts, "patients with one value of a measurement that has few")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,121 @@
+"""The cells of a model at a site: who has which level, and which few value, as the gate counts them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Evidence
+from fedstats.contract.design import Design
+from fedstats.contract.dominance import deviations, dominance
+
+Array = NDArray[np.float64]
+#: A look at so many rows tells most numbers with many values.
+_FIRST = 200
+
+
+@dataclass(frozen=True)
+class ModelCells:
+    """Indicators of levels and of the values of numbers that have few.
+
+    Attributes
+    ----------
+    indicators : (n, c)
+    names : (c,) str        what each indicator is about
+    measured : (m,) int     columns of the design that have more than two values
+    held : (v,) int         patients with each value of a number that has few
+    """
+
+    indicators: Array
+    names: tuple[str, ...]
+    measured: NDArray[np.int64]
+    held: NDArray[np.int64]
+
+    def evidence(self, design: Design, y: Array, rarer_outcome: bool) -> tuple[Evidence, ...]:
+        """Levels, levels by outcome and pairs of levels, on raw 0/1 columns, their complements and references."""
+        n, events = len(y), int(y.sum())
+        inside, with_event = self.indicators.sum(axis=0), y @ self.indicators
+        by_outcome = [
+            with_event,
+            inside - with_event,
+            events - with_event,
+            n - inside - (events - with_event),
+        ]
+        both = self.indicators.T @ self.indicators
+        lower = np.tril_indices(len(self.names), -1)
+        pairs = [
+            both,
+            inside[:, None] - both,
+            inside[None, :] - both,
+            n - inside[:, None] - inside[None, :] + both,
+        ]
+        scarce = min(events, n - events) if rarer_outcome else events
+        parameters = len(design.names)
+        ratio = parameters / scarce if scarce else (np.inf if parameters else 0.0)
+        complement = tuple(f"not {name}" for name in self.names)
+        crossed = tuple(
+            f"{name}, outcome {o}" for group in (self.names, complement) for o in (1, 0) for name in group
+        )
+        halves = (self.names, complement)
+        pair_names = tuple(
+            f"{one[i]} and {other[j]}"
+            for one in halves
+            for other in halves
+            for i, j in zip(*lower, strict=True)
+        )
+        return (
+            Evidence("patients", np.array([n]), "patients in the model"),
+            Evidence("parameters per event", np.array([ratio]), "coefficients by events"),
+            Evidence("level", np.concatenate([inside, n - inside]), self.names + complement),
+            Evidence("level", self.held, "one value of a number that has few"),
+            Evidence("level by outcome", np.array([events, n - events]), ("with the event", "without it")),
+            Evidence("level by outcome", np.concatenate(by_outcome), crossed),
+            Evidence("pair of levels", np.concatenate([p[lower] for p in pairs]), pair_names),
+        )
+
+    def dominance(self, design: Design, raw: Array, y: Array, weights: Array | None) -> tuple[Evidence, ...]:
+        """Shares of single patients in the sums of measurements, overall, by level and by outcome."""
+        columns = deviations(raw[:, self.measured])
+        about = [design.columns[j].name for j in self.measured]
+        if weights is not None:
+            columns = np.column_stack([columns * weights[:, None], weights])
+            about.append("the weights")
+        within = np.column_stack([y, 1 - y, self.indicators, 1 - self.indicators])
+        where = ("with the event", "without it", *self.names, *(f"not {name}" for name in self.names))
+        return dominance(columns, tuple(about), within, where)
+
+
+def model_cells(design: Design, frame: pd.DataFrame, raw: Array) -> ModelCells:
+    """The cells of complete rows.
+
+    Notes
+    -----
+    Sums of a number's powers up to d determine how many patients have each of up to d + 1 values: so few
+    values are levels.  A column leaves with its square, and once with each of the others.
+    """
+    cells, names = design.indicators(frame)
+    numbers = [(column.name, raw[:, j], 2, 1) for j, column in enumerate(design.columns)]
+    numbers += [
+        (name, frame[name].to_numpy(dtype=float), *powers) for name, powers in design.powers().items()
+    ]
+    held: list[int] = []
+    for name, x, alone, with_others in numbers:
+        values, counts = few_values(x, max(alone, with_others) + 1)
+        if len(values) <= alone + 1:
+            held += counts.tolist()
+        if 2 <= len(values) <= with_others + 1:
+            kept = values[1:] if len(values) == 2 else values  # of two, the complement is the other
+            cells = np.column_stack([cells, *(x == v for v in kept)])
+            names = (*names, *(f"{name} = {v:g}" for v in kept))
+    measured = [j for j in range(raw.shape[1]) if len(few_values(raw[:, j], 2)[0]) > 2]
+    return ModelCells(cells, names, np.array(measured, dtype=np.int64), np.array(held, dtype=np.int64))
+
+
+def few_values(x: Array, most: int) -> tuple[Array, NDArray[np.int64]]:
+    """The distinct values of a number and how many have each, or, beyond ``most``, those of the first rows."""
+    found = np.unique(x[:_FIRST], return_counts=True)
+    if len(found[0]) > most:
+        return found
+    values, counts = np.unique(x, return_counts=True)
+    return values, counts
