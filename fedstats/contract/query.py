@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fedstats.contract.entries import Entries, ordinal
+from fedstats.contract.labels import unseen
 
 if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate
@@ -220,5 +221,7 @@ def _scalar(value: Any, hint: Any, name: str) -> Any:
         if type(value) in (int, float) and abs(value) <= sys.float_info.max:  # false for NaN as well
             return float(value)
     elif type(value) is hint:
+        if hint is str and (sign := unseen(value)):
+            raise QueryError(f"{name} holds the character {sign}, which nobody at a site would see.")
         return value
     raise QueryError(f"{name} must be a {getattr(hint, '__name__', hint)}.")

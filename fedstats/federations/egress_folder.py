@@ -6,7 +6,6 @@ A sheet is written before its answer leaves, at once and once: a crash leaves a 
 import csv
 import io
 import os
-import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,12 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from fedstats.contract.labels import harmless
 from fedstats.federations.egress import Sheet
 
 SUMMARY = "summary.csv"
-#: Whatever a spreadsheet takes for the beginning of a formula, full-width signs included.
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def keep(folder: str | Path, sheet: Sheet, line: Mapping[str, object]) -> Path | None:
@@ -39,7 +36,7 @@ def keep(folder: str | Path, sheet: Sheet, line: Mapping[str, object]) -> Path |
     """
     if not str(folder):
         return None
-    path = _keep_once(Path(folder), sheet, _csv(sheet.frame))
+    path = _keep_once(Path(folder), sheet, as_csv(sheet.frame))
     summarise(folder, [{"question": sheet.number, **line, "asked": sheet.asked, "sheet": path.name}])
     return path
 
@@ -58,7 +55,7 @@ def summarise(folder: str | Path, lines: Sequence[Mapping[str, object]]) -> None
     kept |= {int(str(line["question"])): dict(line) for line in lines}
     frame = pd.DataFrame([kept[number] for number in sorted(kept)])
     path = Path(folder) / SUMMARY
-    with _beside(path, _csv(frame)) as part:
+    with _beside(path, as_csv(frame)) as part:
         part.replace(path)
 
 
@@ -99,25 +96,14 @@ def _beside(path: Path, content: bytes) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _csv(frame: pd.DataFrame) -> bytes:
+def as_csv(frame: pd.DataFrame) -> bytes:
+    """A table that a spreadsheet may open: no cell of it runs, whoever wrote its text; numbers stay numbers."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(frame.columns)
+    writer.writerow(map(harmless, map(str, frame.columns)))
     writer.writerows(map(_cells, frame.itertuples(index=False, name=None)))
     return text.getvalue().encode()
 
 
 def _cells(row: Iterable[object]) -> list[object]:
     return [harmless(v) if isinstance(v, str) else "" if v != v else v for v in row]  # noqa: PLR0124 (NaN)
-
-
-def harmless(text: str) -> str:
-    """A text of one line that no spreadsheet runs as a formula; numbers are no texts and stay as they are.
-
-    Examples
-    --------
-    >>> harmless("=HYPERLINK(1)"), harmless("age")
-    ("'=HYPERLINK(1)", 'age')
-    """
-    line = _CONTROL.sub(" ", text)  # a line break within a cell could begin another one
-    return f"'{line}" if line.lstrip().startswith(_FORMULA) else line

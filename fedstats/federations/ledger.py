@@ -34,17 +34,17 @@ class Question:
     number : int       1, 2, 3 ... in the order of asking
     query : Query
     study : str        digest of the study it belongs to
+    sha256 : str       of the file's bytes; answers name it
     version : int      of the exchange
     roster : str       sha256 of the roster known when it was asked; empty before there was one
-    sha256 : str       of the file's bytes; answers name it
     """
 
     number: int
     query: Query
     study: str
-    version: int
-    roster: str
     sha256: str
+    version: int = 1
+    roster: str = ""
 
     @property
     def kind(self) -> str:
@@ -97,7 +97,7 @@ class Ledger:
             raise LedgerMismatch(f"Question {number} cannot be read by this version: {problem}") from None
         version = asked_in[0]
         return Question(
-            number, query, version.study, version.number, str(header.get("roster")), message.sha256
+            number, query, version.study, message.sha256, version.number, str(header.get("roster"))
         )
 
     def answer_path(self, site: str, number: int) -> Path:

@@ -12,8 +12,11 @@ NOT_ESTIMATED = "not estimated"
 
 _NUMBER = re.compile(r"[<>≥≤]?\s*[−+-]?[\d,]*\.?\d+(?:×10[⁻⁰¹²³⁴-⁹]+)?\s*%?|[−+-]?∞|[–—]|not estimated")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-# What a spreadsheet would run as a formula: "=…", "@…", and "+" or "-" before anything that is no number.
-_FORMULA = re.compile(r"\s*(?:[=@]|[+-](?![\d.\s]))")
+# What a spreadsheet would run as a formula: "=…", "@…", "+" or "-" before anything that is no number, and a number
+# with a call or a command behind it ("-2+cmd|' /C calc'!A0"); in full width too, as Japanese keyboards write it.
+_FORMULA = re.compile(
+    r"[\s\u200b-\u200f\ufeff]*(?:[=@＝＠]|[+\-＋－](?![\d.\s])|[+\-＋－].*[(|!=])", re.DOTALL
+)
 
 
 def count(n: float | None) -> str:

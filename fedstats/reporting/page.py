@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from bs4 import BeautifulSoup, Tag
 
+from fedstats.contract.labels import visible
 from fedstats.reporting.formats import defuse
 from fedstats.reporting.notebook import UNDESCRIBED
 from fedstats.reporting.scrub import scrub_paths
@@ -191,10 +192,10 @@ def _scrub(soup: BeautifulSoup) -> None:
     body = soup.body
     assert body is not None, "the template has a <body>"
     for text in body.find_all(string=True):
-        short = scrub_paths(str(text))
+        short = visible(scrub_paths(str(text)))
         if short != text:
             text.replace_with(short)
     for element in body.select(", ".join(f"[{name}]" for name in _SAID)):
         for name in _SAID:
             if element.get(name):
-                element[name] = scrub_paths(str(element[name]))
+                element[name] = visible(scrub_paths(str(element[name])))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from bs4 import BeautifulSoup, Tag
 
+from fedstats.contract.labels import visible
 from fedstats.reporting.formats import column_format, defuse, is_number, precise
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _markup(cells: pd.DataFrame, groups: str | None, kind: str = "") -> str:
 
 
 def _safe(label: str) -> str:
-    return escape(defuse(label))
+    return escape(defuse(visible(label)))
 
 
 def _from_layout(layout: "GT") -> str:

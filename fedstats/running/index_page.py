@@ -2,12 +2,13 @@
 
 import base64
 import hashlib
+import html
 from collections.abc import Iterable, Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from fedstats.contract.labels import visible
 from fedstats.running.files import write_text
 from fedstats.running.progress import duration
 
@@ -75,12 +76,12 @@ def index_page(folder: Path, manifest: Mapping[str, Any], resume: str) -> str:
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-{digest}'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>{escape(title)}</title>
+<title>{_safe(title)}</title>
 <style>{STYLE}</style>
 </head>
 <body>
 <main>
-<h1>{escape(manifest["study"]["title"])}</h1>
+<h1>{_safe(manifest["study"]["title"])}</h1>
 {_summary(manifest)}
 {_reports(folder, manifest)}
 <h2>Notebooks</h2>
@@ -94,12 +95,16 @@ def index_page(folder: Path, manifest: Mapping[str, Any], resume: str) -> str:
 """
 
 
+def _safe(text: str) -> str:
+    return html.escape(visible(text))
+
+
 def _summary(manifest: Mapping[str, Any]) -> str:
     steps = list(manifest["steps"].values())
     finished = sum(step["status"] == "ok" for step in steps)
     words, kind = _WORDS.get(manifest["status"], (manifest["status"], ""))
     text = (
-        f'<p>Run <code>{escape(manifest["run"])}</code>: <span class="{kind}">{escape(words)}</span>, '
+        f'<p>Run <code>{_safe(manifest["run"])}</code>: <span class="{kind}">{_safe(words)}</span>, '
         f"{finished} of {len(steps)} notebooks finished."
     )
     if manifest["status"] == "running":
@@ -140,7 +145,7 @@ def _row(folder: Path, name: str, step: Mapping[str, Any]) -> str:
         cell = f"Cell {step['cell']}" if step.get("cell") else "Before the first cell"
         heading = f" “{step['heading']}”" if step.get("heading") else ""
         what = ": ".join(filter(None, (step.get("error"), step.get("message"))))
-        why = f'<span class="why">{escape(f"{cell}{heading}. {what}")}</span>'
+        why = f'<span class="why">{_safe(f"{cell}{heading}. {what}")}</span>'
     time = duration(step["seconds"]) if "seconds" in step else ""
     label = step.get("label") or name
     links = "<br>".join(
@@ -149,8 +154,8 @@ def _row(folder: Path, name: str, step: Mapping[str, Any]) -> str:
         if _has_something(folder / path)
     )
     return (
-        f'<tr><th scope="row">{escape(label)}{why}</th>'
-        f'<td class="{kind}">{escape(words)}</td><td class="time">{time}</td><td>{links}</td></tr>'
+        f'<tr><th scope="row">{_safe(label)}{why}</th>'
+        f'<td class="{kind}">{_safe(words)}</td><td class="time">{time}</td><td>{links}</td></tr>'
     )
 
 
@@ -172,7 +177,7 @@ def _resume(manifest: Mapping[str, Any], resume: str) -> str:
         return ""
     return (
         f"<h2>Going on</h2>\n<p>Once the cause is gone, this redoes only what is missing:</p>\n"
-        f"<p><code>{escape(resume)}</code></p>"
+        f"<p><code>{_safe(resume)}</code></p>"
     )
 
 
@@ -194,12 +199,12 @@ def _provenance(manifest: Mapping[str, Any]) -> str:
         "Packages": ", ".join(f"{name} {version}" for name, version in made["packages"].items()),
     } | {f"{name} (sha256)": digest for name, digest in manifest["study"]["files"].items()}
     rows = "".join(
-        f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in facts.items() if value
+        f"<dt>{_safe(key)}</dt><dd>{_safe(str(value))}</dd>" for key, value in facts.items() if value
     )
     return f"<dl>{rows}</dl>"
 
 
 def _link(path: str, text: str, spoken: str = "") -> str:
     # A list of links read aloud needs more than five times "notebook".
-    label = f' aria-label="{escape(spoken)}"' if spoken else ""
-    return f'<a href="{escape(quote(path))}"{label}>{escape(text)}</a>'
+    label = f' aria-label="{_safe(spoken)}"' if spoken else ""
+    return f'<a href="{_safe(quote(path))}"{label}>{_safe(text)}</a>'

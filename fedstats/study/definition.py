@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse, parse_groups
+from fedstats.contract.labels import unseen, visible
 from fedstats.federations.keys import home_of
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
@@ -223,6 +224,22 @@ def _toml(file: Path) -> tuple[bytes, dict[str, Any]]:
         )
     raw = file.read_bytes()
     try:
-        return raw, tomllib.loads(raw.decode("utf-8"))
+        content = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise StudyError(f"{file.name} is not valid TOML: {problem}.") from None
+    for text in _texts(content):
+        if sign := unseen(text):
+            raise StudyError(
+                f"{file.name}: {visible(text)!r} holds the character {sign}, which cannot be seen."
+            )
+    return raw, content
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text of a file, its keys too: all of them come out somewhere."""
+    if isinstance(value, str):
+        yield value
+    for part in (
+        value.items() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    ):
+        yield from _texts(part)

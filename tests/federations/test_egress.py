@@ -13,10 +13,11 @@ import pytest
 import fedstats as fs
 from fedstats.contract.aggregate import Aggregate, Release, Sum
 from fedstats.contract.condition import Condition
+from fedstats.contract.labels import harmless
 from fedstats.contract.query import Query
 from fedstats.federations.desk import Desk
 from fedstats.federations.egress import BANDS, COLUMNS, account_line, band, sheet
-from fedstats.federations.egress_folder import harmless, keep, summary
+from fedstats.federations.egress_folder import keep, summary
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
 from tests.docs.disclosure_page import EXAMPLE_IDS, EXAMPLES, PAGE
@@ -116,7 +117,7 @@ def test_a_refusal_gets_a_sheet_with_the_numbers_for_the_sites_own_eyes():
     assert failed["patients"].tolist() == counts[(counts > 0) & (counts < 11)].tolist()
     assert failed["name"].iloc[0].startswith("counts[arm=")
     (refused,) = made.frame[made.frame["part"] == "refusal"].to_dict("records")
-    assert (refused["rule"], refused["value"][:9]) == ("entry", "Ask about")
+    assert (refused["rule"], refused["value"][:9]) == ("entry", "Too few p")
 
 
 def test_a_refusal_by_the_answer_as_a_whole_names_what_was_too_small():
