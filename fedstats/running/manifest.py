@@ -163,8 +163,10 @@ def check_run_id(run_id: str) -> str:
 
 def all_runs(runs: Path) -> list[dict[str, Any]]:
     """The manifests of a folder of runs, the newest first."""
-    found = [read_json(path) for path in runs.glob(f"*/{NAME}") if not path.parent.is_symlink()]
-    known = [content for content in found if isinstance(content, dict) and "run" in content]
+    paths = [path for path in runs.glob(f"*/{NAME}") if not path.parent.is_symlink()]
+    found = [(path.parent.name, read_json(path)) for path in paths]
+    # A folder may come from elsewhere: what it calls itself must not lead anywhere else.
+    known = [content for name, content in found if isinstance(content, dict) and content.get("run") == name]
     return sorted(known, key=lambda content: (content["resumed"] or [content["started"]])[-1], reverse=True)
 
 

@@ -102,6 +102,10 @@ class _Run:
             raise UsageError(f"The time limit must be positive, not {limit_seconds:g} seconds.")
         self.study, self.runs, self.limit_seconds = study, runs, limit_seconds
         self.run_id = plan.run_to_resume(study, runs, run_id) if resume else _fresh_id(study, runs, run_id)
+        if (runs / self.run_id).is_symlink():
+            raise UsageError(
+                f"{self.run_id} in {runs} is a link to another place; a run has a folder of its own."
+            )
         self.folder = (runs / self.run_id).resolve()
         self.plan = plan.Plan(study, self.folder, plan.find_notebooks(study, notebooks), limit_seconds)
         for step in self.plan.all_steps():

@@ -1,10 +1,15 @@
 """``study.toml`` as it is written: what each table may say."""
 
+import re
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from fedstats.federations.membership import SITE_NAME
+
+#: Names that a file server with Windows behind it keeps for devices: an exchange folder may lie on one.
+_DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
 
 
 class _Entry(BaseModel):
@@ -31,11 +36,19 @@ class Heading(_Entry):
     @classmethod
     def _site_names(cls, sites: tuple[str, ...]) -> tuple[str, ...]:
         for site in sites:
-            if not SITE_NAME.fullmatch(site):
+            if not SITE_NAME.fullmatch(site) or _DEVICE.fullmatch(site):
                 raise ValueError(f"the site name {site!r} must be lower-case letters, digits, - and _")
         if len(set(sites)) < len(sites):
             raise ValueError("a site is named twice")
         return sites
+
+    @field_validator("rehearsal")
+    @classmethod
+    def _within_the_study(cls, script: str | None) -> str | None:
+        path = PurePosixPath(script or "")
+        if path.is_absolute() or ".." in path.parts or "\\" in str(path):
+            raise ValueError(f"the script {script!r} must lie in the study's folder")
+        return script
 
 
 class TableSpec(_Entry):
@@ -49,7 +62,7 @@ class TableSpec(_Entry):
 class CurveSpec(_Entry):
     """``[[curves]]``: a Kaplan-Meier figure."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
     title: str
     formula: str
     conf_type: Literal["log", "log-log", "plain"] = "log"
@@ -59,7 +72,7 @@ class CurveSpec(_Entry):
 class ModelSpec(_Entry):
     """``[[models]]``: a regression."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
     title: str
     kind: Literal["cox", "logistic"]
     formula: str
