@@ -9,6 +9,7 @@ papermill's engine ``fedstats`` before anything runs, by the notebook itself und
 import ast
 import io
 import json
+import math
 import tokenize
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,11 @@ def check_injected(cells: Sequence[str]) -> None:
     """
     written = [i for i, cell in enumerate(cells) if i > 1 and cell.startswith(f"{INJECTED}\n")]
     if written:
+        if not all(_declaration(line)[0] for line in ast.parse(cells[written[-1]]).body):
+            raise UsageError(
+                "The name of a parameter was code, and papermill has run it; find out what it did. "
+                "With --engine fedstats nothing would have been run."
+            )
         given = declared_in(cells[written[-1]])
         values = {name: _value(parameter.default) for name, parameter in given.items()}
         check_values(declared_in(cells[written[-1] - 1]), values, "this notebook")
@@ -117,6 +123,8 @@ def check_values(declared: Mapping[str, Parameter], parameters: Mapping[str, Any
                 f"Parameter {name!r} of {where} is a {type(value).__name__}; "
                 "give text, a number, true or false, nothing, or a list or table of these."
             )
+        if _has_nan(value):
+            raise UsageError(f"Parameter {name!r} of {where} is not a number (NaN).")
         if annotation and not _fits(value, ast.parse(annotation, mode="eval").body):
             raise UsageError(
                 f"Parameter {name!r} of {where} must be {annotation}, not {value!r} ({type(value).__name__})."
@@ -124,11 +132,11 @@ def check_values(declared: Mapping[str, Parameter], parameters: Mapping[str, Any
 
 
 def _value(written: str) -> Any:
-    """A value as papermill writes it: a literal, or ``float('nan')`` and ``float('inf')``."""
+    """A value as papermill writes it: a literal, or ``float('inf')``; anything else is NaN, which no parameter is."""
     try:
         return ast.literal_eval(written)
     except ValueError:
-        return float("nan")
+        return {"float('inf')": math.inf, "float('-inf')": -math.inf}.get(written, math.nan)
 
 
 def _parameters_cell(notebook: Path) -> str:
@@ -161,6 +169,15 @@ def _comments(source: str) -> dict[int, str]:
         for token in tokens
         if token.type == tokenize.COMMENT
     }
+
+
+def _has_nan(value: object) -> bool:
+    """Whether there is a NaN in it: no comparison with one is true, so a limit that is NaN is none."""
+    if isinstance(value, list | tuple):
+        return any(map(_has_nan, value))
+    if isinstance(value, dict):
+        return any(map(_has_nan, value.values()))
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _is_plain(value: object) -> bool:
