@@ -85,7 +85,7 @@ class CoxRows:
 
 def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
     outcome = Outcome(model.event, model.time, model.entry)
-    groups = model.strata + ((model.cluster,) if model.cluster else ())
+    groups = model.strata + ((model.cluster,) if model.cluster is not None else ())
     rows = model_rows(
         data,
         model.design,
@@ -226,7 +226,7 @@ class CoxMeat(CoxQuery):
             a, b, means = terms.a, terms.b, pl.cell_means(sums, terms)
         v = pl.expected(cox.sets, cox.stratum, a, b)
         u = pl.score_residuals(cox.sets, cox.stratum, cox.x, r, cox.rows.weights, v, means)
-        if self.model.cluster:
+        if self.model.cluster is not None:
             group = cox.rows.codes((self.model.cluster,))
             u = np.column_stack([np.bincount(group, column) for column in u.T])
         answer = self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)})

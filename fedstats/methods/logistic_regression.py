@@ -58,7 +58,7 @@ class _LogisticQuery(Query):
 
     def _at(self, data: SiteData) -> tuple[ModelRows, Array, Array, Array]:
         m = self.model
-        groups = (m.cluster,) if m.cluster else ()
+        groups = (m.cluster,) if m.cluster is not None else ()
         rows = data.prepared(
             m,
             lambda: model_rows(
@@ -123,7 +123,7 @@ class LogisticMeat(_LogisticQuery):
         """p (p + 1) / 2 sums over patients or clusters."""
         rows, y, w, eta = self._at(data)
         u = rows.x * (w * BINOMIAL.residual(y, eta))[:, None]
-        if self.model.cluster:
+        if self.model.cluster is not None:
             group = rows.codes((self.model.cluster,))
             u = np.column_stack([np.bincount(group, column) for column in u.T])
         return self._answer(rows, w * BINOMIAL.curvature(eta), {"meat": rows.matrix(u.T @ u)})

@@ -1,0 +1,43 @@
+"""One question of every kind, about the patients of ``targets``, each of which the strict gate answers or refuses by rule."""
+
+from fedstats.contract.condition import Condition
+from fedstats.contract.design import Design
+from fedstats.methods.cox_model import CoxMeat, CoxModel
+from fedstats.methods.cox_regression import CoxDerivatives
+from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
+from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
+from fedstats.methods.fitting import LocalEstimate
+from fedstats.methods.follow_up import DistinctTimes
+from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticMeat
+from fedstats.methods.survival_curve import RiskTable
+from tests.attacks.targets import column, logistic
+
+CELLS = (300.0, 600.0)
+BETA = (0.01, 0.2)
+WHERE = (Condition("sex", "==", ("F",)),)
+_DESIGN = Design((column("age"), column("e", ("ecog", "1"))))
+_COX = CoxModel("entry", "time", "y", _DESIGN, ("practice",), "efron", "w", "b", 0.0, "practice")
+_SHARED = CoxModel(
+    "entry", "time", "y", _DESIGN, ("sex",), "breslow", "w", "b", 0.0, "practice", CELLS, ("F", "M")
+)
+_LOGISTIC = logistic(column("age"), column("e", ("ecog", "1")), weights="w", where=WHERE)
+
+#: By name of the kind.
+QUESTIONS = {
+    type(question).__name__: question
+    for question in (
+        CoxDerivatives(_COX, BETA, where=WHERE),
+        CoxRiskSets(_SHARED, BETA, where=WHERE),
+        CoxCurvature(_SHARED, BETA, (0.1,) * 4, (0.0,) * 4, where=WHERE),
+        CoxMeat(_COX, BETA, where=WHERE),
+        _LOGISTIC,
+        LogisticMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
+        LocalEstimate(LogisticDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
+        LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),
+        Moments("age", "sex", ("F", "M"), 60.0, 8.0, where=WHERE),
+        Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),
+        DistinctValues("age", "sex", ("F", "M"), where=WHERE),
+        DistinctTimes("time", "y", where=WHERE),
+        RiskTable("entry", "time", "y", "sex", ("F", "M"), CELLS, where=(Condition("age", ">=", (40.0,)),)),
+    )
+}
