@@ -32,6 +32,7 @@ def read_table(data_file: str | Path) -> pd.DataFrame:
                 na_values=["", "NA", "NaN"],
                 encoding="utf-8-sig",
                 index_col=False,
+                compression=None,  # whatever the file is called: an archive is no table
             )
     except pd.errors.EmptyDataError:
         raise DataError(
