@@ -5,6 +5,7 @@ can be read by other users of the machine.  Over IPC the default path is shared 
 a folder, which garbles parallel runs.  So: IPC, in a private folder for each kernel.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
@@ -27,8 +28,14 @@ class KernelOfThisInterpreter(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """The kernel that ipykernel itself declares for this interpreter."""
-        return KernelSpec(resource_dir="", **get_kernel_dict())
+        """The kernel that ipykernel itself declares for this interpreter, started by our own program."""
+        program = [
+            sys.executable,
+            str(Path(__file__).with_name("kernel_program.py")),
+            "-f",
+            "{connection_file}",
+        ]
+        return KernelSpec(resource_dir="", **get_kernel_dict() | {"argv": program})
 
     async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
         # A user's IPython start-up files and history have no place in a study.
