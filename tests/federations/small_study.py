@@ -2,6 +2,8 @@
 
 import hashlib
 import multiprocessing
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +19,7 @@ import fedstats as fs
 from fedstats.federations.asking import Asking
 from fedstats.federations.desk import Desk
 from fedstats.federations.envelope import compose, read_envelope
-from fedstats.federations.keys import COORDINATOR, Identity, home_of
+from fedstats.federations.keys import COORDINATOR, HOME_VARIABLE, Identity, home_of
 
 STUDY = """
 [study]
@@ -289,8 +291,46 @@ def start_site(here: SimpleNamespace, name: str) -> Any:
     return _start(serve_site, here.study.file, here.exchange, name, here.data[name])
 
 
+def dying(call: str, nth: int, after: bool, target: Any, *arguments: Any) -> None:
+    """Run something that is killed at the n-th call of a function of ``os``, before or after it."""
+    original, count = getattr(os, call), 0
+
+    def counted(*args: Any, **options: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == nth and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*args, **options)
+        if count == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(os, call, counted)
+    target(*arguments)
+
+
+def start_dying_coordinator(here: SimpleNamespace, call: str, nth: int, after: bool) -> Any:
+    """As :func:`start_coordinator`, killed on its way."""
+    arguments = (here.study.file, here.exchange, here.results, 20.0)
+    return _start(dying, call, nth, after, coordinate, *arguments)
+
+
+def start_dying_site(here: SimpleNamespace, name: str, call: str, nth: int, after: bool) -> Any:
+    """As :func:`start_site`, killed on its way."""
+    arguments = (here.study.file, here.exchange, name, here.data[name])
+    return _start(dying, call, nth, after, serve_site, *arguments)
+
+
+def at_home(home: str | None, target: Any, *arguments: Any) -> None:
+    """Run something with the private folders of whoever started it: the server was forked earlier."""
+    if home is not None:
+        os.environ[HOME_VARIABLE] = home
+    target(*arguments)
+
+
 def _start(target: Any, *arguments: Any) -> Any:
-    process = _PROCESSES.Process(target=target, args=arguments, daemon=True)
+    arguments = (os.environ.get(HOME_VARIABLE), target, *arguments)
+    process = _PROCESSES.Process(target=at_home, args=arguments, daemon=True)
     process.start()
     return process
 
