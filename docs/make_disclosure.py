@@ -36,7 +36,12 @@ from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticMe
 from fedstats.methods.survival_curve import RiskTable
 
 PAGE = Path(__file__).with_name("disclosure.md")
-PROFILES = (DisclosurePolicy(), DisclosurePolicy.teaching(), DisclosurePolicy.none())
+PROFILES = (
+    DisclosurePolicy(),
+    DisclosurePolicy.opensafely(),
+    DisclosurePolicy.teaching(),
+    DisclosurePolicy.none(),
+)
 
 # One question of each kind, and a table that can answer it ------------------------------------
 

@@ -36,6 +36,7 @@ Rule = Literal[
     "complement of the subset",
     "parameters per event",
     "effective sample size",
+    "effective size of a level",
     "size of coefficients",
     "dominance",
     "dominance of two",

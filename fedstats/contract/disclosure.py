@@ -41,6 +41,7 @@ class DisclosurePolicy(Spec):
     min_model_patients : int         in a model: at least
     max_parameters_per_event : float coefficients per event (or per patient of the rarer outcome): at most
     min_effective : float            effective sample size (sum w)^2 / sum w^2 behind a model's sums: at least
+    min_effective_level : float      the same within every level and outside it: 0 or at least
     max_coefficient : float          |beta| on the standardised scale at which a model is answered: at most
     max_top_share : float            of one patient in a sum of deviations or of their products: at most
     max_top_two_share : float        of the two patients with the largest parts of it: at most
@@ -60,6 +61,7 @@ class DisclosurePolicy(Spec):
     min_model_patients: int = 50
     max_parameters_per_event: float = 0.2
     min_effective: float = 30.0
+    min_effective_level: float = 5.0
     max_coefficient: float = 10.0
     max_top_share: float = 0.5
     max_top_two_share: float = 0.9
@@ -78,6 +80,7 @@ class DisclosurePolicy(Spec):
         "min_difference",
         "min_model_patients",
         "min_effective",
+        "min_effective_level",
     )
 
     @classmethod
@@ -92,6 +95,7 @@ class DisclosurePolicy(Spec):
             min_model_patients=0,
             max_parameters_per_event=NO_LIMIT,
             min_effective=0.0,
+            min_effective_level=0.0,
             max_coefficient=NO_LIMIT,
             max_top_share=1.0,
             max_top_two_share=1.0,
@@ -112,6 +116,7 @@ class DisclosurePolicy(Spec):
             min_model_patients=20,
             max_parameters_per_event=0.25,
             min_effective=10.0,
+            min_effective_level=1.5,
             max_top_share=0.75,
             max_top_two_share=0.95,
         )
@@ -221,9 +226,9 @@ class DisclosurePolicy(Spec):
             return Release(
                 {k: (exact_sum.encode(s.values, s.exponent), s.exponent) for k, s in aggregate.sums.items()}
             )
-        except OverflowError as problem:
+        except OverflowError:  # its text may hold a number: fixed words leave
             raise DisclosureRefused(
-                Refusal(type(query).__name__, "sum", f"fixed point: {problem}"),
+                Refusal(type(query).__name__, "sum", "the sums are within the fixed-point range"),
                 partial(self.review, aggregate),
             ) from None
 

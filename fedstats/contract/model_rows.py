@@ -24,6 +24,7 @@ class ModelRows:
     frame : DataFrame          complete rows of the model's columns
     x : (n, k)                 scaled design, intercept included
     present : (n, k) bool      raw columns that are not zero: who stands behind an entry
+    levels : (n, c) bool       who has which level of the model
     weights, offset : (n,) or None
     dropped : int              rows with an empty cell in one of the model's columns
     standard : (p,)            agreed spread of each column in the question's units
@@ -35,6 +36,7 @@ class ModelRows:
     frame: pd.DataFrame
     x: Array
     present: NDArray[np.bool_]
+    levels: Array
     weights: Array | None
     offset: Array | None
     dropped: int
@@ -72,12 +74,19 @@ class ModelRows:
     def evidence_at(self, gamma: Array, intercept: bool, effect: Array) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and the effective size of the weighted rows."""
         slopes = gamma[1:] if intercept else gamma
-        total = effect.sum()
-        ess = total**2 / (effect @ effect) if total > 0 else 0.0
+        total, squares = effect.sum(), effect @ effect
+        inside, of_squares = effect @ self.levels, effect**2 @ self.levels
+        within = np.concatenate([inside, total - inside])
+        sizes = effective_size(within, np.concatenate([of_squares, squares - of_squares]))
         return (
             *self.evidence,
             Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient"),
-            Evidence("effective sample size", np.array([ess]), "patients behind the weighted sums"),
+            Evidence(
+                "effective sample size",
+                effective_size(np.array([total]), np.array([squares])),
+                "patients behind the weighted sums",
+            ),
+            Evidence("effective size of a level", sizes, "weighted patients within a level, or outside it"),
         )
 
 
@@ -129,12 +138,15 @@ def model_rows(
         rows, columns, outcomes = frame[counted], raw[counted], y[counted]
         heft = None if w is None else w[counted]
     cells = model_cells(design, rows, columns)
+    levels = np.zeros((len(frame), len(cells.names)))
+    levels[counted] = cells.indicators
     evidence = cells.evidence(design, outcomes, rarer_outcome)
     shares = cells.dominance(design, columns, outcomes, heft)
     return ModelRows(
         frame,
         design.scaled(raw),
         present,
+        levels,
         w,
         None if offset is None else frame[offset].to_numpy(dtype=float),
         dropped,
@@ -143,6 +155,12 @@ def model_rows(
         Cohort(data.positions[complete][counted], tuple(dict.fromkeys((*asked, *groups)))),
         tuple(faults),
     )
+
+
+def effective_size(total: Array, squares: Array) -> Array:
+    """Kish's (sum w)^2 / sum w^2; 0 where nobody has a weight, or where rounding has left none."""
+    there = squares > 1e-12 * np.max(squares, initial=0.0)
+    return np.where(there, total**2 / np.where(there, squares, 1.0), 0.0)
 
 
 def _unusual(name: str, values: pd.Series) -> Evidence:

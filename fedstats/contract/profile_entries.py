@@ -24,6 +24,7 @@ class _Thresholds(BaseModel):
     min_model_patients: Count | None = None
     max_parameters_per_event: Figure | None = None
     min_effective: Figure | None = None
+    min_effective_level: Figure | None = None
     max_coefficient: Figure | None = None
     max_top_share: Share | None = None
     max_top_two_share: Share | None = None

@@ -19,6 +19,7 @@ REMEDIES: dict[Rule, str] = {
     "patients of the subset": "The subset holds too few patients at the site, or none: ask about a wider one.",
     "complement of the subset": "The subset leaves a few patients out: ask about all of them, or about a narrower subset.",
     "parameters per event": "The model has too many coefficients for the site's events: leave terms out, or merge levels.",
+    "effective size of a level": "Within a level a few patients weigh too much at these coefficients: merge the level with another one in the codebook, or rescale or cap the column that singles them out.",
     "effective sample size": "A few patients weigh too much at these coefficients: rescale or cap the column that singles them out, use wider cells of time, or start from zero.",
     "size of coefficients": "A coefficient has grown too large: a level may hold no event, or a column may predict the outcome perfectly; leave it out or merge levels.",
     "dominance": "One patient makes up most of a sum: cap the column in the codebook, take its logarithm, or cut it into levels.",

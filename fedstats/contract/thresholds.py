@@ -21,6 +21,7 @@ ZERO_OR_AT_LEAST: dict[Rule, str] = {
     "dropped rows": "min_difference",
     "complement of the subset": "min_difference",
     "difference between cohorts": "min_difference",
+    "effective size of a level": "min_effective_level",
 }
 #: At least so much; nothing is too little as well.
 AT_LEAST: dict[Rule, str] = {
@@ -51,7 +52,7 @@ def threshold(
     """Which counts pass (what is no number never does), what is needed in words, whether small counts are worse."""
     if rule in ZERO_OR_AT_LEAST:
         k = getattr(policy, ZERO_OR_AT_LEAST[rule])
-        return (counts == 0) | (counts >= k), f"0 or at least {k}", True
+        return (counts == 0) | (counts >= k), f"0 or at least {k:g}", True
     if rule in AT_LEAST:
         k = getattr(policy, AT_LEAST[rule])
         return counts >= k, f"at least {k:g}", True

@@ -54,7 +54,7 @@ class Desk:
         return self.home / "exchanges" / self.ledger.head.exchange / "outbox"
 
     def open_questions(self) -> list[Question]:
-        """Questions that this site has not answered yet, once it has joined.
+        """Questions that this site has not answered yet; looking writes nothing that has not left before.
 
         Raises
         ------
@@ -62,13 +62,13 @@ class Desk:
             The exchange is about another study, has other keys, runs other software, or asks anew what
             was answered; nothing has been sent.
         """
-        self.join()
+        self.check()
         done = self.ledger.answered(self.site.name)
         missing = [q for q in self.ledger.questions() if q.number not in done]
         return [q for q in missing if not self._sent_again(q)]
 
-    def join(self) -> None:
-        """Take part in the version in force, after a look at who asks."""
+    def check(self) -> None:
+        """A look at who asks, about which study, and at what this site has said in the exchange so far."""
         head = self.ledger.head
         self.ledger.members.require_site(self.site.name)
         if self.study is not None and head.study != self.study:
@@ -79,33 +79,39 @@ class Desk:
         require_same_software(SOFTWARE, head.software, "the coordinator")
         self._know_coordinator(head)
         join = self.ledger.members.join(self.site.name, head.number)
-        if join is None:
-            body = {
-                "keys": self.identity.public.to_dict(),
-                "software": SOFTWARE,
-                "profile": self.site.policy.name,
-                "policy": self.site.policy.digest(),
-                "rows": self._rows(),
-            }
-            path = self.ledger.members.join_path(self.site.name, head.number)
-            with suppress(FileExistsError):
-                write_once(path, compose(self.identity, "join", {"study": head.sha256}, body))
-            join = self.ledger.members.join(self.site.name, head.number)
-            assert join is not None
-        if join.keys != self.identity.public:
+        if join is not None and join.keys != self.identity.public:
             raise LedgerMismatch(
                 f"Somebody has joined the exchange as {self.site.name} with other keys ({join.keys.fingerprint}) than "
                 f"those in {self.home} ({self.identity.public.fingerprint}): name the folder that holds this site's keys, "
                 "or tell the coordinator."
             )
-        if join.rows != self._rows():
+        if join is not None and join.rows != self._rows:
             raise LedgerMismatch(
                 f"The rows of {self.site.name} are others than when it joined this exchange: sums of both do not add up. "
                 "Use the table of that time, or ask the coordinator for a new version of the study about the new data."
             )
         self._check_roster(head)
 
+    def join(self) -> None:
+        """Take part in the version in force: before the first answer, with keys, software and profile."""
+        self.check()
+        head = self.ledger.head
+        body = {
+            "keys": self.identity.public.to_dict(),
+            "software": SOFTWARE,
+            "profile": self.site.policy.name,
+            "policy": self.site.policy.digest(),
+            "rows": self._rows,
+        }
+        path = self.ledger.members.join_path(self.site.name, head.number)
+        if not os.path.lexists(path):
+            with suppress(FileExistsError):
+                write_once(path, compose(self.identity, "join", {"study": head.sha256}, body))
+            self.check()
+
+    @cached_property
     def _rows(self) -> str:
+        """Fingerprint of the site's rows, made with its own key."""
         return self.site.data.fingerprint(self.identity.secret("rows"))
 
     def _know_coordinator(self, head: Version) -> None:
@@ -136,6 +142,7 @@ class Desk:
         path = self.ledger.answer_path(self.site.name, question.number)
         if os.path.lexists(path) or self._sent_again(question):
             return path
+        self.join()
         part = "release" if isinstance(content, Release) else "refusal"
         header = {
             "number": question.number,

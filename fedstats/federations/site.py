@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from html import escape
 from pathlib import Path
 from typing import Protocol
 
@@ -180,6 +181,6 @@ class Site:
             {"missing": frame.isna().sum(), "kind": [v.kind for v in self.data.codebook.variables]}
         )
         return (
-            f"<p>{len(frame)} rows, disclosure policy <strong>{self.policy.name}</strong>. "
+            f"<p>{len(frame)} rows, disclosure policy <strong>{escape(self.policy.name)}</strong>. "
             f"This overview stays at the site.</p>{overview.to_html()}"
         )

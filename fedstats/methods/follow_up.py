@@ -22,7 +22,13 @@ T = TypeVar("T")
 #: Marks the time grid of a question: the coordinator tries the agreed ones, finest first.
 TIME_GRID = candidate("a coarser time grid")
 #: Refusals that a coarser grid can cure.
-GRID_RULES = ("leavers of a time cell", "events of a time cell", "entry", "effective sample size")
+GRID_RULES = (
+    "leavers of a time cell",
+    "events of a time cell",
+    "entry",
+    "effective sample size",
+    "effective size of a level",
+)
 
 
 @dataclass(frozen=True)

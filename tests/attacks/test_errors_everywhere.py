@@ -133,7 +133,6 @@ def test_no_error_at_any_place_carries_a_patient_out(kind):
         assert "1949" not in text
 
 
-@pytest.mark.xfail(reason="the gate's refusal repeats the text of an OverflowError of the fixed-point sums")
 def test_no_overflow_of_the_fixed_point_sums_carries_a_patient_out():
     tried = [place for place in places("Moments") if place[0].endswith("exact_sum.py")]
     assert [place for place in tried if SECRET in what_leaves("Moments", place, OverflowError)] == []

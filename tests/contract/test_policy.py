@@ -31,6 +31,7 @@ AT_LEAST = [
     ("patients of the subset", "min_patients", False),
     ("patients", "min_model_patients", False),
     ("effective sample size", "min_effective", False),
+    ("effective size of a level", "min_effective_level", True),
 ]
 AT_MOST = [
     ("parameters per event", "max_parameters_per_event"),
@@ -164,6 +165,7 @@ STRICTER_IF_LARGER = {
     "min_difference",
     "min_model_patients",
     "min_effective",
+    "min_effective_level",
 }
 STRICTER_IF_SMALLER = {
     "max_parameters_per_event",
@@ -184,8 +186,11 @@ FIGURES = st.floats(0, 100)
 POLICIES = st.builds(
     DisclosurePolicy,
     name=st.sampled_from(["site", "study"]),
-    **dict.fromkeys(sorted(STRICTER_IF_LARGER - {"min_effective"}), COUNTS),
-    **dict.fromkeys(sorted({"min_effective", *STRICTER_IF_SMALLER} - SWITCHES - {"max_points"}), FIGURES),
+    **dict.fromkeys(sorted(STRICTER_IF_LARGER - {"min_effective", "min_effective_level"}), COUNTS),
+    **dict.fromkeys(
+        sorted({"min_effective", "min_effective_level", *STRICTER_IF_SMALLER} - SWITCHES - {"max_points"}),
+        FIGURES,
+    ),
     **dict.fromkeys(sorted(SWITCHES), st.booleans()),
     max_points=COUNTS,
     allow=st.none() | KINDS,

@@ -128,8 +128,7 @@ def test_a_site_with_other_keys_than_the_study_names_is_refused(here, tmp_path):
 
 @pytest.mark.acceptance(13)
 def test_somebody_who_joins_in_the_name_of_a_site_is_noticed_by_the_site(opened, tmp_path):
-    thief = at_home(opened.sites["south"], tmp_path / "thief")
-    fs.open_questions(opened.exchange, thief)
+    Desk(opened.exchange, at_home(opened.sites["south"], tmp_path / "thief")).join()
     with pytest.raises(fs.LedgerMismatch, match="Somebody has joined the exchange as south with other keys"):
         fs.open_questions(opened.exchange, opened.sites["south"])
 

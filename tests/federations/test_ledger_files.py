@@ -90,7 +90,7 @@ def test_the_second_answer_to_a_question_loses_and_the_first_stays(fitted):
 
 def _race(folder, site, rule, go):
     desk = Desk(Path(folder), site)
-    (question,) = desk.open_questions()
+    question = desk.ledger.questions()[0]
     go.wait()
     desk.send(question, Refusal("Q", "entry", rule))
 

@@ -62,8 +62,8 @@ def test_the_fingerprint_of_the_rows_says_nothing_without_the_sites_key(fitted, 
     stranger = Desk(
         fitted.exchange, fs.Site("south", fitted.frames["south"], fitted.study.codebook, home=tmp_path)
     )
-    assert ledger.members.join("south", 1).rows == Desk(fitted.exchange, south)._rows()
-    assert ledger.members.join("south", 1).rows != stranger._rows()
+    assert ledger.members.join("south", 1).rows == Desk(fitted.exchange, south)._rows
+    assert ledger.members.join("south", 1).rows != stranger._rows
 
 
 @pytest.mark.acceptance(17)

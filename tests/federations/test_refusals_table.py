@@ -24,7 +24,13 @@ def network():
     frames = {name: PAGE.cohort(n) for name, n in (("north", 200), ("south", 220))}
     frames = {name: frame.assign(time=frame["time"].clip(upper=24)) for name, frame in frames.items()}
     study = SimpleNamespace(
-        id="x", digest="d", sites=("north", "south"), codebook=PAGE.CODEBOOK, policy=policy, frames=frames
+        id="x",
+        digest="d",
+        sites=("north", "south"),
+        codebook=PAGE.CODEBOOK,
+        policy=policy,
+        frames=frames,
+        fingerprints={},
     )
     study.in_process = fs.InProcess(frames, PAGE.CODEBOOK, policy)
     return study

@@ -219,7 +219,7 @@ def test_approved_answers_are_sent_and_nothing_else_changes(attended):
     before = runs_of(attended, "coordinator")[0][1]
     assert done.returncode == 0, done.stderr[-2000:]
     assert {name: digest for name, digest in after.items() if name in before} == before
-    assert set(after) - set(before) == {"answers/site-a/000001.json"}
+    assert set(after) - set(before) == {"answers/site-a/000001.json", "joins/0001/site-a.json"}
     assert "1 of 1 open questions answered and sent." in shown
 
 

@@ -161,6 +161,7 @@ LARGER_IS_STRICTER = (
     "min_difference",
     "min_model_patients",
     "min_effective",
+    "min_effective_level",
 )
 SMALLER_IS_STRICTER = ("max_parameters_per_event", "max_coefficient", "distinct_values", "per_site_estimates")
 PROFILES = ("strict", "teaching", "none")
