@@ -9,9 +9,12 @@ import pytest
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.condition import Condition
 from fedstats.contract.design import Design
+from fedstats.contract.disclosure import Refusal
+from fedstats.federations.memory import Memory
+from fedstats.federations.site import Site
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
-from tests.attacks.targets import NONE, STRICT, TEACHING, N, ask, cohort, column, logistic
+from tests.attacks.targets import BOOK, NONE, STRICT, TEACHING, N, ask, cohort, column, logistic
 
 pytestmark = pytest.mark.acceptance(20)
 i = np.arange(N)
@@ -100,15 +103,15 @@ def marked():
     return frame
 
 
-def refit(policy, everyone, without):
+def refit(policy, everyone, without, memory=None):
     """Row and outcome of the one by whom two subsets differ, from information and score away from zero."""
-    frame = marked()
+    site = Site("north", marked(), BOOK, policy, memory)
     question = logistic(column("age"), column("lab"), beta=BETA)
-    answers = [ask(frame, question.among(*where), policy) for where in (everyone, without)]
+    answers = [site.remembered(site.answer(question.among(*where))).content for where in (everyone, without)]
     for answer in answers:
-        if isinstance(answer, str):
-            return answer
-    whole, rest = answers
+        if isinstance(answer, Refusal):
+            return answer.rule
+    whole, rest = (answer.values() for answer in answers)
     information = full_matrix(whole["information"] - rest["information"])
     score = whole["score"] - rest["score"]
     row = information[0] / information[0, 0]
@@ -123,30 +126,25 @@ def older_than(age):
 ORDER = np.sort(marked()["age"])
 NEXT = float(ORDER[np.searchsorted(ORDER, AGE) + 1])
 REFITS = {
-    "everyone, and everyone but one": ((), (Condition("age", "!=", (AGE,)),), ""),
-    "two subsets that each leave out enough": (
-        older_than(AGE),
-        older_than(NEXT),
-        "needs the site's memory of what it has answered",
-    ),
+    "everyone, and everyone but one": ((), (Condition("age", "!=", (AGE,)),)),
+    "two subsets that each leave out enough": (older_than(AGE), older_than(NEXT)),
 }
 
 
 @pytest.mark.parametrize("which", REFITS)
 def test_a_refit_without_one_patient_returns_his_row_and_outcome_without_a_gate(which):
     truth = marked().loc[VICTIM, ["age", "lab", "y"]].to_numpy(dtype=float)
-    assert refit(NONE, *REFITS[which][:2]) == pytest.approx(truth, abs=1e-6)
+    assert refit(NONE, *REFITS[which]) == pytest.approx(truth, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    "which",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=why) if why else ())
-        for name, (*_, why) in REFITS.items()
-    ],
-)
-def test_a_refit_without_one_patient_is_refused(which):
-    assert isinstance(refit(STRICT, *REFITS[which][:2]), str)
+@pytest.mark.parametrize("which", REFITS)
+def test_a_refit_without_one_patient_is_refused_by_a_site_that_remembers(which, tmp_path):
+    assert isinstance(refit(STRICT, *REFITS[which], Memory(tmp_path)), str)
+
+
+def test_two_subsets_that_each_leave_out_enough_return_him_where_a_site_forgets():
+    truth = marked().loc[VICTIM, ["age", "lab", "y"]].to_numpy(dtype=float)
+    assert refit(STRICT, *REFITS["two subsets that each leave out enough"]) == pytest.approx(truth, abs=1e-6)
 
 
 # An isolating coefficient inside a level ---------------------------------------------------------------
