@@ -76,7 +76,8 @@ class ModelCells:
 
     def dominance(self, design: Design, raw: Array, y: Array, weights: Array | None) -> tuple[Evidence, ...]:
         """Shares of single patients in the sums of measurements, overall, by level and by outcome."""
-        columns = deviations(raw[:, self.measured])
+        every = len(self.measured) == raw.shape[1]
+        columns = deviations(raw if every else raw[:, self.measured])  # no copy where none is needed
         about = [design.columns[j].name for j in self.measured]
         if weights is not None:
             columns = np.column_stack([columns * weights[:, None], weights])

@@ -1,6 +1,7 @@
 """The rows of a regression at a site, and the counts by which the gate judges it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -64,12 +65,17 @@ class ModelRows:
 
     def vector(self, values: Array) -> Sum:
         """A sum with one entry a design column."""
-        return Sum(values, self.present.sum(axis=0))
+        return Sum(values, np.diag(self.patients))
 
     def matrix(self, values: Array) -> Sum:
         """A sum with one entry a pair of design columns."""
+        return Sum.triangle(values, self.patients)
+
+    @cached_property
+    def patients(self) -> NDArray[np.int64]:
+        """How many stand behind each pair of design columns, (k, k): the same at every point."""
         there = self.present.astype(float)
-        return Sum.triangle(values, (there.T @ there).astype(np.int64))
+        return np.asarray((there.T @ there).astype(np.int64))
 
     def evidence_at(self, gamma: Array, intercept: bool, effect: Array) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and the effective size of the weighted rows."""

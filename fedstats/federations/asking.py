@@ -41,7 +41,7 @@ class Asking:
         self.identity = Identity.of(home, COORDINATOR)
         self.fingerprints = dict(fingerprints or {})
         require_fingerprint(self.fingerprints, COORDINATOR, self.identity.public.fingerprint)
-        self._answers: dict[tuple[str, int], Answer] = {}
+        self._answers: dict[tuple[str, int], tuple[Answer, str]] = {}
 
     def open(
         self, study: str, study_id: str, sites: tuple[str, ...], *, amend: str = "", new_data: bool = False
@@ -157,7 +157,7 @@ class Asking:
         """
         known = self._answers.get((site, question.number))
         if known is not None:
-            return known
+            return known[0]
         message = self.ledger.sealed_answer(site, question)
         if message is None:
             return None
@@ -175,7 +175,7 @@ class Asking:
             raise LedgerMismatch(
                 f"The answer {question.number} of {site} cannot be read: {problem}"
             ) from None
-        self._answers[site, question.number] = answer
+        self._answers[site, question.number] = answer, message.sha256
         return answer
 
     def archive(self, question: Question, answers: Mapping[str, Answer], *, each: bool) -> None:
@@ -191,8 +191,7 @@ class Asking:
             return
         refused = {site: a.to_dict() for site, a in answers.items() if isinstance(a, Refusal)}
         released = {site: a for site, a in answers.items() if isinstance(a, Release)}
-        files = {s: self.ledger.sealed_answer(s, question) for s in answers}
-        body: dict[str, Any] = {"answers": {s: m.sha256 for s, m in files.items() if m is not None}}
+        body: dict[str, Any] = {"answers": {s: self._answers[s, question.number][1] for s in answers}}
         if refused:
             body["refused"] = refused
         elif each:

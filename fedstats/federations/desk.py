@@ -154,9 +154,13 @@ class Desk:
         }
         body = {part: content.to_dict()}
         message = compose(self.identity, "answer", header, body, reader=self.ledger.head.keys)
-        with suppress(FileExistsError):  # another start of this site has just answered: its bytes count
+        try:
             write_private(self._kept(question.number), message)
-        self._sent_again(question)
+        except FileExistsError:  # another start of this site has just answered: its bytes count
+            self._sent_again(question)
+            return path
+        with suppress(FileExistsError):
+            write_once(path, message)
         return path
 
     def _kept(self, number: int) -> Path:

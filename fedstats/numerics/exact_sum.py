@@ -82,11 +82,21 @@ def add(a: Limbs, b: Limbs) -> Limbs:
 def decode(limbs: Limbs, exponent: int = 0) -> Array:
     """The float64 nearest to each exact sum, shape (...,)."""
     flat = limbs.reshape(-1, 2)
-    unit = 1 << FRACTION_BITS
-    out = np.empty(len(flat))
-    for i, (high, low) in enumerate(
-        flat.tolist()
-    ):  # Python's int / int rounds correctly, numpy has no 128 bits
-        whole = ((high - (1 << 64)) if high >> 63 else high) * unit + low
-        out[i] = whole / unit
-    return np.ldexp(out, exponent).reshape(limbs.shape[:-1])
+    negative = flat[:, 0] >> np.uint64(63) == 1
+    high, low = _negated_where(negative, flat[:, 0], flat[:, 1])
+    # The leading 64 bits, the last of them set if anything follows: float64 keeps 53, so that it rounds right.
+    zeros = _WORD - _bit_length(high)
+    shift = np.where(high == 0, np.uint64(0), zeros)
+    spill = np.where(shift == 0, np.uint64(0), low >> np.where(shift == 0, np.uint64(1), _WORD - shift))
+    lead = np.where(high == 0, low, (high << shift) | spill | ((low << shift) != 0).astype(np.uint64))
+    power = np.where(high == 0, -FRACTION_BITS, -shift.astype(np.int64))
+    nearest = np.ldexp(lead.astype(np.float64), power)
+    return np.ldexp(np.where(negative, -nearest, nearest), exponent).reshape(limbs.shape[:-1])
+
+
+def _bit_length(word: Limbs) -> Limbs:
+    """Position of the highest bit that is set, counted from one; 0 for 0."""
+    _, power = np.frexp(word.astype(np.float64))  # rounding up may have carried into the next power
+    length = power.astype(np.uint64)
+    carried = (length > 0) & (word >> np.where(length > 0, length - np.uint64(1), np.uint64(0)) == 0)
+    return np.asarray(length - carried.astype(np.uint64))

@@ -172,3 +172,12 @@ def test_of_two_hundred_ordinary_fits_none_is_refused():
             except fs.SiteRefused as refusal:
                 refused.append((seed, refusal.rule))
     assert not refused
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_looking_at_deviations_changes_no_row(columns, order):
+    rows = np.array(np.random.default_rng(0).normal(size=(40, columns)), order=order)
+    before = rows.copy()
+    deviations(rows)
+    assert np.array_equal(rows, before)

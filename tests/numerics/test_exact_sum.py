@@ -132,3 +132,34 @@ def test_shapes_survive() -> None:
 
 def test_a_single_number_without_an_axis_is_held_too() -> None:
     assert decode(encode(np.array(1.5))) == 1.5
+
+
+def slowly(limbs):
+    """What Python's own integers say."""
+    high, low = (int(limb) for limb in limbs)
+    whole = ((high - (1 << 64)) if high >> 63 else high) * (1 << 64) + low
+    return whole / (1 << 64)
+
+
+words = st.one_of(
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 63).map(lambda k: 2**k),
+    st.integers(1, 64).map(lambda k: 2**k - 1),
+    st.integers(0, 10).map(lambda k: 2**64 - 1 - 2**k),
+    st.integers(0, 2**12).map(lambda k: (1 << 53) + k),
+)
+
+
+@LAW
+@given(st.lists(st.tuples(words, words), min_size=1, max_size=30))
+def test_every_pattern_of_bits_is_the_nearest_float(pairs) -> None:
+    assert decode(np.array(pairs, dtype=np.uint64)).tolist() == [slowly(pair) for pair in pairs]
+
+
+def test_the_corners_of_rounding_are_the_nearest_float() -> None:
+    """Ties, the bit below a tie in the lower limb, carries into the next power, both signs, the ends."""
+    highs = [0, 1, 2**52, 2**53 - 1, 2**53, 2**53 + 1, 2**54 + 2, 2**62 - 1, 2**63 - 1, 2**63, 2**64 - 1]
+    lows = [0, 1, 2**10, 2**11 - 1, 2**11, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1]
+    pairs = [(high, low) for high in highs for low in lows]
+    decoded = decode(np.array(pairs, dtype=np.uint64))
+    assert decoded.tolist() == [slowly(pair) for pair in pairs]
