@@ -148,10 +148,15 @@ class Curve:
 
     Attributes
     ----------
-    frame : DataFrame   group time n_risk n_event estimate std_error conf_low conf_high
-    medians : DataFrame group median conf_low conf_high
+    frame : DataFrame   group time n_risk n_event estimate std_error conf_low conf_high, and start (of the
+                        row's cell of the grid; the time itself without one: n_risk are at risk then),
+                        n_censor, estimate_low (see ``grid_error``); missing where not known
+    medians : DataFrame group median conf_low conf_high, and median_low median_high: edges of the grid
+                        between which the median on exact times lies
     unit : str          of time
     status : str        ``"exact"`` or ``"exact on the grid of <width>"``
+    grid_error : float  how far at most the curve on exact times lies below this one, at the edges of the
+                        grid; never above.  NaN: not known
     """
 
     formula: str
@@ -164,6 +169,7 @@ class Curve:
     sites: tuple[str, ...]
     conf_type: str = "log"
     level: float = 0.95
+    grid_error: float = 0.0
 
     def tidy(self) -> pd.DataFrame:
         """One row a group and time."""
@@ -172,8 +178,8 @@ class Curve:
     def glance(self) -> pd.DataFrame:
         """One row: what was estimated how, and what it cost."""
         groups = self.frame["group"].nunique()
-        row = {"groups": groups, "status": self.status, "rounds": self.rounds, "bytes": self.n_bytes}
-        return pd.DataFrame([row | {"sites": len(self.sites)}])
+        row = {"groups": groups, "status": self.status, "grid_error": self.grid_error, "rounds": self.rounds}
+        return pd.DataFrame([row | {"bytes": self.n_bytes, "sites": len(self.sites)}])
 
     def __str__(self) -> str:
         return f"{self.formula} ({self.status})\n{self.medians.to_string(index=False)}"

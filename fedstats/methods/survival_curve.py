@@ -24,7 +24,15 @@ from fedstats.methods.follow_up import (
     on_finest_grid,
 )
 from fedstats.numerics.partial_likelihood import risk_sets
-from fedstats.numerics.survival_table import ConfType, interpolated_time, kaplan_meier_estimate, quantile_time
+from fedstats.numerics.survival_table import (
+    ConfType,
+    censored,
+    interpolated_time,
+    kaplan_meier_estimate,
+    lowest_estimate,
+    quantile_cells,
+    quantile_time,
+)
 
 Array = NDArray[np.float64]
 
@@ -134,7 +142,8 @@ def kaplan_meier(
     Returns
     -------
     Curve
-        Equal to ``survfit`` on the pooled rows, times moved to the right edge of their cell.
+        Equal to ``survfit`` on the pooled rows, times moved to the right edge of their cell.  How far the
+        curve on unmoved times may lie below it stands in ``grid_error`` and ``estimate_low``.
 
     Raises
     ------
@@ -160,11 +169,8 @@ def kaplan_meier(
     names = [federation.codebook[group].level_label(v) for v in levels] if group else ["all"]
     frames, medians = [], []
     for i, name in enumerate(names):
-        times, n_risk, n_event = np.array(edges), total["n_risk"][i], total["n_event"][i]
-        if status == "exact":  # distinct times of every group: keep those at which someone of this one leaves
-            own = (n_event > 0) | (n_risk > np.append(n_risk[1:], 0))
-            times, n_risk, n_event = times[own], n_risk[own], n_event[own]
-        frame = _one_curve(name, times, n_risk, n_event, conf_type, level)
+        followed = _Followed(np.array(edges), total["n_risk"][i], total["n_event"][i], status == "exact")
+        frame = _one_curve(name, followed, conf_type, level, entered_late=entry is not None)
         if not frame.empty:
             frames.append(frame)
             medians.append({"group": name} | _median(frame, exact=status == "exact"))
@@ -172,9 +178,10 @@ def kaplan_meier(
         raise FormulaError(f"No patient has complete values for {formula!r}.")
     agreed = federation.codebook.grid
     unit = federation.codebook[time].unit or (agreed.unit if agreed else "")
+    frame = pd.concat(frames, ignore_index=True)
     return Curve(
         formula,
-        pd.concat(frames, ignore_index=True),
+        frame,
         pd.DataFrame(medians),
         unit,
         status,
@@ -183,35 +190,71 @@ def kaplan_meier(
         federation.sites,
         conf_type,
         level,
+        0.0 if status == "exact" else _grid_error(frame),
     )
 
 
+@dataclass(frozen=True)
+class _Followed:
+    """Counts of one group, (T,) each; ``exact``: at distinct times, not in cells."""
+
+    time: Array
+    n_risk: Array
+    n_event: Array
+    exact: bool
+
+
 def _one_curve(
-    name: str, time: Array, n_risk: Array, n_event: Array, conf_type: ConfType, level: float
+    name: str, counts: _Followed, conf_type: ConfType, level: float, *, entered_late: bool
 ) -> pd.DataFrame:
-    followed = np.flatnonzero(n_risk > 0)
-    if not len(followed):
-        return pd.DataFrame()
-    # with delayed entry a risk set may be empty between two others; the curve stays level there
-    last = int(followed[-1]) + 1
-    time, n_risk, n_event = time[:last], n_risk[:last], n_event[:last]
+    time, n_risk, n_event = counts.time, np.rint(counts.n_risk), np.rint(counts.n_event)
+    start = time if counts.exact else np.append(0.0, time[:-1])
+    if counts.exact:  # distinct times of every group: keep those at which someone of this one leaves
+        own = (n_event > 0) | (n_risk > np.append(n_risk[1:], 0))
+        time, start, n_risk, n_event = time[own], start[own], n_risk[own], n_event[own]
+    n_censor = censored(n_risk, n_event, after=0.0 if counts.exact else np.nan)
+    if entered_late:
+        n_censor[:-1] = np.nan
     estimate = kaplan_meier_estimate(n_risk, n_event, conf_type, level)
-    frame = pd.DataFrame({"time": time, "n_risk": n_risk, "n_event": n_event} | estimate._asdict())
-    start = {"time": 0.0, "n_risk": n_risk[0], "n_event": 0.0, "estimate": 1.0}
-    start |= {"std_error": 0.0, "conf_low": 1.0, "conf_high": 1.0}
-    frame = pd.concat([pd.DataFrame([start]), frame[n_risk > 0]], ignore_index=True)
-    frame.insert(0, "group", name)
-    frame[["n_risk", "n_event"]] = frame[["n_risk", "n_event"]].round().astype(int)
-    return frame
+    lowest = estimate.estimate if counts.exact else lowest_estimate(n_risk, n_event, n_censor)
+    frame = pd.DataFrame(
+        {"group": name, "time": time, "n_risk": n_risk, "n_event": n_event}
+        | estimate._asdict()
+        | {"start": start, "n_censor": n_censor, "estimate_low": lowest}
+    )
+    # with delayed entry a risk set may be empty between two others; the curve stays level there
+    frame = frame[n_risk > 0]
+    if frame.empty:
+        return frame
+    zero = {"time": 0.0, "n_event": 0, "estimate": 1.0, "std_error": 0.0, "conf_low": 1.0, "conf_high": 1.0}
+    zero |= {"start": 0.0, "n_censor": 0.0, "estimate_low": 1.0}
+    frame = pd.concat([frame.iloc[:1].assign(**zero), frame], ignore_index=True)
+    return frame.astype({"n_risk": int, "n_event": int})
+
+
+def _grid_error(frame: pd.DataFrame) -> float:
+    """Largest distance to the lowest curve where that is known; NaN where it never is.
+
+    With delayed entry those who enter in a cell cannot be told from those who leave it.
+    """
+    known = frame[(frame["time"] > 0) & frame["n_censor"].notna()]
+    return float((known["estimate"] - known["estimate_low"]).max())
 
 
 def _median(frame: pd.DataFrame, *, exact: bool) -> dict[str, float]:
     """Median with its interval, read off the curve and its bounds (Brookmeyer & Crowley 1982)."""
     read = quantile_time if exact else interpolated_time
     time = frame["time"].to_numpy()
+    estimate = frame["estimate"].to_numpy()
+    median = read(time, estimate, 0.5)
+    within = (
+        (median, median) if exact else quantile_cells(time, estimate, frame["estimate_low"].to_numpy(), 0.5)
+    )
     # beyond the last defined bound the lower one is zero and the upper one has not come down
     return {
-        "median": read(time, frame["estimate"].to_numpy(), 0.5),
+        "median": median,
         "conf_low": read(time, frame["conf_low"].fillna(0.0).to_numpy(), 0.5),
         "conf_high": read(time, frame["conf_high"].fillna(1.0).to_numpy(), 0.5),
+        "median_low": within[0],
+        "median_high": within[1],
     }

@@ -66,6 +66,43 @@ def _interval(survival: Array, se_log: Array, conf_type: ConfType, level: float)
     return np.asarray(low), np.asarray(high)
 
 
+def censored(n_risk: Array, n_event: Array, *, after: float) -> Array:
+    """Censored in each cell, (T,), where nobody enters late.
+
+    ``after`` is the number still followed after the last cell; NaN where that is not known, unless
+    everybody at risk in the last cell has had an event.
+    """
+    left = n_risk - n_event
+    last = 0.0 if len(left) and left[-1] == 0 else after
+    return np.asarray(left - np.append(n_risk[1:], last))
+
+
+def lowest_estimate(n_risk: Array, n_event: Array, n_censor: Array) -> Array:
+    """Survival after each cell if everybody censored in it had left before its events, (T,).
+
+    The curve on exact times lies between this and the usual one, for which everybody censored in a
+    cell is at risk until its end: the risk set of every event lies between the two.  NaN from the
+    first cell with events whose number of censored patients is not known.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # nobody left at risk without an event: every one of them died
+        factors = np.where(n_event > 0, 1.0 - n_event / (n_risk - n_censor), 1.0)
+    return np.asarray(np.cumprod(factors))
+
+
+def quantile_cells(time: Array, survival: Array, lowest: Array, probability: float) -> tuple[float, float]:
+    """Edges between which the quantile on exact times must lie.
+
+    Left edge of the cell in which the lowest curve may reach 1 - probability, right edge of the cell
+    in which the usual curve falls below it; NaN where it does not.  ``time`` starts at 0.
+    """
+    target, tolerance = 1.0 - probability, 1.5e-8
+    possible = np.flatnonzero(np.nan_to_num(lowest) <= target + tolerance)  # not known: it may be zero
+    below = np.flatnonzero(survival < target - tolerance)
+    low = float(time[max(int(possible[0]) - 1, 0)]) if len(possible) else float("nan")
+    return low, float(time[below[0]]) if len(below) else float("nan")
+
+
 def interpolated_time(time: Array, survival: Array, probability: float) -> float:
     """Time at which survival, drawn straight between the edges of a grid, reaches 1 - probability.
 

@@ -19,7 +19,7 @@ from fedstats.reporting.palette import (
     fold_label,
     require,
 )
-from fedstats.reporting.ticks import time_ticks
+from fedstats.reporting.ticks import grid_ticks, time_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,8 @@ def survival_plot(
     ----------
     curve : DataFrame
         Columns group, time, n_risk, n_event, estimate, std_error, conf_low, conf_high, with a row at time 0 for each
-        group.  Where a bound is missing there is no band; where a number at risk is missing there is a dash.
+        group; of a curve on a grid also start, the left edge of the row's cell, and n_censor.  Where a bound is
+        missing there is no band; where a number at risk is missing there is a dash.
     unit : str
         Unit of time; it names the axis and chooses its ticks.
     ax : Axes, optional
@@ -75,7 +76,8 @@ def survival_plot(
             _make_room(axes, [name for name, _ in curves] if len(curves) > 1 else [])
         for number, (_, rows) in enumerate(curves):
             _draw_curve(axes, rows, number, alpha=0.16 if len(curves) < 4 else 0.09)
-        ticks = time_ticks(float(times.max()), unit)
+        edges = _grid_edges(curve)
+        ticks = grid_ticks(edges, unit) if edges else time_ticks(float(times.max()), unit)
         _frame(axes, float(times.max()), ticks, unit, outcome, title)
         if len(curves) > 1:
             _label_curves(axes, curves)
@@ -85,7 +87,10 @@ def survival_plot(
 
 
 def numbers_at_risk(rows: pd.DataFrame, ticks: list[float]) -> list[float]:
-    """The number at risk at each tick: that of the first row at or after it, and 0 beyond the last row.
+    """Patients still at risk at each tick, NaN where that is not known.
+
+    Without a grid that is R's number, of patients with a time at or after the tick.  On a grid the ``n_risk`` of a row
+    are at risk at the start of its cell, so at an edge the row counts whose cell starts there: a time after the edge.
 
     Parameters
     ----------
@@ -94,8 +99,30 @@ def numbers_at_risk(rows: pd.DataFrame, ticks: list[float]) -> list[float]:
     ticks : list of float
     """
     times, at_risk = rows["time"].to_numpy(float), rows["n_risk"].to_numpy(float)
-    places = np.searchsorted(times, np.asarray(ticks) - 1e-9, side="left")
-    return [float(at_risk[place]) if place < len(times) else 0.0 for place in places]
+    starts = rows["start"].to_numpy(float) if "start" in rows else times
+    on_grid = bool((starts < times).any())
+    found = []
+    for tick in ticks:
+        place = int(np.searchsorted(starts, tick - 1e-9, side="left"))
+        if place == len(times):
+            found.append(_after_the_last(rows))
+        elif on_grid and place and times[place - 1] <= tick + 1e-9 < starts[place] - 1e-9:
+            found.append(0.0)  # cells in which nobody is at risk have no row
+        else:
+            found.append(float(at_risk[place]))
+    return found
+
+
+def _after_the_last(rows: pd.DataFrame) -> float:
+    """At risk after the last row: 0, or not known where the grid ends before the follow-up."""
+    last = rows.iloc[-1]
+    return 0.0 if "n_censor" not in rows else float(last["n_risk"] - last["n_event"] - last["n_censor"])
+
+
+def _grid_edges(curve: pd.DataFrame) -> list[float]:
+    """Edges of the grid of a curve; none where its rows are at distinct times."""
+    on_grid = "start" in curve and bool((curve["start"] < curve["time"]).any())
+    return sorted({0.0, *curve["time"].astype(float)}) if on_grid else []
 
 
 def _new_axes() -> "Axes":
@@ -143,7 +170,7 @@ def _draw_curve(axes: "Axes", rows: pd.DataFrame, number: int, alpha: float) -> 
 def _frame(axes: "Axes", end: float, ticks: list[float], unit: str, outcome: str, title: str | None) -> None:
     axes.set_xlim(0, end)
     axes.set_ylim(0, 1.0)
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks(ticks, [f"{tick:.0f}" if end > 30 else f"{tick:g}" for tick in ticks])
     shares = (0, 0.25, 0.5, 0.75, 1)
     axes.set_yticks(shares, [f"{share:.0%}" for share in shares])
     axes.set_xlabel(f"Time ({unit})", labelpad=6)
@@ -203,7 +230,9 @@ def _draw_risk_table(axes: "Axes", curves: _Curves, ticks: list[float]) -> None:
         middle = top + (n_lines * LINE + 0.06) / 2
         top = 2 * middle - top
         for tick, at_risk in zip(ticks, numbers_at_risk(rows, ticks), strict=True):
-            shown = count(at_risk) if math.isfinite(at_risk) else MISSING
+            # where the grid ends nothing is known of the next cell: no dash, but nothing
+            beyond = "start" in rows and tick >= rows["time"].iloc[-1] - 1e-9
+            shown = count(at_risk) if math.isfinite(at_risk) else "" if beyond else MISSING
             table.text(tick, middle, shown, ha="center", va="center", fontsize=8.5)
         if len(curves) > 1:
             _sample(table, number, (-0.70 / width, -0.42 / width), 1 - middle / room)

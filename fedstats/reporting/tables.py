@@ -24,9 +24,12 @@ _TITLES = {
     "df": "df",
     "n": "n",
     "n_event": "Events",
-    "n_risk": "At risk",
+    "estimate_low": "At least, on exact times",
+    "n_censor": "Censored",
+    "n_risk": "At risk at the start",
     "p_value": "p",
     "smd": "SMD",
+    "start": "Start of the cell",
     "std_error": "Standard error",
 }
 

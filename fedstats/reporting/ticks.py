@@ -29,6 +29,29 @@ def time_ticks(end: float, unit: str) -> list[float]:
     return [float(step * i) for i in range(int(end / step + 1e-9) + 1)] if step < end else [0.0, float(end)]
 
 
+def grid_ticks(edges: list[float], unit: str) -> list[float]:
+    """Ticks at edges of a grid, at times that people count in where edges lie there.
+
+    Parameters
+    ----------
+    edges : list of float
+        In order, the first 0.
+    unit : str
+
+    Examples
+    --------
+    >>> grid_ticks([0, 3, 6, 9, 12, 15], "months"), grid_ticks([0, 30.5, 61, 91.5], "days")
+    ([0.0, 3.0, 6.0, 9.0, 12.0, 15.0], [0.0, 30.5, 61.0, 91.5])
+    """
+    end, known = edges[-1], np.asarray(edges)
+    for step in _STEPS.get(unit, ()):
+        ticks = [float(step * i) for i in range(int(end / step + 1e-9) + 1)]
+        if 2 < len(ticks) <= _MOST_TICKS + 1 and all(np.abs(known - tick).min() < 1e-9 for tick in ticks):
+            return ticks
+    every = next(n for n in (1, 2, 3, 4, 6, 12, len(edges)) if (len(edges) - 1) / n <= _MOST_TICKS)
+    return [float(edge) for edge in edges[::every]]
+
+
 def ratio_ticks(low: float, high: float) -> list[float]:
     """Three to eight round ratios between two limits.
 

@@ -158,7 +158,37 @@ def test_a_curve_counts_risk_sets_and_events_and_multiplies(seed: int) -> None:
 def test_entry_at_zero_is_no_entry_for_a_curve() -> None:
     frame = cohort(3).assign(entry=0.0)
     a, b = (fs.kaplan_meier(one(frame), f"Surv({e}time, event) ~ ecog").tidy() for e in ("entry, ", ""))
-    pd.testing.assert_frame_equal(a, b, check_exact=True)
+    # from the counts alone those who enter late cannot be told from those who are censored
+    known = a.columns.drop("n_censor")
+    assert a.loc[(a["time"] > 0) & (a["n_risk"] > 1), "n_censor"].isna().all()
+    pd.testing.assert_frame_equal(a[known], b[known], check_exact=True)
+
+
+@LAW
+@given(seed=SEEDS)
+def test_a_curve_on_a_grid_lies_above_the_one_on_exact_times_by_at_most_its_error(seed: int) -> None:
+    frame, edges = cohort(seed), [2.0, 4.0, 6.0, 9.0]
+    drawn = fs.kaplan_meier(one(frame), "Surv(time, event) ~ ecog", grid=edges)
+    exact = fs.kaplan_meier(one(frame), "Surv(time, event) ~ ecog")
+    assert exact.grid_error == 0.0
+    for group, rows_of_group in drawn.frame.groupby("group"):
+        fine, medians = exact.frame.query("group == @group"), exact.medians.set_index("group")["median"]
+        there = np.searchsorted(fine["time"], rows_of_group["time"], side="right") - 1
+        gap = rows_of_group["estimate"].to_numpy() - fine["estimate"].to_numpy()[there]
+        known = rows_of_group["n_censor"].notna().to_numpy()
+        assert (gap >= -1e-12).all()
+        assert (gap[known] <= drawn.grid_error + 1e-12).all()
+        low = (rows_of_group["estimate"] - rows_of_group["estimate_low"]).to_numpy()
+        assert (gap[known] <= low[known] + 1e-12).all()
+        span = drawn.medians.set_index("group").loc[group]
+        if medians[group] <= edges[-1]:
+            assert not medians[group] < span["median_low"]
+            assert not medians[group] > span["median_high"]
+
+
+def test_with_delayed_entry_the_error_of_a_grid_is_not_known() -> None:
+    curve = fs.kaplan_meier(one(cohort(3)), "Surv(entry, time, event) ~ 1", grid=[2.0, 4.0, 6.0])
+    assert np.isnan(curve.grid_error)
 
 
 def test_every_curve_begins_at_one_at_time_zero() -> None:

@@ -6,13 +6,15 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from lifelines.datasets import load_lung
 from matplotlib.figure import Figure
 
+import fedstats as fs
 from fedstats.reporting import forest_plot, survival_plot
 from fedstats.reporting.measure import spread
 from fedstats.reporting.palette import COLOURS, DASHES, MARKERS
 from fedstats.reporting.survival_drawing import numbers_at_risk
-from fedstats.reporting.ticks import ratio_ticks, time_ticks
+from fedstats.reporting.ticks import grid_ticks, ratio_ticks, time_ticks
 from tests.reporting.sample_report import effects, survival_curve
 
 SCRIPT = "<script>alert('$x_1$')</script> with a label that is much longer than one would like it to be"
@@ -53,9 +55,42 @@ def test_steps_and_bands_are_those_of_the_frame():
 def test_numbers_at_risk_are_carried_to_the_tick():
     rows = pd.DataFrame({"time": [0.0, 2.0, 5.0], "n_risk": [10, 8, 3]})
     assert numbers_at_risk(rows, [0, 1, 2, 3, 5, 6]) == [10, 8, 8, 3, 3, 0]
+    grid = rows.assign(
+        time=[0.0, 3.0, 6.0], start=[0.0, 0.0, 3.0], n_event=[0, 2, 1], n_censor=[0, 3, np.nan]
+    )
+    assert numbers_at_risk(grid, [0, 3]) == [10, 3]  # those who left in a cell are gone at its end
+    assert np.isnan(numbers_at_risk(grid, [6])[0])
+    assert numbers_at_risk(grid.assign(n_censor=[0, 3, 2]), [6, 9]) == [0, 0]
     axes = survival_plot(survival_curve(("a", "b"), n=1200))
     assert "1,200" in words(axes)
     assert "Number at risk" not in words(survival_plot(survival_curve(("a",)), risk_table=False))
+
+
+def test_numbers_at_risk_of_a_federated_curve_are_those_still_followed_whatever_the_grid():
+    lung = load_lung()
+    edges = [30.4375 * i for i in range(1, 16)]
+    sites = fs.InProcess({"all": lung}, policy=fs.DisclosurePolicy.none())
+    for grid, still in ((edges, "__gt__"), (None, "__ge__")):
+        curve = fs.kaplan_meier(sites, "Surv(time, status) ~ 1", grid=grid).tidy()
+        ticks = edges[:-1] if grid else [0, 5, 11, 180, 1022, 1023]
+        assert numbers_at_risk(curve, ticks) == [getattr(lung["time"], still)(tick).sum() for tick in ticks]
+    assert numbers_at_risk(fs.kaplan_meier(sites, "Surv(time, status) ~ 1", grid=edges).tidy(), [0]) == [228]
+
+
+def test_ticks_of_a_curve_on_a_grid_lie_on_its_edges():
+    assert grid_ticks([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15], "months") == [
+        0,
+        2,
+        4,
+        6,
+        8,
+        10,
+        12,
+        14,
+    ]
+    assert grid_ticks([3.0 * i for i in range(9)], "months") == [3.0 * i for i in range(9)]
+    assert grid_ticks([30.4375 * i for i in range(16)], "days") == [60.875 * i for i in range(8)]
+    assert grid_ticks([0, 5, 7], "cycles") == [0, 5, 7]
 
 
 def test_missing_bounds_and_protected_counts_are_not_invented():
