@@ -7,6 +7,7 @@ import pandas as pd
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.results import Curve, Fit
 from fedstats.reporting import formats
+from fedstats.reporting.coarsening import median_cells
 from fedstats.reporting.tables import Table, table
 from fedstats.study.study_file import CurveSpec, ModelSpec
 
@@ -70,11 +71,36 @@ def effect_table(spec: ModelSpec, fit: Fit, labels: dict[str, str]) -> Table:
 
 def curve_alt(spec: CurveSpec, curve: Curve) -> str:
     """What a survival figure shows, for those who do not see it."""
+    about = "" if curve.status == "exact" else "about "
     medians = ", ".join(
-        f"{g} {formats.estimate(m)} {curve.unit}" if pd.notna(m) else f"{g} not reached"
+        f"{g} {about}{formats.estimate(m)} {curve.unit}" if pd.notna(m) else f"{g} not reached"
         for g, m in zip(curve.medians["group"], curve.medians["median"], strict=True)
     )
     return f"{spec.title}: step curves falling from 100 %. Medians: {medians}."
+
+
+def median_table(spec: CurveSpec, curve: Curve) -> Table:
+    """Medians with intervals; on a grid with the cells in which those on exact times lie."""
+    unit, exact = curve.unit or "time", curve.status == "exact"
+    columns = {
+        "Group": list(curve.medians["group"]),
+        f"Median ({unit})": [
+            formats.estimate(m) if exact or pd.isna(m) else f"≈ {formats.estimate(m)}"
+            for m in curve.medians["median"]
+        ],
+        f"{curve.level:.0%} interval": [
+            f"{formats.estimate(a)} to {formats.estimate(b)}"
+            for a, b in zip(curve.medians["conf_low"], curve.medians["conf_high"], strict=True)
+        ],
+    }
+    note = f"Status: {curve.status}. A dash: not reached."
+    if not exact:
+        columns[f"On exact times within ({unit})"] = median_cells(curve)
+        note += (
+            " ≈: interpolated between edges of the grid. The median on exact times is not known; the sums that left "
+            "the sites say between which edges it lies."
+        )
+    return table(pd.DataFrame(columns), caption=f"Median: {spec.title}", note=note)
 
 
 def model_alt(fit: Fit, effects: pd.DataFrame, labels: dict[str, str]) -> str:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.disclosure import DisclosurePolicy
-from fedstats.contract.formula import parse, parse_groups
+from fedstats.contract.formula import parse
 from fedstats.contract.results import Curve, Fit
 from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.follow_up import follow_up
 from fedstats.methods.logistic_regression import logistic
+from fedstats.reporting.coarsening import curve_rows
 from fedstats.study.definition import Study
 
 #: The column that says where a pooled row comes from.
@@ -136,14 +137,7 @@ def _logistic(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
 def _curve(study: Study, curve: Curve, pooled: pd.DataFrame) -> dict[str, Any]:
     import lifelines  # noqa: PLC0415
 
-    outcome, group = parse_groups(curve.formula, study.codebook)
-    columns = [*outcome.variables, *([group] if group else [])]
-    frame = pooled.dropna(subset=columns)
-    labels = (
-        frame[group].map(study.codebook[group].level_label).astype(str)
-        if group
-        else pd.Series("all", frame.index)
-    )
+    frame, labels, outcome = curve_rows(study, curve, pooled)
     gap = 0.0
     for name, rows in curve.frame.groupby("group", sort=False):
         part = follow_up(frame[labels == name], outcome)

@@ -18,6 +18,7 @@ from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import (
     curve_alt,
     effect_table,
+    median_table,
     method,
     model_alt,
     model_title,
@@ -25,6 +26,7 @@ from fedstats.reporting.analysis_text import (
     sizes,
 )
 from fedstats.reporting.characteristics import characteristics, group_sizes
+from fedstats.reporting.coarsening import grid_effects, grid_words
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
 from fedstats.reporting.pooled_check import compare, pooled_rows
@@ -208,7 +210,22 @@ class StudyReport:
         worst = frame["largest difference"].max()
         said = f"<p>The rows of this study may be pooled. The largest difference is {formats.precise(worst)}.</p>"
         note = "Pooled rows, fitted by independent software with tight convergence limits."
-        return Section(said, table(frame, caption="Federated and pooled estimates", note=note, formats=small))
+        checked = table(frame, caption="Federated and pooled estimates", note=note, formats=small)
+        return Section(said, checked, *self._grid_effects(pooled))
+
+    def _grid_effects(self, pooled: pd.DataFrame) -> list[Any]:
+        effects = grid_effects(self.study, self.found, pooled)
+        if effects.empty:
+            return []
+        effects["analysis"] = [self._title_of(name) for name in effects["analysis"]]
+        said = (
+            "The table above compares like with like: both sides on the agreed grid. What the grid itself changes, "
+            "which adding up over sites has no part in, is the distance to the curves on the rows' own times:"
+        )
+        digits = dict.fromkeys((c for c in effects if "at most" in c), lambda v: formats.precise(v, 2))
+        note = "At the edges of the grid. From the sums alone: what the report can say where no rows are at hand."
+        shown = table(effects, caption="Effect of the grid", note=note, groups="analysis", formats=digits)
+        return [f"<p>{escape(said)}</p>", shown]
 
     def provenance(self) -> Section:
         """From what this report was made."""
@@ -258,23 +275,11 @@ class StudyReport:
             caption=f"{spec.title}, Kaplan–Meier with {curve.level:.0%} intervals and numbers at risk ({curve.status}).",
             data=curve.frame,
         )
-        medians = pd.DataFrame(
-            {
-                "Group": curve.medians["group"],
-                f"Median ({unit})": [formats.estimate(m) for m in curve.medians["median"]],
-                f"{curve.level:.0%} interval": [
-                    f"{formats.estimate(a)} to {formats.estimate(b)}"
-                    for a, b in zip(curve.medians["conf_low"], curve.medians["conf_high"], strict=True)
-                ],
-            }
-        )
-        note = f"Status: {curve.status}. A dash: not reached."
-        if curve.status != "exact":
-            note += " Medians are interpolated within a cell of the grid; the error is less than its width."
         return [
             heading,
             picture,
-            table(medians, caption=f"Median: {spec.title}", note=note),
+            paragraph(grid_words(curve)),
+            median_table(spec, curve),
             paragraph(spec.note),
         ]
 

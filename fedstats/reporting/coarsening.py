@@ -1,0 +1,98 @@
+"""What agreed cells cost: curves on a time grid against curves on the rows' own times."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fedstats.contract.formula import parse_groups
+from fedstats.contract.results import Curve
+from fedstats.methods.follow_up import follow_up
+from fedstats.numerics.survival_table import quantile_time
+from fedstats.reporting import formats
+from fedstats.study.definition import Study
+
+
+def grid_words(curve: Curve) -> str:
+    """How far a curve on a grid may be from the one on exact times, as a sentence; nothing for an exact one."""
+    if curve.status == "exact":
+        return ""
+    said = (
+        "Times are known to the cell of the grid only: patients censored within a cell count as at risk until its end, "
+        "so the curve is drawn a little too high. "
+    )
+    if np.isnan(curve.grid_error):
+        return said + "How much cannot be told from the sums at hand."
+    known = curve.frame[curve.frame["n_censor"].notna()]
+    until = (
+        f" (up to {formats.estimate(known['time'].max())} {curve.unit})"
+        if len(known) < len(curve.frame)
+        else ""
+    )
+    return (
+        f"{said}At the edges of the grid{until} the curve on exact times is nowhere above it, "
+        f"and at most {math.ceil(1000 * curve.grid_error) / 1000:g} below it."
+    )
+
+
+def median_cells(curve: Curve) -> list[str]:
+    """For each group the edges of the grid between which its median on exact times lies."""
+    return [
+        f"{formats.estimate(low)} to {formats.estimate(high)}"
+        for low, high in zip(curve.medians["median_low"], curve.medians["median_high"], strict=True)
+    ]
+
+
+def grid_effects(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> pd.DataFrame:
+    """One row a curve on a grid and group: how far it is from the curve on the pooled rows' own times.
+
+    Parameters
+    ----------
+    study : Study
+    results : mapping of name to result
+    pooled : DataFrame        all sites' rows: only for public or synthetic data
+    """
+    rows = []
+    for name, curve in results.items():
+        if isinstance(curve, Curve) and curve.status != "exact":
+            rows += [{"analysis": name} | effect for effect in _effects_of_a_grid(study, curve, pooled)]
+    return pd.DataFrame(rows)
+
+
+def _effects_of_a_grid(study: Study, curve: Curve, pooled: pd.DataFrame) -> list[dict[str, Any]]:
+    import lifelines  # noqa: PLC0415 (three seconds to import, and only this page needs it)
+
+    frame, labels, outcome = curve_rows(study, curve, pooled)
+    medians = curve.medians.set_index("group")["median"]
+    found = []
+    for name, rows in curve.frame.groupby("group", sort=False):
+        part = follow_up(frame[labels == name], outcome)
+        exact = lifelines.KaplanMeierFitter().fit(part.time, part.event, entry=part.entry).survival_function_
+        drawn = rows["estimate"].to_numpy()
+        place = np.searchsorted(exact.index.to_numpy(), rows["time"].to_numpy() + 1e-9, side="right") - 1
+        gap = drawn - exact.iloc[:, 0].to_numpy()[place]
+        found.append(
+            {
+                "group": name,
+                "curve too high by at most": float(gap.max()),
+                "at most, from the sums alone": curve.grid_error,
+                "median on the grid": medians[name],
+                "median on exact times": quantile_time(
+                    exact.index.to_numpy(), exact.iloc[:, 0].to_numpy(), 0.5
+                ),
+            }
+        )
+    return found
+
+
+def curve_rows(
+    study: Study, curve: Curve, pooled: pd.DataFrame
+) -> tuple[pd.DataFrame, "pd.Series[Any]", Any]:
+    """Pooled rows that a curve is about, the name of each one's group, and the outcome."""
+    outcome, group = parse_groups(curve.formula, study.codebook)
+    frame = pooled.dropna(subset=[*outcome.variables, *([group] if group else [])])
+    if group is None:
+        return frame, pd.Series("all", frame.index), outcome
+    return frame, frame[group].map(study.codebook[group].level_label).astype(str), outcome

@@ -1,0 +1,59 @@
+"""What agreed cells cost is said, and is no larger than said."""
+
+import re
+
+import numpy as np
+import pytest
+
+import fedstats as fs
+from fedstats.reporting.analysis_text import median_table
+from fedstats.reporting.coarsening import grid_effects, grid_words
+from fedstats.reporting.pooled_check import compare, pooled_rows
+from tests.federations.small_study import STUDY, tables, write_study
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory):
+    """A study, its results in process, and its pooled rows."""
+    folder = tmp_path_factory.mktemp("study")
+    study = fs.Study.load(write_study(folder, STUDY.replace('profile = "none"', 'profile = "teaching"')))
+    frames = tables(120)
+    for name, frame in frames.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    found = fs.together(fs.InProcess(frames, study.codebook, study.policy), **study.analyses())
+    return study, found, pooled_rows(study, {name: str(folder / f"{name}.csv") for name in frames})
+
+
+def test_a_curve_on_a_grid_says_how_far_the_exact_one_may_be_and_keeps_to_it(checked):
+    study, found, pooled = checked
+    curve = found.survival_by_sex
+    assert curve.status == "exact on the grid of 6 months"
+    said = grid_words(curve)
+    stated = float(re.search(r"at most (\S+) below it", said)[1])
+    assert curve.grid_error <= stated <= curve.grid_error + 0.001
+    effects = grid_effects(study, found, pooled)
+    assert list(effects["group"]) == ["F", "M"]
+    assert (effects["curve too high by at most"] > 0).all()
+    known = effects["at most, from the sums alone"]
+    assert (known == curve.grid_error).all()
+    inside = curve.medians.set_index("group").loc[effects["group"]]
+    exact = effects["median on exact times"].to_numpy()
+    assert ((inside["median_low"] <= exact) & (exact <= inside["median_high"])).all()
+
+
+def test_the_effect_of_the_grid_is_no_part_of_the_difference_to_the_pooled_fit(checked):
+    study, found, pooled = checked
+    frame = compare(study, found, pooled).set_index("analysis")
+    assert frame.loc["survival_by_sex", "largest difference"] < 1e-12
+
+
+def test_medians_on_a_grid_are_marked_and_exact_ones_are_not(checked):
+    study, found, _ = checked
+    shown = str(median_table(study.curves[0], found.survival_by_sex))
+    assert "≈ " in shown
+    assert "On exact times within (months)" in shown
+    sites = fs.InProcess(tables(), study.codebook, fs.DisclosurePolicy.none())
+    exact = fs.kaplan_meier(sites, "Surv(time, status) ~ sex")
+    assert grid_words(exact) == ""
+    assert "≈" not in str(median_table(study.curves[0], exact))
+    np.testing.assert_array_equal(exact.medians["median"], exact.medians["median_low"])
