@@ -195,7 +195,8 @@ class Table:
 
     Attributes
     ----------
-    frame : DataFrame     variable level group n percent mean sd median q1 q3 missing smd
+    frame : DataFrame     variable level group n percent mean sd median q1 q3 missing smd, and median_low
+                          median_high q1_low q1_high q3_low q3_high: between them lies the true value
     refused : tuple       (variable, rule) of what a site's policy did not let out
     """
 

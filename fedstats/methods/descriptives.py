@@ -22,6 +22,15 @@ from fedstats.contract.variable import Variable
 
 Array = NDArray[np.float64]
 QUARTILES = (0.25, 0.5, 0.75)
+_QUARTILE_COLUMNS = ("q1", "median", "q3")
+COLUMNS = (
+    *("variable", "level", "group", "n", "percent", "mean", "sd", "median", "q1", "q3", "missing", "smd"),
+    *(f"{name}_{side}" for name in _QUARTILE_COLUMNS for side in ("low", "high")),
+)
+INTERPOLATED = (
+    "counts, means and standard deviations are those of the pooled rows; "
+    "medians and quartiles are interpolated between the codebook's edges"
+)
 
 
 # The site's half -----------------------------------------------------------------------------
@@ -213,8 +222,9 @@ def table_one(federation: Federation, *, by: str | None = None, variables: Seque
     -------
     Table
         Means, standard deviations and percentages are exact.  Medians and quartiles are exact where
-        distinct values may leave, otherwise interpolated between the codebook's edges.  What a policy
-        did not let out is missing and named in ``refused``.
+        distinct values may leave, otherwise interpolated between the codebook's edges; ``median_low`` and
+        ``median_high`` (``q1_low`` ...) are the edges between which the true value lies.  What a policy did
+        not let out is missing and named in ``refused``.
 
     Notes
     -----
@@ -236,22 +246,9 @@ def table_one(federation: Federation, *, by: str | None = None, variables: Seque
             rows += describe(meter, variable, by, groups, names, refused)
         except SiteRefused as refusal:
             refused.append((column, refusal.rule))
-    columns = [
-        "variable",
-        "level",
-        "group",
-        "n",
-        "percent",
-        "mean",
-        "sd",
-        "median",
-        "q1",
-        "q3",
-        "missing",
-        "smd",
-    ]
-    status = "exact" if federation.distinct_values else "exact; medians and quartiles on the codebook's edges"
-    frame = pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    interpolated = bool((frame["median_low"] < frame["median_high"]).any())
+    status = INTERPOLATED if interpolated and not federation.distinct_values else "exact"
     return Table(by, frame, tuple(refused), status, meter.rounds, meter.n_bytes, federation.sites)
 
 
@@ -305,12 +302,13 @@ def _number_rows(
     except SiteRefused as refusal:
         refused.append((f"{variable.name} (median and quartiles)", refusal.rule))
         quartiles = {}
+    nothing = {f"{q}{side}": np.nan for q in _QUARTILE_COLUMNS for side in ("", "_low", "_high")}
     moments = {g: (row, *_mean_sd(row, variable)) for g, row in _with_overall(sums, names)}
     pairs = [_number_difference(moments[a][1:], moments[b][1:]) for a, b in combinations(names, 2)]
     smd = _mean_over_pairs(pairs)
     return [
         {"variable": variable.name, "level": "", "group": group, "n": round(row[0]), "mean": mean, "sd": sd}
-        | dict(zip(("q1", "median", "q3"), quartiles.get(group, (np.nan,) * 3), strict=True))
+        | quartiles.get(group, nothing)
         | {"missing": round(row[1]), "smd": smd}
         for group, (row, mean, sd) in moments.items()
     ]
@@ -328,23 +326,32 @@ def _mean_sd(row: Array, variable: Variable) -> tuple[float, float]:
 
 def _quartiles(
     meter: Meter, variable: Variable, by: str | None, groups: tuple[str, ...], names: list[str]
-) -> list[tuple[str, tuple[float, ...]]]:
+) -> list[tuple[str, dict[str, float]]]:
     if meter.federation.distinct_values:
         answers = meter.each(DistinctValues(variable.name, by, groups)).values()
         values = np.concatenate([a["values"] for a in answers])
         counts = np.concatenate([a["counts"] for a in answers], axis=1)
         order = np.argsort(values, kind="stable")
         return [
-            (g, tuple(_quantile(values[order], c[order], q) for q in QUARTILES))
+            (g, _named([(_quantile(values[order], c[order], q),) * 3 for q in QUARTILES]))
             for g, c in _with_overall(counts, names)
         ]
     if not variable.edges:
         return []
     counts = meter.sum(Histogram(variable.name, by, groups, variable.edges))["counts"]
+    edges = np.array(variable.edges)
     return [
-        (g, tuple(_interpolated(np.array(variable.edges), c, q) for q in QUARTILES))
+        (g, _named([(_interpolated(edges, c, q), *_between(edges, c, q)) for q in QUARTILES]))
         for g, c in _with_overall(counts, names)
     ]
+
+
+def _named(quartiles: list[tuple[float, ...]]) -> dict[str, float]:
+    """Columns of a table from the value, lower and upper edge of each quartile."""
+    named: dict[str, float] = {}
+    for name, (value, low, high) in zip(_QUARTILE_COLUMNS, quartiles, strict=True):
+        named |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return named
 
 
 def _quantile(values: Array, counts: Array, probability: float) -> float:
@@ -371,6 +378,22 @@ def _interpolated(edges: Array, counts: Array, probability: float) -> float:
         return float(edges[0]) if cell == 0 and counts[0] == target else float("nan")
     before = cumulative[cell - 1]
     return float(edges[cell - 1] + (target - before) / counts[cell] * (edges[cell] - edges[cell - 1]))
+
+
+def _between(edges: Array, counts: Array, probability: float) -> tuple[float, float]:
+    """Edges between which the quantile of the values themselves lies; infinite in an open outer cell.
+
+    It is a mean of two neighbours in order (type 7), which may lie in different cells.
+    """
+    cumulative = np.cumsum(counts)
+    if cumulative[-1] == 0:
+        return float("nan"), float("nan")
+    position = (cumulative[-1] - 1) * probability
+    left, right = (
+        int(np.searchsorted(cumulative, k, side="right")) for k in (np.floor(position), np.ceil(position))
+    )
+    open_edges = np.concatenate([[-np.inf], edges, [np.inf]])
+    return float(open_edges[left]), float(open_edges[right + 1])
 
 
 def _number_difference(a: tuple[float, float], b: tuple[float, float]) -> float:

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.variable import Variable
 from fedstats.reporting import formats
+
+QUARTILES = ("median", "q1", "q3")
 
 
 def characteristics(codebook: Codebook, frame: pd.DataFrame) -> pd.DataFrame:
@@ -51,10 +54,30 @@ def group_sizes(frame: pd.DataFrame) -> dict[str, str]:
     return {str(g): f"{g} (n = {formats.count(row.n + row.missing)})" for g, row in sizes.iterrows()}
 
 
+def has_interpolated(frame: pd.DataFrame) -> bool:
+    """Is a median or a quartile interpolated between the codebook's edges?"""
+    return any(
+        (frame[f"{q}_low"] < frame[f"{q}_high"]).any() for q in ("q1", "median", "q3") if f"{q}_low" in frame
+    )
+
+
 def _median(line: Any) -> str:
-    if pd.isna(line.median):
+    if pd.isna(line.median) and pd.isna(getattr(line, "median_low", np.nan)):
         return "not released"
-    return f"{_plain(line.median)} [{_plain(line.q1)} to {_plain(line.q3)}]"
+    mark = (
+        "≈ " if any(getattr(line, f"{q}_low", 0) < getattr(line, f"{q}_high", 0) for q in QUARTILES) else ""
+    )
+    median, q1, q3 = (_quantile(line, name) for name in QUARTILES)
+    return f"{mark}{median} [{q1} to {q3}]"
+
+
+def _quantile(line: Any, name: str) -> str:
+    """A quantile; of one in an open outer cell only the edge is known."""
+    value = getattr(line, name)
+    if pd.notna(value):
+        return _plain(value)
+    low, high = (getattr(line, f"{name}_{side}", np.nan) for side in ("low", "high"))
+    return f"above {_plain(low)}" if high == np.inf else f"up to {_plain(high)}"
 
 
 def _plain(value: float) -> str:

@@ -1,18 +1,20 @@
-"""What agreed cells cost: curves on a time grid against curves on the rows' own times."""
+"""What agreed cells cost: curves on a time grid, medians on a codebook's edges, against the rows' own values."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fedstats.contract.formula import parse_groups
-from fedstats.contract.results import Curve
+from fedstats.contract.results import Curve, Table
 from fedstats.methods.follow_up import follow_up
 from fedstats.numerics.survival_table import quantile_time
 from fedstats.reporting import formats
 from fedstats.study.definition import Study
+
+_QUANTILES = (("q1", "lower quartile", 0.25), ("median", "median", 0.5), ("q3", "upper quartile", 0.75))
 
 
 def grid_words(curve: Curve) -> str:
@@ -96,3 +98,43 @@ def curve_rows(
     if group is None:
         return frame, pd.Series("all", frame.index), outcome
     return frame, frame[group].map(study.codebook[group].level_label).astype(str), outcome
+
+
+def edge_effects(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> pd.DataFrame:
+    """One row an interpolated median or quartile: what the codebook's edges change.
+
+    Parameters
+    ----------
+    study : Study
+    results : mapping of name to result
+    pooled : DataFrame        all sites' rows: only for public or synthetic data
+    """
+    rows = []
+    for found in (r for r in results.values() if isinstance(r, Table)):
+        for group, frame in groups_of(study, found.by, pooled):
+            for row in found.frame[
+                (found.frame["group"] == group) & (found.frame["level"] == "")
+            ].itertuples():
+                values = frame[row.variable].dropna().astype(float)
+                rows += [
+                    {
+                        "variable": study.codebook[str(row.variable)].title,
+                        "group": group,
+                        "quantile": words,
+                        "interpolated": getattr(row, name),
+                        "cell": f"{low:g} to {high:g}",
+                        "of the rows": float(values.quantile(share)),
+                    }
+                    for name, words, share in _QUANTILES
+                    if (low := getattr(row, f"{name}_low")) < (high := getattr(row, f"{name}_high"))
+                ]
+    return pd.DataFrame(rows).sort_values("variable", kind="stable") if rows else pd.DataFrame()
+
+
+def groups_of(study: Study, by: str | None, pooled: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The groups of a Table 1 by their names, and everyone who is in one."""
+    if by is not None:
+        pooled = pooled[pooled[by].notna()]
+        for level in study.codebook[by].levels:
+            yield study.codebook[by].level_label(level), pooled[pooled[by] == level]
+    yield "Overall", pooled

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.condition import level_name
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse
-from fedstats.contract.results import Curve, Fit
+from fedstats.contract.results import Curve, Fit, Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.follow_up import follow_up
 from fedstats.methods.logistic_regression import logistic
-from fedstats.reporting.coarsening import curve_rows
+from fedstats.reporting.coarsening import curve_rows, groups_of
 from fedstats.study.definition import Study
 
 #: The column that says where a pooled row comes from.
@@ -63,6 +64,8 @@ def _one_site(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
 def _check_for(result: Any) -> Callable[[Study, Any, pd.DataFrame], dict[str, Any]] | None:
     if isinstance(result, Curve):
         return _curve
+    if isinstance(result, Table):
+        return _table
     if not isinstance(result, Fit):
         return None
     if result.kind == "logistic":
@@ -152,5 +155,35 @@ def _curve(study: Study, curve: Curve, pooled: pd.DataFrame) -> dict[str, Any]:
         "software": f"lifelines {lifelines.__version__}",
         "patients": len(frame),
         "largest difference": gap,
+        "in standard errors": np.nan,
+    }
+
+
+def _table(study: Study, found: Table, pooled: pd.DataFrame) -> dict[str, Any]:
+    """Counts, percentages, means and SDs, each relative to its size (a mean to its SD)."""
+    gap = 0.0
+    for group, frame in groups_of(study, found.by, pooled):
+        for row in found.frame[found.frame["group"] == group].itertuples():
+            column = frame[row.variable]
+            if row.level:
+                level = column.dropna().map(level_name)
+                pairs = [
+                    (row.n, (level == row.level).sum(), 1.0),
+                    (row.percent, 100 * (level == row.level).mean(), 100),
+                ]
+            else:
+                sd = column.astype(float).std()
+                pairs = [
+                    (row.n, column.count(), 1.0),
+                    (row.mean, column.astype(float).mean(), sd),
+                    (row.sd, sd, sd),
+                ]
+            pairs.append((row.missing, column.isna().sum(), 1.0))
+            gap = max(gap, *(abs(ours - theirs) / size for ours, theirs, size in pairs))
+    return {
+        "compared": "counts, percentages, means and SDs",
+        "software": f"pandas {pd.__version__}",
+        "patients": len(pooled),
+        "largest difference": float(gap),
         "in standard errors": np.nan,
     }

@@ -25,8 +25,8 @@ from fedstats.reporting.analysis_text import (
     paragraph,
     sizes,
 )
-from fedstats.reporting.characteristics import characteristics, group_sizes
-from fedstats.reporting.coarsening import grid_effects, grid_words
+from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
+from fedstats.reporting.coarsening import edge_effects, grid_effects, grid_words
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
 from fedstats.reporting.pooled_check import compare, pooled_rows
@@ -162,6 +162,8 @@ class StudyReport:
         if len(found.frame):
             wide = characteristics(self.study.codebook, found.frame)
             note += f"Status: {found.status}."
+            if has_interpolated(found.frame):
+                note += " ≈: median and quartiles interpolated; the true values lie in the same cells of the codebook."
             parts.append(
                 table(wide, caption=caption, note=note, groups="variable", labels=group_sizes(found.frame))
             )
@@ -211,21 +213,29 @@ class StudyReport:
         said = f"<p>The rows of this study may be pooled. The largest difference is {formats.precise(worst)}.</p>"
         note = "Pooled rows, fitted by independent software with tight convergence limits."
         checked = table(frame, caption="Federated and pooled estimates", note=note, formats=small)
-        return Section(said, checked, *self._grid_effects(pooled))
+        return Section(said, checked, *self._effects_of_cells(pooled))
 
-    def _grid_effects(self, pooled: pd.DataFrame) -> list[Any]:
-        effects = grid_effects(self.study, self.found, pooled)
-        if effects.empty:
-            return []
-        effects["analysis"] = [self._title_of(name) for name in effects["analysis"]]
+    def _effects_of_cells(self, pooled: pd.DataFrame) -> list[Any]:
+        """What agreed cells change, which adding up over sites has no part in."""
+        curves = grid_effects(self.study, self.found, pooled)
+        medians = edge_effects(self.study, self.found, pooled)
+        parts: list[Any] = []
+        if len(curves):
+            curves["analysis"] = [self._title_of(name) for name in curves["analysis"]]
+            note = "At the edges of the grid. From the sums alone: what the report can say where no rows are at hand."
+            digits = dict.fromkeys((c for c in curves if "at most" in c), lambda v: formats.precise(v, 2))
+            parts.append(
+                table(curves, caption="Effect of the grid", note=note, groups="analysis", formats=digits)
+            )
+        if len(medians):
+            caption = "Effect of the codebook's edges on medians and quartiles"
+            plain = dict.fromkeys(("interpolated", "of the rows"), lambda v: f"{v:.6g}")
+            parts.append(table(medians, caption=caption, groups="variable", formats=plain))
         said = (
-            "The table above compares like with like: both sides on the agreed grid. What the grid itself changes, "
-            "which adding up over sites has no part in, is the distance to the curves on the rows' own times:"
+            "The table above compares like with like: both sides in the agreed cells. What the cells themselves change, "
+            "which adding up over sites has no part in, is the distance to the rows' own times and values:"
         )
-        digits = dict.fromkeys((c for c in effects if "at most" in c), lambda v: formats.precise(v, 2))
-        note = "At the edges of the grid. From the sums alone: what the report can say where no rows are at hand."
-        shown = table(effects, caption="Effect of the grid", note=note, groups="analysis", formats=digits)
-        return [f"<p>{escape(said)}</p>", shown]
+        return [f"<p>{escape(said)}</p>", *parts] if parts else []
 
     def provenance(self) -> Section:
         """From what this report was made."""

@@ -7,16 +7,19 @@ import pytest
 
 import fedstats as fs
 from fedstats.reporting.analysis_text import median_table
-from fedstats.reporting.coarsening import grid_effects, grid_words
+from fedstats.reporting.characteristics import characteristics
+from fedstats.reporting.coarsening import edge_effects, grid_effects, grid_words
 from fedstats.reporting.pooled_check import compare, pooled_rows
-from tests.federations.small_study import STUDY, tables, write_study
+from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
 
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory):
     """A study, its results in process, and its pooled rows."""
     folder = tmp_path_factory.mktemp("study")
-    study = fs.Study.load(write_study(folder, STUDY.replace('profile = "none"', 'profile = "teaching"')))
+    book = CODEBOOK.replace("edges = [18, 50, 60, 70, 110]", "edges = [18, 57, 63, 110]")
+    file = write_study(folder, STUDY.replace('profile = "none"', 'profile = "teaching"'), book)
+    study = fs.Study.load(file)
     frames = tables(120)
     for name, frame in frames.items():
         frame.to_csv(folder / f"{name}.csv", index=False)
@@ -45,6 +48,27 @@ def test_the_effect_of_the_grid_is_no_part_of_the_difference_to_the_pooled_fit(c
     study, found, pooled = checked
     frame = compare(study, found, pooled).set_index("analysis")
     assert frame.loc["survival_by_sex", "largest difference"] < 1e-12
+    assert frame.loc["table_one", "largest difference"] < 1e-12
+
+
+def test_interpolated_quartiles_lie_in_the_cell_of_the_true_ones_and_are_not_called_exact(checked):
+    study, found, pooled = checked
+    effects = edge_effects(study, found, pooled)
+    assert len(effects) == 9  # one number, two groups and everybody, three quartiles
+    cells = effects["cell"].str.split(" to ", expand=True).astype(float)
+    for column in ("interpolated", "of the rows"):
+        assert ((cells[0] <= effects[column]) & (effects[column] <= cells[1])).all()
+    assert "exact" not in found.table_one.status
+    shown = characteristics(study.codebook, found.table_one.frame)
+    assert shown.loc[shown["Characteristic"] == "Median [quartiles]", "Overall"].str.startswith("≈ ").all()
+
+
+def test_a_quartile_beyond_the_edges_is_named_by_the_edge(checked):
+    study, found, _ = checked
+    row = dict.fromkeys(("median", "q1", "q3"), 60.0) | {"q3": np.nan, "q3_low": 70.0, "q3_high": np.inf}
+    frame = found.table_one.frame.head(1).assign(variable="age", level="", **row)
+    shown = characteristics(study.codebook, frame)
+    assert "above 70" in shown.iloc[1, -1]
 
 
 def test_medians_on_a_grid_are_marked_and_exact_ones_are_not(checked):
