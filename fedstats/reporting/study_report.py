@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fedstats.contract.results import Curve, Fit, NotAvailable
@@ -29,7 +30,7 @@ from fedstats.reporting.characteristics import characteristics, group_sizes, has
 from fedstats.reporting.coarsening import edge_effects, grid_effects, grid_words
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
-from fedstats.reporting.pooled_check import compare, pooled_rows
+from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.tables import table
 from fedstats.reporting.wording import question_words, term_labels
@@ -207,12 +208,19 @@ class StudyReport:
             return Section("<p>The rows are not in one place, so there is no pooled fit to compare with.</p>")
         pooled = pooled_rows(self.study, self.pooled_data)
         frame = compare(self.study, self.found, pooled)
+        summary = headline(frame)
         frame["analysis"] = [self._title_of(name) for name in frame["analysis"]]
         small = dict.fromkeys(("largest difference", "in standard errors"), formats.precise)
-        worst = frame["largest difference"].max()
-        said = f"<p>The rows of this study may be pooled. The largest difference is {formats.precise(worst)}.</p>"
+        frame["kept"] = np.where(frame["kept"], "kept", "not kept")
+        said = f"<p>The rows of this study may be pooled. {escape(summary)}</p>"
         note = "Pooled rows, fitted by independent software with tight convergence limits."
-        checked = table(frame, caption="Federated and pooled estimates", note=note, formats=small)
+        checked = table(
+            frame,
+            caption="Federated and pooled estimates",
+            note=note,
+            formats=small,
+            labels={"kept": "Tolerance"},
+        )
         return Section(said, checked, *self._effects_of_cells(pooled))
 
     def _effects_of_cells(self, pooled: pd.DataFrame) -> list[Any]:

@@ -1,6 +1,7 @@
 """What agreed cells cost is said, and is no larger than said."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import fedstats as fs
 from fedstats.reporting.analysis_text import median_table
 from fedstats.reporting.characteristics import characteristics
 from fedstats.reporting.coarsening import edge_effects, grid_effects, grid_words
-from fedstats.reporting.pooled_check import compare, pooled_rows
+from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
 
 
@@ -49,6 +50,21 @@ def test_the_effect_of_the_grid_is_no_part_of_the_difference_to_the_pooled_fit(c
     frame = compare(study, found, pooled).set_index("analysis")
     assert frame.loc["survival_by_sex", "largest difference"] < 1e-12
     assert frame.loc["table_one", "largest difference"] < 1e-12
+
+
+def test_the_tolerance_is_kept_and_the_headline_says_so_for_each_kind_of_estimate(checked):
+    study, found, pooled = checked
+    frame = compare(study, found, pooled)
+    assert frame["kept"].all()
+    said = headline(frame)
+    for kind in ("log hazard ratios", "log odds ratios", "survival probabilities"):
+        assert f"{kind} " in said
+    assert said.endswith(": kept.")
+    assert frame.loc[frame["software"].str.startswith("lifelines"), "largest difference"].max() < 1e-10
+    beta = found.own_baseline.beta * (1 + 1e-8)
+    moved = compare(study, {"own_baseline": replace(found.own_baseline, beta=beta)}, pooled)
+    assert not moved["kept"].any()
+    assert headline(moved).endswith("not kept by all.")
 
 
 def test_interpolated_quartiles_lie_in_the_cell_of_the_true_ones_and_are_not_called_exact(checked):
