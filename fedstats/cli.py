@@ -181,10 +181,11 @@ def _with_latest(tokens: list[str]) -> list[str]:
 
 
 def _study_of(runs: Path, run_id: str) -> str:
-    """The study that a run belongs to."""
+    """The study that a run belongs to: its file as the run remembers it, else its name."""
     from fedstats.running.manifest import all_runs  # noqa: PLC0415
+    from fedstats.running.plan import remembered_study  # noqa: PLC0415
 
-    known = {content["run"]: content["study"]["id"] for content in all_runs(runs)}
+    known = {content["run"]: content["study"] for content in all_runs(runs)}
     if run_id not in known:
         raise UsageError(f"There is no run {run_id} in {runs}; there are: {', '.join(known) or 'none'}.")
-    return str(known[run_id])
+    return remembered_study(known[run_id])

@@ -42,10 +42,19 @@ class Manifest:
         now = timestamp()
         waiting = {step.name: {"status": "waiting", "label": step.label} for step in steps}
         old = self.content
-        files = {path.name: sha256_of(path) for path in study.files}
+        about = {
+            "id": study.id,
+            "title": study.title,
+            "sites": list(study.sites),
+            "files": study_files(study),
+        }
+        # the path as typed from here is no machine's path, and --resume finds the study again by it
+        file, here = Path(study.files[0]).resolve(), Path.cwd().resolve()
+        if file.is_relative_to(here):
+            about["file"] = file.relative_to(here).as_posix()
         self.content = {
             "run": run_id,
-            "study": {"id": study.id, "title": study.title, "sites": list(study.sites), "files": files},
+            "study": about,
             "status": "running",
             "exit_code": None,
             "started": old.get("started", now),
@@ -126,6 +135,11 @@ class Manifest:
             "parameters": self.portable(dict(step.parameters)),
             "inputs": {self.portable(path): sha256_of(path) for path in step.inputs},
         }
+
+
+def study_files(study: Any) -> dict[str, str | None]:
+    """The files that define a study, by name, with their sha256."""
+    return {path.name: sha256_of(path) for path in study.files}
 
 
 def timestamp(seconds: float | None = None) -> str:

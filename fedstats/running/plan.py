@@ -1,11 +1,11 @@
 """Which notebooks a study's run consists of, with which parameters, and where everything lands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from fedstats.running.exit_codes import UsageError
-from fedstats.running.manifest import NAME, all_runs, check_run_id
+from fedstats.running.manifest import NAME, all_runs, check_run_id, study_files
 from fedstats.running.outcome import Step
 from fedstats.running.provenance import HOME
 from fedstats.running.rehearsal import data_file, site_folder
@@ -157,35 +157,56 @@ def run_to_resume(study: Any, runs: Path, run_id: str | None) -> str:
     Raises
     ------
     UsageError
-        When there is no such run, or it belongs to another study.
+        When there is no such run, or it belongs to another study or to other files of a study of that name.
     """
     known = all_runs(runs)
+    by_id = {content["run"]: content for content in known}
     if run_id is None:
         mine = [content["run"] for content in known if content["study"]["id"] == study.id]
         if not mine:
             raise UsageError(f"There is no run of the study {study.id} in {runs} to go on with.")
-        return str(mine[0])
+        run_id = str(mine[0])
     if not (runs / check_run_id(run_id) / NAME).is_file():
         names = ", ".join(content["run"] for content in known[:10]) or "none"
         raise UsageError(f"There is no run {run_id} in {runs}; there are: {names}.")
-    owner = next((content["study"]["id"] for content in known if content["run"] == run_id), study.id)
-    if owner != study.id:
-        raise UsageError(f"The run {run_id} is one of the study {owner}, not of {study.id}.")
+    content = by_id.get(run_id)
+    if content is not None and content["study"]["id"] != study.id:
+        raise UsageError(f"The run {run_id} is one of the study {content['study']['id']}, not of {study.id}.")
+    if content is not None:
+        _check_same_files(study, content)
     return run_id
 
 
 def run_folder(runs: Path, run_id: str | None) -> tuple[Path, str]:
-    """The folder of a run (the latest one unless named) and the id of its study.
+    """The folder of a run (the latest one unless named) and its study, as :func:`remembered_study` says.
 
     Raises
     ------
     UsageError
         There is no such run.
     """
-    known = {content["run"]: content["study"]["id"] for content in all_runs(runs)}
+    known = {content["run"]: content["study"] for content in all_runs(runs)}
     chosen = next(iter(known), "") if run_id is None or run_id == "latest" else run_id
     if chosen not in known:
         raise UsageError(
             f"There is no run {run_id or 'latest'} in {runs}; there are: {', '.join(known) or 'none'}."
         )
-    return runs / chosen, known[chosen]
+    return runs / chosen, remembered_study(known[chosen])
+
+
+def remembered_study(study: Mapping[str, Any]) -> str:
+    """The study of a run: its file as the run remembers it, else its name."""
+    remembered = str(study.get("file", ""))
+    return remembered if remembered and Path(remembered).is_file() else str(study["id"])
+
+
+def _check_same_files(study: Any, content: Mapping[str, Any]) -> None:
+    """A run goes on with the files that it began with: its answers name their digest, its data were made for them."""
+    recorded = content["study"].get("files", {})
+    now = study_files(study)
+    changed = sorted(name for name in now if recorded.get(name) != now[name])
+    if changed:
+        raise UsageError(
+            f"The run {content['run']} was begun with another {' and '.join(changed)} than that of the study "
+            f"{study.id} here: give --study with the path of the study it belongs to, or start a new run."
+        )

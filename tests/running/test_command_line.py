@@ -115,6 +115,17 @@ def test_resume_means_the_latest_or_the_one_named(checkout, calls):
     ]
 
 
+def test_resume_finds_a_study_elsewhere_by_the_path_that_the_run_remembers(checkout, calls):
+    own = checkout / "inside" / "mine" / "study.toml"
+    own.parent.mkdir()
+    own.write_text("# another study of that name\n")
+    folder = checkout / "inside" / "runs" / "lung-1"
+    folder.mkdir(parents=True)
+    Manifest(folder, {}).begin("lung-1", SimpleNamespace(id="lung", title="t", sites=(), files=(own,)), [])
+    assert main(["run", "--resume", "lung-1"]) == 5
+    assert calls == [("mine", "lung-1", True)]  # the loader here names a study for its folder
+
+
 def test_list_and_status_show_data_as_it_is(checkout, capsys):
     assert main(["list"]) == 0
     listed = capsys.readouterr().out

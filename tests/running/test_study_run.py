@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from fedstats.running.manifest import Manifest
 from fedstats.running.study_run import run_study
 
 
@@ -91,6 +92,27 @@ def test_failing_going_on_and_redoing_only_what_is_missing(study, capsys):
     recorded = json.dumps(manifest(study, "one"))
     assert str(study.folder) not in recorded  # no path of a machine
     assert "<run>/exchange" in recorded
+
+
+def test_another_study_of_the_same_name_does_not_go_on_with_a_run(study, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    folder = runs / "begun"
+    folder.mkdir(parents=True)
+    Manifest(folder, {}).begin("begun", study, [])
+    (folder / "sites").mkdir()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    file = tmp_path / "study.toml"
+    file.write_text("# not the same\n")
+    other = SimpleNamespace(**(vars(study) | {"file": file, "files": (file,)}))
+    for run_id in ("begun", None):
+        assert run_study(other, runs=runs, run_id=run_id, resume=True) == 64
+        said = capsys.readouterr().err
+        assert said.startswith(
+            "The run begun was begun with another study.toml than that of the study toy here"
+        )
+        assert "--study" in said
+        assert said.count("\n") == 1
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_data_that_cannot_be_made(study, capsys):
