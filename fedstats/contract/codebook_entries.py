@@ -36,6 +36,7 @@ class _ColumnEntry(_Entry):
     scale: Annotated[FiniteFloat, Field(gt=0)] | None = None
     edges: tuple[FiniteFloat, ...] = ()
     missing: StrictBool = False
+    unique: StrictBool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -48,6 +49,8 @@ class _ColumnEntry(_Entry):
             raise ValueError("a range is [smallest, largest]")
         if list(self.edges) != sorted(set(self.edges)):
             raise ValueError("edges must increase")
+        if self.unique and self.kind != "label":
+            raise ValueError("unique is for a label, such as a patient's")
         return self
 
 
@@ -102,6 +105,7 @@ def variable_of(name: str, entry: object) -> Variable:
         scale=power_of_two(read.scale or spread),
         edges=read.edges,
         missing=read.missing,
+        unique=read.unique,
     )
 
 

@@ -21,7 +21,7 @@ class DataError(ValueError):
 def harmonised(frame: pd.DataFrame, variables: Sequence[Variable], source: str) -> pd.DataFrame:
     """A table with the agreed columns, types and levels; see :meth:`Codebook.harmonise`."""
     agreed = [v.name for v in variables]
-    problems = [f"the column {n!r} is missing" for n in agreed if n not in frame.columns]
+    problems = [f"the column {n!r} is missing{_near(n, frame)}" for n in agreed if n not in frame.columns]
     twice = sorted({str(n) for n in frame.columns[frame.columns.duplicated()]} & set(agreed))
     problems += [f"the column {n!r} is there twice" for n in twice]
     if len(frame) == 0:
@@ -36,15 +36,31 @@ def harmonised(frame: pd.DataFrame, variables: Sequence[Variable], source: str) 
     return table
 
 
+def _near(name: str, frame: pd.DataFrame) -> str:
+    """A column that is called so but for case and blanks, to name in a message."""
+
+    def plain(text: object) -> str:
+        return "".join(str(text).split()).casefold()
+
+    found = [str(c) for c in frame.columns if plain(c) == plain(name)]
+    return f" (found {found[0]!r})" if found else ""
+
+
 def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.Series:
     empty = np.flatnonzero(column.isna())
     if len(empty) and not variable.missing:
         problems.append(
-            f"{variable.name} is empty in {len(empty)} rows ({_rows(empty)}) although the codebook allows no empty cell"
+            f"{variable.name} is empty in {len(empty)} row{'s' if len(empty) > 1 else ''} ({_rows(empty)}) although the codebook allows no empty cell"
         )
     if variable.kind in ("factor", "label"):
         text = column.map(level_name, na_action="ignore").astype(object)
         if variable.kind == "label":
+            again = np.flatnonzero(text.duplicated() & text.notna())
+            if variable.unique and len(again):
+                said = "1 row repeats" if len(again) == 1 else f"{len(again)} rows repeat"
+                problems.append(
+                    f"{variable.name} must be different in every row; {said} an earlier one ({_rows(again)})"
+                )
             return text.astype("category")
         strange = sorted(set(text.dropna()) - set(variable.levels))
         if strange:
@@ -79,7 +95,8 @@ def _checks(variable: Variable) -> list[pa.Check]:
     checks = []
     if variable.kind == "event":
         checks.append(pa.Check.isin([0.0, 1.0], error="an event is coded 0 or 1"))
-    if variable.kind == "time":
+    if variable.kind == "time" and (variable.low is None or variable.low < 0):
+        # else it is outside the agreed range, and that is said once
         checks.append(pa.Check.ge(0.0, error="a time is zero or more"))
     if variable.kind in ("numeric", "time"):
         checks.append(pa.Check(np.isfinite, error="a number is finite", ignore_na=True))

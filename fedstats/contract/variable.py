@@ -27,6 +27,7 @@ class Variable(Spec):
     scale : float                a power of two near the standard deviation; changes no result
     edges : tuple of float       agreed histogram edges, for medians and quartiles
     missing : bool               may cells be empty?
+    unique : bool                must a label differ in every row, as a patient's does?
     """
 
     name: str
@@ -41,6 +42,7 @@ class Variable(Spec):
     scale: float = 1.0
     edges: tuple[float, ...] = ()
     missing: bool = False
+    unique: bool = False
 
     @property
     def title(self) -> str:

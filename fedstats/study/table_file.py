@@ -1,12 +1,16 @@
 """A site's table as a CSV file."""
 
 import csv
-import warnings
 from pathlib import Path
 
 import pandas as pd
 
 from fedstats.contract.table_checks import DataError
+
+#: Cells that are missing; texts such as "None" or "null" in a factor are not.
+MISSING = ("", "NA", "NaN")
+_TRUTH = {"True": 1, "TRUE": 1, "true": 1, "False": 0, "FALSE": 0, "false": 0}
+_SEPARATORS = {";": ";", "\t": "tabs", "|": "|"}
 
 
 def read_table(data_file: str | Path) -> pd.DataFrame:
@@ -21,37 +25,68 @@ def read_table(data_file: str | Path) -> pd.DataFrame:
         raise DataError(
             f"There is no data file {str(data_file)!r}. Give the path of the site's CSV file as data_file."
         )
-    try:
-        # "NA" and empty cells are missing; texts such as "None" or "null" in a factor are not.
-        # index_col=False: a comma too many in every row must not shift the columns
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                path,
-                keep_default_na=False,
-                na_values=["", "NA", "NaN"],
-                encoding="utf-8-sig",
-                index_col=False,
-                compression=None,  # whatever the file is called: an archive is no table
-            )
-    except pd.errors.EmptyDataError:
+    lines = _lines(path)
+    if not lines:
         raise DataError(
             f"The data file {path.name} is empty. Export it again with a header and one row a patient."
+        )
+    header = [name.strip() for name in lines[0][1]]
+    _check_header(path, lines[0][1], header)
+    rows = [_row(path, number, cells, len(header)) for number, cells in lines[1:]]
+    columns = zip(*rows, strict=True) if rows else [()] * len(header)
+    return pd.DataFrame({name: _column(cells) for name, cells in zip(header, columns, strict=True)})
+
+
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """The lines that hold something, as fields, each with its number in the file."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            return [(reader.line_num, fields) for fields in reader if fields]
+    except UnicodeDecodeError:
+        raise DataError(
+            f"The data file {path.name} is not text in UTF-8. Export it again as CSV in UTF-8 (a workbook will not do)."
         ) from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as problem:
-        first = str(problem).splitlines()[0].rstrip(".")
-        raise DataError(f"The data file {path.name} is not a CSV table in UTF-8: {first}.") from None
-    header = _header(path)
+    except csv.Error as problem:
+        raise DataError(
+            f"The data file {path.name} is not a CSV table: {problem} (near line {reader.line_num}). Correct its export."
+        ) from None
+
+
+def _check_header(path: Path, fields: list[str], header: list[str]) -> None:
+    first = ",".join(fields)
+    if first.lstrip().startswith("#"):
+        raise DataError(
+            f"The data file {path.name} begins with a comment ({first.strip()[:40]!r}). Its first line must be the names of the columns."
+        )
+    separator = next((s for s in _SEPARATORS if first.count(s) > first.count(",")), None)
+    if separator is not None:
+        raise DataError(
+            f"The data file {path.name} is separated by {_SEPARATORS[separator]} and must be by commas. Export it again as CSV."
+        )
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise DataError(f"The data file {path.name} has the column {twice[0]!r} twice. Correct its export.")
-    if len(header) == 1 and header[0].count(";") > 0:
+
+
+def _row(path: Path, number: int, cells: list[str], width: int) -> list[str]:
+    """A line's fields; empty ones beyond the last column are left out, for they shift nothing."""
+    if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
+        cells = cells[:width]
+    if len(cells) != width:
+        hint = " It looks like a comment." if cells[0].lstrip().startswith("#") else ""
         raise DataError(
-            f"The data file {path.name} is separated by ; and must be by commas. Export it again as CSV."
+            f"Line {number} of {path.name} has {len(cells)} of {width} fields.{hint} Correct the line or its export."
         )
-    return table
+    return cells
 
 
-def _header(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return next(csv.reader(file), [])
+def _column(cells: tuple[str, ...]) -> pd.Series:
+    """Numbers where every cell is one, truth values likewise, else texts."""
+    column = pd.Series([None if cell.strip() in MISSING else cell for cell in cells], dtype=object)
+    if column.notna().any() and column.dropna().isin(list(_TRUTH)).all():
+        return column.map(_TRUTH, na_action="ignore")
+    try:
+        return pd.to_numeric(column)
+    except (ValueError, TypeError):
+        return column

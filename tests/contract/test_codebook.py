@@ -127,7 +127,7 @@ def test_all_faults_are_told_at_once():
         "time is -1 in row 1",
         "time is inf in row 2",
         "status is 2 in row 2; an event is coded 0 or 1",
-        "status is empty in 1 rows (row 3)",
+        "status is empty in 1 row (row 3)",
         "age is 17 in row 1; the codebook agrees on 18 to 100",
         "ecog is empty in",
     ):
@@ -189,7 +189,7 @@ def test_the_texts_na_and_none_are_levels_like_any_other_and_not_empty_cells(lev
 def test_none_and_nan_are_empty_cells_whatever_their_type(empty):
     frame = BOOK.harmonise(table(weight=[empty, 1.0, 2.0]), "The table")
     assert frame["weight"].isna().tolist() == [True, False, False]
-    assert "ecog is empty in 1 rows (row 1)" in faults(table(ecog=[empty, 0, 1]))
+    assert "ecog is empty in 1 row (row 1)" in faults(table(ecog=[empty, 0, 1]))
 
 
 @pytest.mark.parametrize("dtype", ["Int64", "Float64", "string", "category", "object", "int8"])

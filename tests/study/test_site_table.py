@@ -1,6 +1,7 @@
 """A site's table that does not keep to the codebook: one sentence with what was found, what was agreed, what to do."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def cell(column, row, value):
 
 #: What is wrong: the change, and what the message must name.
 WRONG = {
-    "wrong column name": (lambda f: f.rename(columns={"age": "Age"}), ["'age' is missing"]),
+    "wrong column name": (lambda f: f.rename(columns={"age": "Age"}), ["'age' is missing (found 'Age')"]),
     "level outside the codebook": (cell("ecog", 3, "5"), ["ecog", "'5'", "['0', '1', '2+']"]),
     "level in another case": (cell("sex", 3, "f"), ["sex", "'f'", "['F', 'M']"]),
     "text in a number": (cell("age", 3, "sixty"), ["age must be a number", "'sixty'"]),
@@ -56,7 +57,9 @@ def test_a_table_that_does_not_keep_to_the_codebook_is_one_sentence(study, table
     assert text.endswith("Correct the table or its export.")
 
 
-def test_one_fault_is_said_once(study, table):
+def test_one_fault_is_said_once(study, table, write):
+    ranged = fs.Study.load(write('kind = "time"', 'kind = "time"\nrange = [1, 99]', codebook=True))
+    assert refused(ranged, table(cell("time", 3, -1))).count("row 3") == 1
     assert refused(study, table(cell("age", 3, "sixty"))).count("age") == 1
 
 
@@ -85,12 +88,60 @@ def test_an_empty_file_is_one_sentence(study, tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [b"PK\x03\x04\n\xff\xfe\n", b"\xff\xfea\x00,\x00", b'a,b\n1,"2\n', b"a,b\n1,2\n1,2,3\n"],
-    ids=["workbook", "UTF-16", "open quote", "ragged"],
+    [b"PK\x03\x04\n\xff\xfe\n", b"\xff\xfea\x00,\x00", b'a,b\n1,"2\n'],
+    ids=["workbook", "UTF-16", "open quote"],
 )
 def test_a_file_that_is_not_a_table_is_one_sentence(study, tmp_path, content):
     (tmp_path / "table.csv").write_bytes(content)
-    assert "table.csv is not a CSV table" in refused(study, tmp_path / "table.csv")
+    assert re.search(r"table.csv is not (a CSV table|text in UTF-8)", refused(study, tmp_path / "table.csv"))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("a,b\n1,2\n1,2,3\n", "Line 3 of table.csv has 3 of 2 fields."),
+        ("a,b,c\n1,2,3\n\n1,2\n", "Line 4 of table.csv has 2 of 3 fields."),
+        ("a,b\n# made today\n1,2\n", "Line 2 of table.csv has 1 of 2 fields. It looks like a comment."),
+        ("# made today\na,b\n1,2\n", "table.csv begins with a comment ('# made today')"),
+        ("a\tb\n1\t2\n", "is separated by tabs and must be by commas"),
+        ("a,b,a\n1,2,3\n", "has the column 'a' twice"),
+        ("a, b,a \n1,2,3\n", "has the column 'a' twice"),
+    ],
+)
+def test_a_table_out_of_shape_names_its_line_and_what_it_is(study, tmp_path, content, says):
+    (tmp_path / "table.csv").write_text(content)
+    assert says in refused(study, tmp_path / "table.csv")
+
+
+def test_blanks_around_names_in_a_header_do_no_harm(study, table):
+    file = table()
+    intact = study.site("north", file).data.frame
+    header, *rows = file.read_text().splitlines()
+    file.write_text("\n".join([header.replace(",", ", "), *rows]))
+    assert study.site("north", file).data.frame.equals(intact)
+
+
+def test_truth_values_are_events(study, table):
+    intact = study.site("north", table()).data.frame
+    words = table(lambda f: f.assign(status=f["status"].map({1: "TRUE", 0: "FALSE"})))
+    assert study.site("north", words).data.frame.equals(intact)
+
+
+def test_a_repeated_patient_is_said_by_rows_and_not_by_value(write, table):
+    file = write(
+        "[columns.practice]",
+        '[columns.patient]\nkind = "label"\nunique = true\n[columns.practice]',
+        codebook=True,
+    )
+    study = fs.Study.load(file)
+    named = table(lambda f: f.assign(patient=[f"secret-{i}" for i in range(len(f))]))
+    assert len(study.site("north", named).data.frame)
+    twice = table(
+        lambda f: f.assign(patient=["secret", *(f"p{i}" for i in range(len(f) - 3)), "secret", "p0"])
+    )
+    text = refused(study, twice)
+    assert "patient must be different in every row; 2 rows repeat an earlier one (rows 69, 70)" in text
+    assert "secret" not in text
 
 
 def test_a_table_with_semicolons_is_told_from_one_with_wrong_columns(study, table):
@@ -111,7 +162,7 @@ def test_a_cell_too_many_in_every_row_is_refused(study, table):
     file = table()
     header, *rows = file.read_text().splitlines()
     file.write_text("\n".join([header, *(row + ",1" for row in rows)]))
-    assert "not a CSV table" in refused(study, file)
+    assert "Line 2 of north.csv has 8 of 7 fields" in refused(study, file)
 
 
 def test_a_column_that_is_there_twice_is_refused(study, table):
