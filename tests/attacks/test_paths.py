@@ -130,7 +130,7 @@ def planted_run(runs, folder, name):
 @pytest.mark.parametrize("name", ["../../elsewhere", "/tmp/elsewhere", "other", 7, None, ["x"]])
 def test_a_manifest_cannot_lead_a_resumed_run_elsewhere(tmp_path, name):
     """`--resume` took the newest manifest's own word for where its run lies."""
-    study = SimpleNamespace(id="s")
+    study = SimpleNamespace(id="s", files=())
     planted_run(tmp_path, "innocent", name)
     with pytest.raises(UsageError, match="There is no run of the study s"):
         plan.run_to_resume(study, tmp_path, None)
