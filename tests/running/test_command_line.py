@@ -153,7 +153,17 @@ class LabThatLeaves:
 @pytest.fixture
 def lab(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", LabThatLeaves)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     return LabThatLeaves
+
+
+def test_explore_as_root_says_what_to_add(checkout, lab, monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert main(["explore"]) == 64
+    said = capsys.readouterr().err
+    assert "--allow-root" in said
+    assert said.count("\n") == 1
+    assert main(["explore", "--allow-root"]) == 3
 
 
 def test_explore_starts_jupyterlab_on_this_machine_only(checkout, lab):
