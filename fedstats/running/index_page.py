@@ -38,9 +38,11 @@ _WORDS = {
     "failed": ("failed", "bad"),
     "killed": ("killed", "bad"),
     "timeout": ("over its time limit", "bad"),
-    "stopped": ("stopped, since what it needs failed", "bad"),
+    "stopped": ("stopped, since what it needs failed", ""),
     "interrupted": ("interrupted", "bad"),
 }
+#: Ends that are a cause, and the error of those who only miss somebody else.
+_FAILED, _MISSED = ("failed", "killed", "timeout"), "SiteMissing"
 
 
 def write_index(folder: Path, manifest: Mapping[str, Any], resume: str) -> Path:
@@ -128,7 +130,14 @@ def _report_links(manifest: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def _table(folder: Path, manifest: Mapping[str, Any]) -> str:
-    rows = "\n".join(_row(folder, name, step) for name, step in manifest["steps"].items())
+    steps = manifest["steps"]
+    causes = {
+        name for name, step in steps.items() if step["status"] in _FAILED and step.get("error") != _MISSED
+    }
+    rows = "\n".join(
+        _row(folder, name, step, _MISSED if causes and step.get("error") == _MISSED else "")
+        for name, step in steps.items()
+    )
     return f"""<table>
 <thead><tr><th scope="col">Notebook</th><th scope="col">Status</th><th scope="col" class="time">Time</th>
 <th scope="col">Files</th></tr></thead>
@@ -138,8 +147,10 @@ def _table(folder: Path, manifest: Mapping[str, Any]) -> str:
 </table>"""
 
 
-def _row(folder: Path, name: str, step: Mapping[str, Any]) -> str:
-    words, kind = _WORDS.get(step["status"], (step["status"], ""))
+def _row(folder: Path, name: str, step: Mapping[str, Any], missed: str) -> str:
+    # who only missed a notebook that failed has stopped with it, and is no cause
+    status = "stopped" if missed and step["status"] == "failed" else step["status"]
+    words, kind = _WORDS.get(status, (status, ""))
     why = ""
     if step["status"] not in {"ok", "running", "waiting"}:
         cell = f"Cell {step['cell']}" if step.get("cell") else "Before the first cell"

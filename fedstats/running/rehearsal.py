@@ -23,7 +23,13 @@ def data_file(run: Path, site: str) -> Path:
     return site_folder(run, site) / "private" / "data.csv"
 
 
-def make_data(study: Any, run: Path, manifest: Manifest, limit_seconds: float | None = None) -> bool:
+def make_data(
+    study: Any,
+    run: Path,
+    manifest: Manifest,
+    limit_seconds: float | None = None,
+    again: bool = False,
+) -> bool:
     """Run the study's script unless its data are there already, with the recorded hashes.
 
     Parameters
@@ -36,6 +42,8 @@ def make_data(study: Any, run: Path, manifest: Manifest, limit_seconds: float | 
         Receives the hashes.
     limit_seconds : float or None
         How long the script may take.
+    again : bool
+        Run it even though its data are there.
 
     Returns
     -------
@@ -49,8 +57,12 @@ def make_data(study: Any, run: Path, manifest: Manifest, limit_seconds: float | 
     """
     recorded = manifest.content["data"]
     script = study.rehearsal
-    if recorded.get("script_sha256") == sha256_of(script) is not None and all(
-        recorded["sites"].get(site) == sha256_of(data_file(run, site)) is not None for site in study.sites
+    if (
+        not again
+        and recorded.get("script_sha256") == sha256_of(script) is not None
+        and all(
+            recorded["sites"].get(site) == sha256_of(data_file(run, site)) is not None for site in study.sites
+        )
     ):
         return False
     temporary = run / "sites-data-tmp"

@@ -68,7 +68,7 @@ def run_study(
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return int(ExitCode.USAGE)
-    except PermissionError as error:
+    except OSError as error:  # the folder of runs cannot be made or written
         sys.stderr.write(f"The run cannot be written: {error.strerror}: {error.filename}.\n")
         return int(ExitCode.USAGE)
     except KeyboardInterrupt:  # before anything was started
@@ -147,8 +147,10 @@ class _Run:
 
     def _stages(self) -> ExitCode:
         self.plan.make_folders()
+        # rows that failed validation are made again, though their script is the same: it may read what was mended
+        refused = any(step.get("error") == "DataError" for step in self.manifest.content["steps"].values())
         if self.study.rehearsal is not None and make_data(
-            self.study, self.folder, self.manifest, self.limit_seconds
+            self.study, self.folder, self.manifest, self.limit_seconds, refused
         ):
             self.display.say("The data of the rehearsal were made.")
         coordinator, sites = self.plan.coordinator, self.plan.sites
@@ -223,6 +225,8 @@ class _Run:
         if not why and failed:
             first = min(failed, key=lambda outcome: outcome.ended)
             why = f"{labels[first.name].capitalize()} {first.status}: {first.sentence()}"
+            if first.error == "DataError" and self.study.rehearsal is not None:
+                why = f"{why.rstrip('.')}. The rows of this run are written by {self.study.rehearsal.name}: correct that"
         why += "" if why.endswith((".", "?", "!", "…")) else "."
         sys.stderr.write(f"{why} See {shown / 'index.html'}; go on with: {self.resume_command}\n")
 

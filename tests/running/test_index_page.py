@@ -89,3 +89,23 @@ def test_status_time_failing_cell_and_how_to_go_on(page):
     assert "Cell 4 “&lt;script&gt;" in page
     assert "not run yet" in page
     assert "<code>run &lt;script" in page
+
+
+@pytest.mark.parametrize(("first", "words"), [("DataError", "stopped, since"), ("SiteMissing", "failed")])
+def test_who_only_missed_a_notebook_that_failed_has_stopped_and_is_no_cause(tmp_path, first, words):
+    manifest = {
+        "run": "toy-1",
+        "study": {"id": "toy", "title": "Toy", "sites": [], "files": {}},
+        "steps": {
+            "site-a": {"status": "failed", "error": first},
+            "coordinator": {"status": "failed", "error": "SiteMissing"},
+        },
+        "made_from": dict.fromkeys(
+            ("git", "fedstats", "code_sha256", "lock_sha256", "python", "platform"), ""
+        )
+        | {"packages": {}},
+        **{"status": "failed", "reports": {}, "started": "", "resumed": [], "ended": ""},
+    }
+    row = write_index(tmp_path, manifest, "").read_text().split('<th scope="row">coordinator')[1]
+    assert words in row
+    assert ('class="bad"' in row) == (words == "failed")

@@ -58,6 +58,7 @@ def test_failing_going_on_and_redoing_only_what_is_missing(study, capsys):
     assert json.loads(absent.read_text()) == {"site": "north", "reason": "notebook failed"}
     said = capsys.readouterr().err
     assert "Site north failed: cell 3 'Answering', DataError: column 'age' is <b>text</b>." in said
+    assert "The rows of this run are written by cohort.py: correct that. See " in said
     assert "--resume one" in said
     text = page.read_text()
     assert "Cell 3 “Answering”. DataError: column &#x27;age&#x27; is &lt;b&gt;text&lt;/b&gt;" in text
@@ -65,8 +66,11 @@ def test_failing_going_on_and_redoing_only_what_is_missing(study, capsys):
     assert "1_site.failed.ipynb" in text
 
     switch.unlink()
+    data = runs / "one" / "sites" / "north" / "private" / "data.csv"
+    refused = data.stat().st_mtime_ns
     assert run_study(study, runs=runs, resume=True, limit_seconds=120, progress=False) == 0
     assert started(study) == EVERYTHING  # the coordinator had to run again, so every site answers
+    assert data.stat().st_mtime_ns > refused  # rows that failed validation are made again
     assert not absent.exists()
     content = manifest(study, "one")
     assert content["status"] == "ok"
@@ -113,6 +117,15 @@ def test_another_study_of_the_same_name_does_not_go_on_with_a_run(study, tmp_pat
         assert "--study" in said
         assert said.count("\n") == 1
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("runs", ["/proc/runs", "a file/runs", "a file"])
+def test_runs_that_cannot_be_written_are_one_sentence_and_64(study, tmp_path, capsys, runs):
+    (tmp_path / "a file").touch()
+    assert run_study(study, runs=tmp_path / runs, progress=False) == 64
+    said = capsys.readouterr().err
+    assert said.startswith("The run cannot be written: ")
+    assert said.count("\n") == 1
 
 
 def test_data_that_cannot_be_made(study, capsys):
