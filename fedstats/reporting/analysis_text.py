@@ -38,11 +38,15 @@ def sizes(spec: ModelSpec, fit: Fit, codebook: Codebook) -> str:
     facts = fit.glance().iloc[0]
     text = (
         f"{method(spec, codebook)}: {formats.count(fit.n)} patients, {formats.count(fit.n_event)} events"
-        + (f", {formats.count(fit.dropped)} rows dropped for empty cells" if fit.dropped else "")
+        + (f", {_left_out(fit.dropped)} because a value is missing" if fit.dropped else "")
         + f". Likelihood ratio test {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {p_words(facts['lr_p_value'])}. "
         f"Equal to the pooled fit ({fit.status}) after {fit.rounds} rounds."
     )
     return f"<p>{escape(text)}</p>"
+
+
+def _left_out(n: int) -> str:
+    return "1 patient left out" if n == 1 else f"{formats.count(n)} patients left out"
 
 
 def p_words(value: float) -> str:

@@ -147,7 +147,13 @@ class StudyReport:
         )
         if faults:
             state = "The exchange does not hold together: " + " ".join(faults)
-        return Section(table(pd.DataFrame(rows), caption="Sites"), f"<p>{escape(state)}</p>")
+        counts = (
+            "How many patients each site has is not listed: numbers of patients by site are not asked for "
+            "unless an analysis asks for them."
+        )
+        return Section(
+            table(pd.DataFrame(rows), caption="Sites"), f"<p>{escape(counts)}</p>", f"<p>{escape(state)}</p>"
+        )
 
     def patients(self) -> Section:
         """Table 1."""
