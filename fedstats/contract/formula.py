@@ -47,7 +47,7 @@ def parse(formula: str, codebook: Codebook, *, intercept: bool) -> tuple[Outcome
     FormulaError
         In one sentence: what was written, and what can be written.
     """
-    left, tilde, right = formula.partition("~")
+    left, tilde, right = _text(formula).partition("~")
     if not tilde or not left.strip() or not right.strip() or "~" in right:
         raise FormulaError(
             f"{formula!r} is not a formula: write 'outcome ~ terms', as in \"Surv(time, event) ~ age\"."
@@ -58,7 +58,7 @@ def parse(formula: str, codebook: Codebook, *, intercept: bool) -> tuple[Outcome
 
 def parse_groups(formula: str, codebook: Codebook) -> tuple[Outcome, str | None]:
     """Outcome and grouping column of a curve; ``Surv(time, event) ~ 1`` has no groups."""
-    left, _, right = formula.partition("~")
+    left, _, right = _text(formula).partition("~")
     outcome = _outcome(left.strip(), codebook)
     if outcome.time is None:
         raise FormulaError(f"{formula!r} needs Surv(time, event) on its left.")
@@ -72,8 +72,20 @@ def parse_groups(formula: str, codebook: Codebook) -> tuple[Outcome, str | None]
     return outcome, column
 
 
+def _text(formula: object) -> str:
+    if not isinstance(formula, str):
+        raise FormulaError(
+            f'A formula is a text such as "Surv(time, event) ~ age"; this one is {type(formula).__name__}.'
+        )
+    return formula
+
+
 def design(right: str, codebook: Codebook, *, intercept: bool) -> Design:
     """Structured columns of a right-hand side such as ``"age + C(ecog) + sex:ecog"``."""
+    if re.search(r"(?<![\w.])\.(?![\w.])", right):
+        raise FormulaError(
+            f"Write out the terms in place of the dot in {right.strip()!r}: there is no 'all columns'."
+        )
     try:
         terms = [
             [f.expr for f in t.factors]

@@ -42,8 +42,7 @@ class InProcess(Federation):
         codebook: Codebook | None = None,
         policy: DisclosurePolicy | None = None,
     ) -> None:
-        if not frames:
-            raise ValueError("A federation needs at least one site: pass {name: DataFrame}.")
+        _check_arguments(frames, codebook, policy)
         policy = policy if policy is not None else DisclosurePolicy()
         self.sites = tuple(sorted(frames))
         self.distinct_values = policy.distinct_values
@@ -68,3 +67,23 @@ class InProcess(Federation):
 
     def __repr__(self) -> str:
         return f"InProcess({', '.join(map(repr, self._sites.values()))})"
+
+
+def _check_arguments(frames: object, codebook: object, policy: object) -> None:
+    if not isinstance(frames, Mapping) or not all(isinstance(f, pd.DataFrame) for f in frames.values()):
+        raise TypeError(
+            f'Sites are given by name, as in fs.InProcess({{"north": frame, "south": frame}}), '
+            f"and not as a {type(frames).__name__}."
+            if not isinstance(frames, Mapping)
+            else "Every site's table must be a DataFrame: pass {name: DataFrame}."
+        )
+    if not frames:
+        raise ValueError("A federation needs at least one site: pass {name: DataFrame}.")
+    if codebook is not None and not isinstance(codebook, Codebook):
+        raise TypeError(f"codebook is {codebook!r}; pass a fs.Codebook, for instance study.codebook.")
+    if policy is not None and not isinstance(policy, DisclosurePolicy):
+        raise TypeError(f"policy is {policy!r}; pass a policy, for instance fs.DisclosurePolicy.none().")
+    for name, frame in frames.items():
+        twice = sorted({str(column) for column in frame.columns[frame.columns.duplicated()]})
+        if twice:
+            raise ValueError(f"The table of {name} has the column {twice[0]!r} twice.")

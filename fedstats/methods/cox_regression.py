@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.arguments import check_federation, check_level, check_patients, known_column
 from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.formula import FormulaError, parse
@@ -112,6 +113,8 @@ def cox(
     Efron (1977), Breslow (1974); sums as in Therneau & Grambsch (2000).  With ``baseline="site"`` and
     no strata the pooled fit it equals is ``coxph(... + strata(site))``.
     """
+    check_federation(federation)
+    check_level(level)
     outcome, design = parse(formula, federation.codebook, intercept=False)
     if outcome.time is None:
         raise FormulaError("A Cox model needs Surv(time, event) on the left of its formula.")
@@ -129,12 +132,15 @@ def cox(
     status = "exact"
     if baseline == "shared":
         model, status = with_grid(federation, meter, model, outcome, grid)
-    evaluate = SharedBaseline(meter, model) if baseline == "shared" else _SiteBaseline(meter, model, start)
+    shared = baseline == "shared"
+    evaluate = SharedBaseline(meter, model) if shared else _SiteBaseline(meter, model, start)
     with one_blas_thread():
         zero = np.zeros(len(design.names))
-        null = None
+        null = evaluate(zero)  # the meter asks it no second time
+        if evaluate.counts:  # none where the sums are not finite at zero
+            check_patients(evaluate.counts["n"], evaluate.counts["n_event"], formula)
         if start == "pooled" and baseline == "site":
-            null, zero = evaluate(zero), pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
+            zero = pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
         solution = newton(evaluate, zero, design.names)
         meat = evaluate.meat(solution.beta) if robust or cluster else None
     options: dict[str, object] = {
@@ -150,7 +156,7 @@ def cox(
         formula,
         design,
         solution,
-        null or solution.first,
+        null,
         meat,
         evaluate.counts,
         meter,
@@ -185,7 +191,11 @@ class _SiteBaseline:
 def _columns(names: str | Sequence[str] | None) -> tuple[str, ...]:
     if names is None:
         return ()
-    return (names,) if isinstance(names, str) else tuple(names)
+    if isinstance(names, str):
+        return (names,)
+    if not isinstance(names, Sequence):
+        raise FormulaError(f"strata is {names!r}; give the name of a column, or several in a list.")
+    return tuple(names)
 
 
 def _check_options(
@@ -204,9 +214,7 @@ def _check_options(
         if value not in allowed:
             raise FormulaError(f"{name} is {value!r}; choose one of {list(allowed)}.")
     for column in (*strata, *(c for c in others if c)):
-        if column not in federation.codebook:
-            known = ", ".join(v.name for v in federation.codebook.variables)
-            raise FormulaError(f"There is no column {column!r} in the codebook; it has {known}.")
+        known_column(column, federation.codebook, "strata, weights, offset or cluster")
     if baseline == "shared" and len(strata) > 1:
         raise FormulaError(
             "A shared baseline takes one column of strata; join the columns into one in the data."

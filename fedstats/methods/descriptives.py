@@ -9,13 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
+from fedstats.contract.arguments import check_federation, known_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import level_codes
 from fedstats.contract.dominance import deviations, shares
 from fedstats.contract.entries import Entries, between, each, groups_of
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import FormulaError
-from fedstats.contract.query import Query
+from fedstats.contract.query import Query, QueryError
 from fedstats.contract.results import Table
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.variable import Variable
@@ -231,7 +232,9 @@ def table_one(federation: Federation, *, by: str | None = None, variables: Seque
     Standardised mean differences are absolute, as in R's ``tableone``; for factors Yang & Dalton
     (2012), averaged over pairs of groups when there are more than two.
     """
+    check_federation(federation)
     codebook = federation.codebook
+    _check_variables(variables)
     groups = _group_levels(codebook, by)
     meter = Meter(federation)
     names = [codebook[by].level_label(g) for g in groups] if by else []
@@ -239,7 +242,7 @@ def table_one(federation: Federation, *, by: str | None = None, variables: Seque
     refused: list[tuple[str, str]] = []
     for text in variables:
         column = text[2:-1].strip() if text.startswith("C(") and text.endswith(")") else text
-        variable = codebook[column]
+        variable = known_column(column, codebook, "A variable")
         as_factor = column != text or variable.kind in ("factor", "event")
         try:
             describe = _factor_rows if as_factor else _number_rows
@@ -247,15 +250,25 @@ def table_one(federation: Federation, *, by: str | None = None, variables: Seque
         except SiteRefused as refusal:
             refused.append((column, refusal.rule))
     frame = pd.DataFrame(rows, columns=COLUMNS)
+    if rows and not frame[["n", "missing"]].to_numpy(float).any():
+        raise QueryError("There are no patients to describe.")
     interpolated = bool((frame["median_low"] < frame["median_high"]).any())
     status = INTERPOLATED if interpolated and not federation.distinct_values else "exact"
     return Table(by, frame, tuple(refused), status, meter.rounds, meter.n_bytes, federation.sites)
 
 
+def _check_variables(variables: object) -> None:
+    if isinstance(variables, str) or not isinstance(variables, Sequence):
+        raise FormulaError(f"variables is {variables!r}; give a list of columns, as in ['age', 'sex'].")
+    strange = [v for v in variables if not isinstance(v, str)]
+    if strange:
+        raise FormulaError(f"variables names {strange[0]!r}; give the names of columns as texts.")
+
+
 def _group_levels(codebook: Codebook, by: str | None) -> tuple[str, ...]:
     if by is None:
         return ()
-    if not codebook[by].levels:
+    if not known_column(by, codebook, "by").levels:
         raise FormulaError(f"A table is grouped by a factor; {by!r} is not one in the codebook.")
     return codebook[by].levels
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
+from fedstats.contract.arguments import checked_edges
 from fedstats.contract.entries import Entries, each
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import Outcome
@@ -163,14 +164,20 @@ def candidate_grids(
             )
         answers = meter.each(DistinctTimes(outcome.time, outcome.event))
         times = tie_times(np.concatenate([a["times"] for a in answers.values()]))
+        if not len(times):
+            raise QueryError(
+                f"There are no patients with a {outcome.time} to make a curve or a time grid of."
+            )
         return [(tuple(np.unique(times).tolist()), "exact")]
     if isinstance(grid, int | float):
+        if not 0 < grid < np.inf:
+            raise ValueError(f"grid is {grid!r}; a cell is wider than zero.")
         if agreed is None:
             raise QueryError(
                 "A cell width needs a codebook with a [grid] and its horizon; or give the right edges."
             )
         return [(_widths(float(grid), agreed.horizon), f"exact on the grid of {grid:g} {agreed.unit}")]
-    edges = tuple(sorted(float(e) for e in grid))
+    edges = checked_edges(grid)
     return [(edges, f"exact on the grid of {len(edges)} given cells")]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.arguments import check_federation, check_level, check_patients, known_column
 from fedstats.contract.design import Design
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
 from fedstats.contract.federation import Federation, Meter
@@ -174,12 +175,14 @@ def logistic(
     McCullagh & Nelder (1989), section 4.4.  ``loglik_null`` is of the intercept (with the offset)
     alone, or of a linear predictor of zero where the model has no intercept.
     """
+    check_federation(federation)
+    check_level(level)
     outcome, design = parse(formula, federation.codebook, intercept=True)
     if outcome.time is not None:
         raise FormulaError("A logistic model needs one 0/1 column on the left of its formula, not Surv().")
     for column in (weights, offset, cluster):
-        if column is not None and column not in federation.codebook:
-            raise FormulaError(f"There is no column {column!r} in the codebook.")
+        if column is not None:
+            known_column(column, federation.codebook, "weights, offset or cluster")
     model = LogisticModel(outcome.event, design, weights, offset, cluster)
     meter = Meter(federation)
     counts: dict[str, int] = {}
@@ -189,6 +192,7 @@ def logistic(
         if total is None:
             return Derivatives.not_finite(gamma)
         counts.update({k: round(float(total[k][0])) for k in ("n", "n_event", "dropped")})
+        check_patients(counts["n"], counts["n_event"], formula)
         information, at = full_matrix(total["information"]), np.array(total.query.beta)
         unit = float(total["weight"][0]) / max(counts["n"], 1)
         return Derivatives(float(total["loglik"][0]), total["score"], information, at, unit)

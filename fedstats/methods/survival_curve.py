@@ -9,11 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
+from fedstats.contract.arguments import check_federation, check_level
 from fedstats.contract.design import level_codes
 from fedstats.contract.entries import Entries, between, each, groups_of, one
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.formula import FormulaError, Outcome, parse_groups
-from fedstats.contract.query import Query
+from fedstats.contract.query import Query, QueryError
 from fedstats.contract.results import Curve
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.follow_up import (
@@ -154,6 +155,8 @@ def kaplan_meier(
     Kaplan & Meier (1958), Greenwood (1926).  A patient's time counts at the right edge of its cell, an
     entry at the left one; on distinct times neither moves.
     """
+    check_federation(federation)
+    check_level(level)
     if conf_type not in get_args(ConfType):
         raise FormulaError(f"conf_type is {conf_type!r}; choose one of {list(get_args(ConfType))}.")
     outcome, group = parse_groups(formula, federation.codebook)
@@ -175,7 +178,7 @@ def kaplan_meier(
             frames.append(frame)
             medians.append({"group": name} | _median(frame, exact=status == "exact"))
     if not frames:
-        raise FormulaError(f"No patient has complete values for {formula!r}.")
+        raise QueryError(f"There are no patients with complete values for {formula!r}.")
     agreed = federation.codebook.grid
     unit = federation.codebook[time].unit or (agreed.unit if agreed else "")
     frame = pd.concat(frames, ignore_index=True)

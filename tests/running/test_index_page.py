@@ -104,7 +104,11 @@ def test_who_only_missed_a_notebook_that_failed_has_stopped_and_is_no_cause(tmp_
             ("git", "fedstats", "code_sha256", "lock_sha256", "python", "platform"), ""
         )
         | {"packages": {}},
-        **{"status": "failed", "reports": {}, "started": "", "resumed": [], "ended": ""},
+        "status": "failed",
+        "reports": {},
+        "started": "",
+        "resumed": [],
+        "ended": "",
     }
     row = write_index(tmp_path, manifest, "").read_text().split('<th scope="row">coordinator')[1]
     assert words in row

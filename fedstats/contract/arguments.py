@@ -1,0 +1,90 @@
+"""What an analysis may be given; anything else is one sentence that says what to give instead."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import numpy as np
+
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.federation import Federation
+from fedstats.contract.formula import FormulaError
+from fedstats.contract.query import QueryError
+from fedstats.contract.variable import Variable
+
+
+def check_federation(federation: object) -> None:
+    """An analysis asks a federation, not a frame.
+
+    Raises
+    ------
+    TypeError
+    """
+    if not isinstance(federation, Federation):
+        raise TypeError(
+            f"An analysis asks a federation, not a {type(federation).__name__}: wrap the sites' tables as "
+            'fs.InProcess({"north": frame, "south": frame}).'
+        )
+
+
+def check_level(level: object) -> None:
+    """The coverage of an interval lies between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+    """
+    if isinstance(level, bool) or not isinstance(level, int | float | np.floating) or not 0 < level < 1:
+        raise ValueError(
+            f"level is {level!r}; the coverage of an interval lies between 0 and 1, as 0.95 does."
+        )
+
+
+def known_column(name: object, codebook: Codebook, what: str) -> Variable:
+    """A column of the codebook.
+
+    Raises
+    ------
+    FormulaError
+        Its name is no text, or not in the codebook; a near one is offered.
+    """
+    if not isinstance(name, str):
+        raise FormulaError(f"{what} is {name!r}; give the name of a column as a text.")
+    if name in codebook:
+        return codebook[name]
+    known = [v.name for v in codebook.variables]
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
+    raise FormulaError(f"There is no column {name!r} in the codebook; {hint}")
+
+
+def checked_edges(grid: Iterable[object]) -> tuple[float, ...]:
+    """Right edges of the cells of a time grid, as they were given.
+
+    Raises
+    ------
+    ValueError
+        They are not numbers, not above zero, or do not increase.
+    """
+    wanted = "a grid is a cell width, or right edges above zero that increase, as in [3, 6, 12]"
+    if isinstance(grid, str):
+        raise ValueError(f"grid is {grid!r}; {wanted}.")  # noqa: TRY004 (one class for a wrong grid)
+    try:
+        edges = np.array([float(edge) for edge in grid])  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError(f"grid is {grid!r}; {wanted}.") from None
+    if not len(edges) or not np.isfinite(edges).all() or edges[0] <= 0 or (np.diff(edges) <= 0).any():
+        raise ValueError(f"grid is {grid!r}; {wanted}.")
+    return tuple(edges.tolist())
+
+
+def check_patients(n: float, n_event: float, formula: str) -> None:
+    """A model of nobody, or without an event, has no estimate.
+
+    Raises
+    ------
+    QueryError
+    """
+    if n < 1:
+        raise QueryError(f"There are no patients with complete values for {formula!r}.")
+    if n_event < 1:
+        raise QueryError(f"There are no events among the {n:g} patients of {formula!r}.")

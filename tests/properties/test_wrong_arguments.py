@@ -1,0 +1,104 @@
+"""A wrong argument is one sentence that says what to give instead, whatever the estimator."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fedstats as fs
+
+COX, CURVE = "Surv(time, status) ~ age", "Surv(time, status) ~ 1"
+NONE = fs.DisclosurePolicy.none()
+FRAME = pd.DataFrame(
+    {
+        "time": [1.0, 2, 3, 4, 5, 6, 7, 8] * 5,
+        "status": [1, 0] * 20,
+        "age": np.arange(40.0) + 40,
+        "sex": ["m", "f", "f", "m"] * 10,
+    }
+)
+
+
+def sites(frame=FRAME):
+    return fs.InProcess({"north": frame[:20], "south": frame[20:]}, policy=NONE)
+
+
+def nobody():
+    return sites().where("age > 200")
+
+
+def alive():
+    return sites(FRAME.assign(status=0))
+
+
+WRONG = {
+    "level above one": (lambda: fs.cox(sites(), COX, level=2), ValueError, "level is 2"),
+    "level not a number": (lambda: fs.cox(sites(), COX, level=float("nan")), ValueError, "level is nan"),
+    "level zero": (lambda: fs.logistic(sites(), "status ~ age", level=0), ValueError, "level is 0"),
+    "level one": (lambda: fs.kaplan_meier(sites(), CURVE, level=1), ValueError, "between 0 and 1"),
+    "level as text": (lambda: fs.kaplan_meier(sites(), CURVE, level="95%"), ValueError, "level is '95%'"),
+    "strata as a number": (lambda: fs.cox(sites(), COX, strata=5), fs.FormulaError, "strata is 5"),
+    "strata not there": (lambda: fs.cox(sites(), COX, strata="sexx"), fs.FormulaError, "did you mean 'sex'"),
+    "weights as a number": (lambda: fs.logistic(sites(), "status ~ age", weights=5), fs.FormulaError, "is 5"),
+    "no formula for cox": (lambda: fs.cox(sites(), None), fs.FormulaError, "NoneType"),
+    "no formula for logistic": (lambda: fs.logistic(sites(), None), fs.FormulaError, "NoneType"),
+    "no formula for a curve": (lambda: fs.kaplan_meier(sites(), None), fs.FormulaError, "NoneType"),
+    "a dot": (lambda: fs.cox(sites(), "Surv(time, status) ~ ."), fs.FormulaError, "in place of the dot"),
+    "frame for cox": (lambda: fs.cox(FRAME, COX), TypeError, "not a DataFrame: wrap"),
+    "frame for logistic": (lambda: fs.logistic(FRAME, "status ~ age"), TypeError, "fs.InProcess"),
+    "frame for a curve": (lambda: fs.kaplan_meier(FRAME, CURVE), TypeError, "fs.InProcess"),
+    "frame for a table": (lambda: fs.table_one(FRAME, variables=["age"]), TypeError, "fs.InProcess"),
+    "frame as sites": (lambda: fs.InProcess(FRAME), TypeError, "not as a DataFrame"),
+    "list as sites": (lambda: fs.InProcess([FRAME]), TypeError, "not as a list"),
+    "no frame at a site": (lambda: fs.InProcess({"a": [1]}), TypeError, "must be a DataFrame"),
+    "no sites": (lambda: fs.InProcess({}), ValueError, "at least one site"),
+    "policy as text": (lambda: fs.InProcess({"a": FRAME}, policy="none"), TypeError, "policy is 'none'"),
+    "column twice": (
+        lambda: fs.InProcess({"a": pd.concat([FRAME, FRAME[["age"]]], axis=1)}),
+        ValueError,
+        "The table of a has the column 'age' twice",
+    ),
+    "one variable": (lambda: fs.table_one(sites(), variables="age"), fs.FormulaError, "give a list"),
+    "misspelt variable": (
+        lambda: fs.table_one(sites(), variables=["agee"]),
+        fs.FormulaError,
+        "did you mean 'age'",
+    ),
+    "misspelt group": (
+        lambda: fs.table_one(sites(), by="sx", variables=["age"]),
+        fs.FormulaError,
+        "did you mean 'sex'",
+    ),
+    "grid as text": (lambda: fs.kaplan_meier(sites(), CURVE, grid="months"), ValueError, "grid is 'months'"),
+    "grid that falls": (lambda: fs.kaplan_meier(sites(), CURVE, grid=[6, 3]), ValueError, "that increase"),
+    "grid of nothing": (lambda: fs.kaplan_meier(sites(), CURVE, grid=[]), ValueError, "grid is []"),
+    "negative width": (lambda: fs.kaplan_meier(sites(), CURVE, grid=-1), ValueError, "wider than zero"),
+    "no event in cox": (lambda: fs.cox(alive(), COX), ValueError, "no events among the 40 patients"),
+    "no event, shared": (lambda: fs.cox(alive(), COX, baseline="shared"), ValueError, "no events"),
+    "no event in logistic": (lambda: fs.logistic(alive(), "status ~ age"), ValueError, "no events"),
+    "nobody in cox": (lambda: fs.cox(nobody(), COX), ValueError, "no patients"),
+    "nobody, shared": (lambda: fs.cox(nobody(), COX, baseline="shared"), ValueError, "no patients"),
+    "nobody in logistic": (lambda: fs.logistic(nobody(), "status ~ age"), ValueError, "no patients"),
+    "nobody in a curve": (lambda: fs.kaplan_meier(nobody(), CURVE), ValueError, "no patients"),
+    "nobody in a table": (lambda: fs.table_one(nobody(), variables=["age"]), ValueError, "no patients"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_argument_is_one_sentence(wrong):
+    call, kind, says = WRONG[wrong]
+    with pytest.raises(kind) as refused:
+        call()
+    text = str(refused.value)
+    assert says in text
+    assert "\n" not in text
+    assert text.endswith((".", "?"))
+
+
+def test_analyses_of_nobody_stand_beside_the_others():
+    found = fs.together(
+        nobody(),
+        cox=lambda s: fs.cox(s, COX),
+        curve=lambda s: fs.kaplan_meier(s, CURVE),
+        table=lambda s: fs.table_one(s, variables=["age", "sex"]),
+    )
+    assert [r.status for r in found.values()] == ["not estimated"] * 3
