@@ -285,6 +285,8 @@ class StudyReport:
 
     def _title_of(self, name: str) -> str:
         titles = {c.name: c.title for c in self.study.curves} | {m.name: m.title for m in self.study.models}
+        if self.study.table_one is not None:
+            titles["table_one"] = self.study.table_one.title
         return titles.get(name, name)
 
     def _curve(self, spec: CurveSpec) -> list[Any]:
