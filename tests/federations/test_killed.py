@@ -104,6 +104,7 @@ def test_what_a_kill_leaves_half_written_is_not_taken_for_a_message(quick):
 # Sites that do not come ------------------------------------------------------------------------
 
 
+@pytest.mark.acceptance(15)
 def test_a_site_that_never_comes_is_named_when_the_wait_is_over(quick):
     with serving(quick.exchange, {n: quick.sites[n] for n in ("north", "west")}, quick.study):
         began = time.monotonic()

@@ -28,6 +28,7 @@ def test_a_folder_served_by_threads_gives_the_bytes_of_one_process(here):
         assert ask_all(here) == here.sha256
 
 
+@pytest.mark.acceptance(2)
 def test_a_folder_served_by_processes_gives_the_bytes_of_one_process(here):
     with_sites_first = [start_site(here, name) for name in ("west", "north", "south")]
     finish(start_coordinator(here), *with_sites_first)
@@ -52,6 +53,7 @@ def test_every_analysis_of_the_study_was_estimated(here):
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("north", "south", "west")))[1:], ids="-".join)
+@pytest.mark.acceptance(2)
 def test_the_order_of_the_sites_and_who_bears_which_name_change_nothing(here, order, tmp_path):
     frames = {name: here.frames[rows] for name, rows in zip(order, ("north", "south", "west"), strict=True)}
     whole = fs.InProcess(frames, codebook=here.study.codebook, policy=here.study.policy)
@@ -59,6 +61,7 @@ def test_the_order_of_the_sites_and_who_bears_which_name_change_nothing(here, or
     assert fs.save_results(found, here.results, study=here.study.digest) == here.sha256
 
 
+@pytest.mark.acceptance(2)
 def test_sites_that_answer_in_any_order_and_in_part_change_nothing(here):
     for round_number in itertools.count():
         try:

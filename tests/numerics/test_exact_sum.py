@@ -95,6 +95,7 @@ def test_exact_ties_go_to_the_even_unit(ties: float) -> None:
 
 @pytest.mark.parametrize("exponent", [0, -24, 40])
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.acceptance(8)
 def test_the_limit_is_refused_and_the_number_below_it_is_held(sign: float, exponent: int) -> None:
     limit = math.ldexp(1.0, 56 + exponent)
     below = sign * np.nextafter(limit, 0)
@@ -106,6 +107,7 @@ def test_the_limit_is_refused_and_the_number_below_it_is_held(sign: float, expon
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 @pytest.mark.parametrize("sites", [100, 128])
+@pytest.mark.acceptance(8)
 def test_sites_that_all_hold_the_largest_number_do_not_overflow(sites: int, sign: float) -> None:
     values = [sign * float(np.nextafter(2.0**56, 0))] * sites
     assert total(values) == math.fsum(values)

@@ -385,6 +385,7 @@ def test_a_shared_baseline_refuses_what_its_sums_cannot_hold() -> None:
 
 
 @pytest.mark.parametrize("baseline", ["site", "shared"])
+@pytest.mark.acceptance(3)
 def test_a_site_without_events_adds_patients_and_no_slope(baseline: str) -> None:
     frame = cohort(6)
     silent = {"a": frame, "b": frame.head(20).assign(event=0)}
@@ -395,6 +396,7 @@ def test_a_site_without_events_adds_patients_and_no_slope(baseline: str) -> None
 
 
 @pytest.mark.parametrize("baseline", ["site", "shared"])
+@pytest.mark.acceptance(3)
 def test_a_site_without_a_complete_row_adds_nothing(baseline: str) -> None:
     frame = cohort(6)
     empty = open_sites({"a": frame, "b": frame.head(20).assign(age=np.nan)})
@@ -419,6 +421,7 @@ def test_one_outcome_alone_is_said_whatever_the_weights_round_to(n: int) -> None
         fs.logistic(one(frame), "y ~ x", weights="w")
 
 
+@pytest.mark.acceptance(4)
 def test_separation_is_named_by_the_terms_of_the_formula() -> None:
     frame = cohort(8)
     frame.loc[frame["ecog"] == "2", ["event", "response"]] = 0
@@ -433,6 +436,7 @@ def test_a_column_of_text_is_a_factor_even_if_its_levels_are_digits() -> None:
     assert list(fs.cox(one(frame), "Surv(time, event) ~ ecog").coef.index) == ["ecog[1]", "ecog[2]"]
 
 
+@pytest.mark.acceptance(4)
 def test_a_combination_is_named_by_the_terms_of_the_formula() -> None:
     frame = cohort(9).assign(double=lambda d: 2 * d["age"] - 3)
     for fit in (

@@ -28,12 +28,14 @@ def fitted(request):
     return fs.cox(federation(case, k, seed), case["formula"], **case["options"]), case
 
 
+@pytest.mark.acceptance(1)
 def test_coefficients_are_those_of_coxph(fitted):
     fit, case = fitted
     assert set(fit.coef.index) == set(case["terms"])
     assert coefficient_differences(fit, case).max() <= FIT_TOLERANCE
 
 
+@pytest.mark.acceptance(1)
 def test_standard_errors_and_covariances_are_those_of_coxph(fitted):
     fit, case = fitted
     std_error = fit.tidy().set_index("term")["std_error"][case["terms"]].to_numpy()

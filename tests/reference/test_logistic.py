@@ -26,6 +26,7 @@ def fitted(request):
     return fs.logistic(federation(case, k, seed), case["formula"], **case["options"]), case
 
 
+@pytest.mark.acceptance(1)
 def test_coefficients_are_those_of_glm(fitted):
     fit, case = fitted
     assert set(fit.coef.index) == set(case["terms"])

@@ -48,6 +48,7 @@ def refused(study, file):
 
 
 @pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.acceptance(5)
 def test_a_table_that_does_not_keep_to_the_codebook_is_one_sentence(study, table, wrong):
     change, named = WRONG[wrong]
     text = refused(study, table(change))
@@ -63,6 +64,7 @@ def test_one_fault_is_said_once(study, table, write):
     assert refused(study, table(cell("age", 3, "sixty"))).count("age") == 1
 
 
+@pytest.mark.acceptance(7)
 def test_all_faults_are_said_at_once(study, table):
     def change(frame):
         return cell("status", 2, 2)(cell("ecog", 3, "5")(frame)).drop(columns="age")
@@ -127,6 +129,7 @@ def test_truth_values_are_events(study, table):
     assert study.site("north", words).data.frame.equals(intact)
 
 
+@pytest.mark.acceptance(5)
 def test_a_repeated_patient_is_said_by_rows_and_not_by_value(write, table):
     file = write(
         "[columns.practice]",
@@ -172,6 +175,7 @@ def test_a_column_that_is_there_twice_is_refused(study, table):
     assert "age" in refused(study, file)
 
 
+@pytest.mark.acceptance(7)
 def test_a_byte_order_mark_and_other_columns_do_no_harm(study, table):
     file = table(lambda f: f.assign(remark="none of our business"))
     site = study.site("north", file)
