@@ -1,7 +1,8 @@
 """What agreed cells cost: curves on a time grid, medians on a codebook's edges, against the rows' own values."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fedstats.contract.results import Curve, Table
 from fedstats.methods.follow_up import follow_up
 from fedstats.numerics.survival_table import quantile_time
 from fedstats.reporting import formats
+from fedstats.reporting.tables import table
 from fedstats.study.definition import Study
 
 _QUANTILES = (("q1", "lower quartile", 0.25), ("median", "median", 0.5), ("q3", "upper quartile", 0.75))
@@ -45,6 +47,30 @@ def median_cells(curve: Curve) -> list[str]:
         f"{formats.estimate(low)} to {formats.estimate(high)}"
         for low, high in zip(curve.medians["median_low"], curve.medians["median_high"], strict=True)
     ]
+
+
+def cell_effects(
+    study: Study, results: Mapping[str, Any], pooled: pd.DataFrame, title_of: Callable[[str], str]
+) -> list[Any]:
+    """What agreed cells change, which adding up over sites has no part in, as parts of a report."""
+    curves, medians = grid_effects(study, results, pooled), edge_effects(study, results, pooled)
+    parts: list[Any] = []
+    if len(curves):
+        curves["analysis"] = [title_of(name) for name in curves["analysis"]]
+        note = "At the edges of the grid. From the sums alone: what the report can say where no rows are at hand."
+        digits = dict.fromkeys((c for c in curves if "at most" in c), lambda v: formats.precise(v, 2))
+        parts.append(
+            table(curves, caption="Effect of the grid", note=note, groups="analysis", formats=digits)
+        )
+    if len(medians):
+        caption = "Effect of the codebook's edges on medians and quartiles"
+        plain = dict.fromkeys(("interpolated", "of the rows"), lambda v: f"{v:.6g}")
+        parts.append(table(medians, caption=caption, groups="variable", formats=plain))
+    said = (
+        "The table above compares like with like: both sides in the agreed cells. What the cells themselves change, "
+        "which adding up over sites has no part in, is the distance to the rows' own times and values:"
+    )
+    return [f"<p>{escape(said)}</p>", *parts] if parts else []
 
 
 def grid_effects(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from fedstats.reporting.analysis_text import (
     sizes,
 )
 from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
-from fedstats.reporting.coarsening import edge_effects, grid_effects, grid_words
+from fedstats.reporting.coarsening import cell_effects, grid_words
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
 from fedstats.reporting.pooled_check import compare, headline, pooled_rows
@@ -227,29 +227,7 @@ class StudyReport:
             formats=small,
             labels={"kept": "Tolerance"},
         )
-        return Section(said, checked, *self._effects_of_cells(pooled))
-
-    def _effects_of_cells(self, pooled: pd.DataFrame) -> list[Any]:
-        """What agreed cells change, which adding up over sites has no part in."""
-        curves = grid_effects(self.study, self.found, pooled)
-        medians = edge_effects(self.study, self.found, pooled)
-        parts: list[Any] = []
-        if len(curves):
-            curves["analysis"] = [self._title_of(name) for name in curves["analysis"]]
-            note = "At the edges of the grid. From the sums alone: what the report can say where no rows are at hand."
-            digits = dict.fromkeys((c for c in curves if "at most" in c), lambda v: formats.precise(v, 2))
-            parts.append(
-                table(curves, caption="Effect of the grid", note=note, groups="analysis", formats=digits)
-            )
-        if len(medians):
-            caption = "Effect of the codebook's edges on medians and quartiles"
-            plain = dict.fromkeys(("interpolated", "of the rows"), lambda v: f"{v:.6g}")
-            parts.append(table(medians, caption=caption, groups="variable", formats=plain))
-        said = (
-            "The table above compares like with like: both sides in the agreed cells. What the cells themselves change, "
-            "which adding up over sites has no part in, is the distance to the rows' own times and values:"
-        )
-        return [f"<p>{escape(said)}</p>", *parts] if parts else []
+        return Section(said, checked, *cell_effects(self.study, self.found, pooled, self._title_of))
 
     def provenance(self) -> Section:
         """From what this report was made."""

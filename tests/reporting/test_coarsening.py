@@ -9,7 +9,7 @@ import pytest
 import fedstats as fs
 from fedstats.reporting.analysis_text import median_table
 from fedstats.reporting.characteristics import characteristics
-from fedstats.reporting.coarsening import edge_effects, grid_effects, grid_words
+from fedstats.reporting.coarsening import cell_effects, edge_effects, grid_effects, grid_words
 from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
 
@@ -65,6 +65,14 @@ def test_the_tolerance_is_kept_and_the_headline_says_so_for_each_kind_of_estimat
     moved = compare(study, {"own_baseline": replace(found.own_baseline, beta=beta)}, pooled)
     assert not moved["kept"].any()
     assert headline(moved).endswith("not kept by all.")
+
+
+def test_effects_of_cells_stand_in_tables_of_their_own_and_exact_results_have_none(checked):
+    study, found, pooled = checked
+    shown = [str(part) for part in cell_effects(study, found, pooled, str.upper)]
+    assert ["Effect of the" in part for part in shown] == [False, True, True]
+    assert "SURVIVAL_BY_SEX" in shown[1]
+    assert cell_effects(study, {"own_baseline": found.own_baseline}, pooled, str.upper) == []
 
 
 def test_interpolated_quartiles_lie_in_the_cell_of_the_true_ones_and_are_not_called_exact(checked):
