@@ -221,7 +221,8 @@ class Table:
         return str(self.frame.to_string(index=False))
 
     def _repr_html_(self) -> str:
-        return str(self.frame.to_html(index=False, float_format="%.4g", na_rep=""))
+        bounds = [c for c in self.frame if str(c).endswith(("_low", "_high"))]  # on a page too wide with them
+        return str(self.frame.drop(columns=bounds).to_html(index=False, float_format="%.4g", na_rep=""))
 
 
 @dataclass(frozen=True)

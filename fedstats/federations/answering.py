@@ -151,7 +151,7 @@ def egress_sheet(exchange: str | Path | Desk, site: Site, egress: str | Path = "
     ]
     if lines and str(egress):
         egress_folder.summarise(egress, lines)
-    shown = {line["question"]: line for line in lines} | {n: kept[n] for n in kept if n in done}
+    shown: dict[int, dict[Any, Any]] = {int(str(line["question"])): line for line in lines} | kept
     return pd.DataFrame([shown[n] for n in sorted(shown)], columns=["question", *ACCOUNT, "asked"])
 
 

@@ -85,6 +85,10 @@ class Archive(Federation):
         first, *others = self.sites
         return Answers(question.query, {first: opened.total} | dict.fromkeys(others, opened.total.zero()))
 
+    def beyond(self) -> list[Question]:
+        """Questions of the exchange that nothing asked of this archive has needed."""
+        return [q for q in self.ledger.questions() if q.number not in self._course.met]
+
     def history(self) -> Iterator[Asked]:
         """What was asked, in order, as far as the archive holds it."""
         for question in self.ledger.questions():

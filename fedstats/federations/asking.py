@@ -14,8 +14,8 @@ from fedstats.contract.disclosure import Refusal
 from fedstats.contract.query import Query, QueryError, spec_from_dict
 from fedstats.federations.envelope import compose
 from fedstats.federations.files import LedgerMismatch, write_once, write_private
-from fedstats.federations.keys import COORDINATOR, Identity
-from fedstats.federations.ledger import Ledger, Question
+from fedstats.federations.keys import COORDINATOR, Identity, require_apart
+from fedstats.federations.ledger import CLOSED, Ledger, Question
 from fedstats.federations.membership import SITE_NAME, Version, first_of_data
 from fedstats.federations.software import SOFTWARE
 
@@ -38,6 +38,7 @@ class Asking:
     def __init__(self, folder: str | Path, home: Path, fingerprints: Mapping[str, str] | None = None) -> None:
         self.ledger = Ledger(folder)
         self.home = home
+        require_apart(home, self.ledger.folder)
         self.identity = Identity.of(home, COORDINATOR)
         self.fingerprints = dict(fingerprints or {})
         require_fingerprint(self.fingerprints, COORDINATOR, self.identity.public.fingerprint)
@@ -204,13 +205,15 @@ class Asking:
 
     def close(self) -> None:
         """No more questions: sites that wait may leave."""
-        header = {"exchange": self.ledger.head.exchange}
+        known = self.ledger.questions()
+        header = {"exchange": self.ledger.head.exchange, "last": known[-1].sha256 if known else ""}
+        self.reopen()  # an earlier word of closing named fewer questions
         with suppress(FileExistsError):
-            write_once(self.ledger.folder / "closed.json", compose(self.identity, "closed", header, {}))
+            write_once(self.ledger.folder / CLOSED, compose(self.identity, "closed", header, {}))
 
     def reopen(self) -> None:
         """Questions may come again: a coordinator has been started anew."""
-        (self.ledger.folder / "closed.json").unlink(missing_ok=True)
+        (self.ledger.folder / CLOSED).unlink(missing_ok=True)
 
 
 def archive_path(home: Path, exchange: str, number: int, *, each: bool) -> Path:

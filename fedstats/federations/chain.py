@@ -1,9 +1,10 @@
 """Whether an exchange is whole: every signature, every chain, nothing missing, nothing added."""
 
+import os
 from collections.abc import Iterator
 
 from fedstats.federations.files import LedgerMismatch
-from fedstats.federations.ledger import Ledger, Question, numbers
+from fedstats.federations.ledger import CLOSED, Ledger, Question, numbers
 
 
 def faults(ledger: Ledger) -> Iterator[str]:
@@ -23,6 +24,11 @@ def faults(ledger: Ledger) -> Iterator[str]:
         yield str(problem)
         return
     known = {question.number for question in questions}
+    try:
+        if os.path.lexists(ledger.folder / CLOSED) and not ledger.closed:
+            yield "The exchange was closed after another question than its last one: questions have been taken away or added."
+    except LedgerMismatch as problem:
+        yield str(problem)
     for number in sorted(numbers(ledger.folder / "questions") - known):
         yield f"Question {number} stands alone: one before it is missing."
     for version in versions:

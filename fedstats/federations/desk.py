@@ -12,8 +12,8 @@ from fedstats.contract.disclosure import Refusal
 from fedstats.federations.asking import require_fingerprint
 from fedstats.federations.envelope import compose, parse_envelope
 from fedstats.federations.files import LedgerMismatch, read_whole, write_once, write_private
-from fedstats.federations.keys import COORDINATOR, Identity, home_of
-from fedstats.federations.ledger import Ledger, Question
+from fedstats.federations.keys import COORDINATOR, Identity, home_of, require_apart
+from fedstats.federations.ledger import Ledger, Question, numbers
 from fedstats.federations.membership import Version
 from fedstats.federations.site import Site
 from fedstats.federations.software import SOFTWARE, require_same_software
@@ -41,7 +41,9 @@ class Desk:
     @cached_property
     def home(self) -> Path:
         """The site's private folder."""
-        return home_of(self.ledger.head.study_id, self.site.name, self.site.home)
+        home = home_of(self.ledger.head.study_id, self.site.name, self.site.home)
+        require_apart(home, self.ledger.folder)
+        return home
 
     @cached_property
     def identity(self) -> Identity:
@@ -90,7 +92,22 @@ class Desk:
                 f"The rows of {self.site.name} are others than when it joined this exchange: sums of both do not add up. "
                 "Use the table of that time, or ask the coordinator for a new version of the study about the new data."
             )
+        if join is not None and join.policy != self.site.policy.digest():
+            raise LedgerMismatch(
+                f"{self.site.name} joined this exchange with the disclosure profile {join.profile!r} and has another one "
+                "now: go on with the first, or ask the coordinator for a new version of the study."
+            )
+        lost = [n for n in sorted(self._kept_numbers()) if n > len(self.ledger.questions())]
+        if lost:
+            raise LedgerMismatch(
+                f"The exchange has lost question {lost[0]}, which {self.site.name} has answered: its folder has been set "
+                "back to an earlier state. Nothing was sent."
+            )
         self._check_roster(head)
+
+    def _kept_numbers(self) -> set[int]:
+        """Numbers of the questions whose answers the site has kept."""
+        return numbers(self.outbox)
 
     def join(self) -> None:
         """Take part in the version in force: before the first answer, with keys, software and profile."""

@@ -24,7 +24,7 @@ def write_once(path: Path, content: bytes) -> None:
     FileExistsError
         Somebody has written it already.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _require_folder(path.parent)
     part = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.part")
     try:
         with part.open("xb") as file:  # readable for others as the umask says: an exchange is shared
@@ -34,6 +34,15 @@ def write_once(path: Path, content: bytes) -> None:
         os.link(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _require_folder(folder: Path) -> None:
+    """Make a folder; what lies in its place, or leads elsewhere, is no folder of ours."""
+    if folder.is_symlink() or (os.path.lexists(folder) and not folder.is_dir()):
+        raise LedgerMismatch(
+            f"{folder.name} should be a folder and is a link or a file; nothing was written."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -132,6 +132,14 @@ class Identity:
         return self.signing.sign(message).hex()
 
 
+def require_apart(home: Path, exchange: Path) -> None:
+    """Raise :class:`LedgerMismatch` for a private folder that lies where others read."""
+    if home.resolve().is_relative_to(exchange.resolve()):
+        raise LedgerMismatch(
+            f"The private folder {home} lies inside the exchange folder, which others read: name another one as home."
+        )
+
+
 def home_of(study: str, place: str, home: str | Path = "") -> Path:
     """The private folder of a place in a study.
 

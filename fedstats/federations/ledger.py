@@ -24,6 +24,8 @@ from fedstats.federations.files import LedgerMismatch
 from fedstats.federations.keys import COORDINATOR
 from fedstats.federations.membership import Membership, Version
 
+CLOSED = "closed.json"
+
 
 @dataclass(frozen=True)
 class Question:
@@ -143,12 +145,14 @@ class Ledger:
 
     @property
     def closed(self) -> bool:
-        """Whether the coordinator has said that no more questions come."""
-        path = self.folder / "closed.json"
+        """Whether the coordinator has said that no more questions come than those that are there."""
+        path = self.folder / CLOSED
         if not os.path.lexists(path):
             return False
-        message = read_envelope(path, "closed", 2**20).signed_by(self.head.keys, COORDINATOR)
-        return bool(message.header.get("exchange") == self.head.exchange)
+        header = read_envelope(path, "closed", 2**20).signed_by(self.head.keys, COORDINATOR).header
+        known = self.questions()
+        last = known[-1].sha256 if known else ""
+        return (header.get("exchange"), header.get("last")) == (self.head.exchange, last)
 
     def absent(self) -> list[str]:
         """Sites, or the coordinator, that whoever runs them has reported gone (``absent/<name>.json``).

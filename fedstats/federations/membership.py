@@ -11,6 +11,9 @@ from fedstats.federations.files import LedgerMismatch
 from fedstats.federations.keys import COORDINATOR, PublicKeys
 
 SITE_NAME = re.compile(r"(?!coordinator$)[a-z0-9][a-z0-9_-]{0,30}")
+# Both name folders at a site: nothing but what cannot lead elsewhere.
+_EXCHANGE = re.compile(r"[0-9a-f]{32}")
+_STUDY = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 _SMALL = 2**20  # bytes: what a message without numbers may take
 
 
@@ -117,6 +120,10 @@ class Membership:
                 f"{path.name} does not say which study and sites the exchange is about: it has been changed."
             ) from None
         message.signed_by(keys, COORDINATOR)
+        if not _EXCHANGE.fullmatch(version.exchange) or not _STUDY.fullmatch(version.study_id):
+            raise LedgerMismatch(
+                f"{path.name} has no proper name of an exchange or a study: it has been changed."
+            )
         if not sites or not all(isinstance(s, str) and SITE_NAME.fullmatch(s) for s in sites):
             raise LedgerMismatch(f"{path.name} names sites that cannot be: {len(sites)} in all.")
         if message.header.get("previous") != (before.sha256 if before else "") or (

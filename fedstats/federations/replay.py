@@ -22,10 +22,12 @@ class Course:
     Attributes
     ----------
     turns : Counter    how often each conversation has been taken up in this run
+    met : set          numbers of the questions that this run has asked
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self.turns: Counter[str] = Counter()
+        self.met: set[int] = set()
         self._by_digest: dict[str, Question] = {}
         self._courses: dict[str, list[Question]] = {}
         since = first_of_data(ledger.members.versions())
@@ -46,6 +48,12 @@ class Course:
         LedgerMismatch
             The model was asked about at other coefficients in this turn.
         """
+        found = self._found(query)
+        if found is not None:
+            self.met.add(found.number)
+        return found
+
+    def _found(self, query: Query) -> Question | None:
         conversation = query.conversation()
         turn = self.turns[conversation]
         self.turns[conversation] += 1

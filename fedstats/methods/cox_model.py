@@ -4,7 +4,7 @@ What both designs share, the site's own baseline hazard (``cox_regression``) and
 (``cox_shared_baseline``).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.design import Design, level_codes
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
+from fedstats.contract.model_cells import model_cells
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
@@ -81,6 +82,7 @@ class CoxRows:
     counts: dict[str, Sum]
     evidence: tuple[Evidence, ...]
     faults: tuple[str, ...]
+    informative: NDArray[np.bool_]
 
 
 def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
@@ -123,7 +125,40 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
         "event_weight": Sum(np.array([events.sum()]), np.array([n_event])),
         "dropped": Sum(np.array([rows.dropped]), np.array([rows.n + rows.dropped])),
     }
-    return CoxRows(rows, x, stratum, sets, events, counts, evidence, faults)
+    informative = np.ones(rows.n, dtype=bool)
+    if shared is None:
+        informative = _informative(times, stratum, sets.death)
+        rows, more = _judged_on(rows, model, informative)
+        evidence += more
+    return CoxRows(rows, x, stratum, sets, events, counts, evidence, faults, informative)
+
+
+def _informative(times: FollowUp, stratum: NDArray[np.int64], death: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Who stands behind the sums: at risk at a death of a stratum that has more than one patient.
+
+    Strata of one patient each, or without a death, leave the others alone in what the site sends.
+    """
+    size = np.bincount(stratum)
+    first = np.full(len(size), np.inf)
+    np.minimum.at(first, stratum[death], times.time[death])
+    return np.asarray((size[stratum] > 1) & (times.time >= first[stratum]))
+
+
+def _judged_on(
+    rows: ModelRows, model: CoxModel, who: NDArray[np.bool_]
+) -> tuple[ModelRows, tuple[Evidence, ...]]:
+    """The rows with those alone counted who stand behind a sum, and what the gate judges of them."""
+    if who.all():
+        return rows, ()
+    frame, raw = rows.frame[who], model.design.raw(rows.frame)[who]
+    y = frame[model.event].to_numpy(dtype=float) == 1.0
+    cells = model_cells(model.design, frame, raw)
+    weights = None if rows.weights is None else rows.weights[who]
+    evidence = (
+        *cells.evidence(model.design, y.astype(float), False),
+        *cells.dominance(model.design, raw, y.astype(float), weights),
+    )
+    return replace(rows, present=rows.present & who[:, None], levels=rows.levels * who[:, None]), evidence
 
 
 def _centred_by_stratum(x: Array, stratum: NDArray[np.int64], events: Array) -> Array:
@@ -190,7 +225,7 @@ class CoxQuery(Query):
         return cox, eta, r
 
     def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
-        evidence = cox.rows.evidence_at(np.array(self.beta), False, r)
+        evidence = cox.rows.evidence_at(np.array(self.beta), False, np.where(cox.informative, r, 0.0))
         evidence += cox.evidence
         return Aggregate(sums, cox.rows.n, evidence, (cox.rows.cohort,), cox.faults)
 
@@ -217,6 +252,8 @@ class CoxMeat(CoxQuery):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients or clusters."""
+        if self.hazards and not self.model.grid:  # the site's own number of event times is not for guessing
+            raise QueryError("Published hazards belong to an agreed grid; the question names none.")
         cox, _, r = self.at_point(data)
         if self.hazards:
             a, b, means = unpack_hazards(np.array(self.hazards), cox.sets.n_cells, cox.x.shape[1])

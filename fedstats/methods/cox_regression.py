@@ -51,7 +51,7 @@ class CoxDerivatives(CoxQuery):
         score = cox.x.T @ (cox.event_weight - r * v)
         information = pl.weighted_gram(cox.x, r * v) - pl.second_product(sums, terms)
         loglik = float(cox.event_weight @ eta) - terms.log_terms
-        parts = {"loglik": Sum(np.array([loglik]), np.array([cox.rows.n]))}
+        parts = {"loglik": Sum(np.array([loglik]), np.array([cox.informative.sum()]))}
         parts |= {"score": cox.rows.vector(score), "information": cox.rows.matrix(information)}
         return self.answer(cox, r, parts | cox.counts)
 

@@ -119,15 +119,22 @@ class Moments(_ByGroup):
     def aggregate(self, data: SiteData) -> Aggregate:
         """4 sums a group: n, missing, sum, sum of squares."""
         values, group, n_groups, evidence, cohorts = self._split(data)
+        agreed = data.codebook[self.variable]
+        if (self.centre, self.scale) != (agreed.centre, agreed.scale):
+            evidence = (
+                Evidence("agreed grid", np.array([1]), "a centre or scale of the question's own"),
+                *evidence,
+            )
         x = values.to_numpy(dtype=float)
         there = ~np.isnan(x)
-        z = (x[there] - self.centre) / self.scale
         n = np.bincount(group[there], minlength=n_groups)
         missing = np.bincount(group[~there], minlength=n_groups)
         sums = {"n": Sum(n, n), "missing": Sum(missing, missing)}
-        sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
-        sums["squares"] = Sum(np.bincount(group[there], z * z, n_groups), n)
-        evidence += (*_few_values(z, group[there]), *self._dominance(z, group[there], n_groups))
+        with np.errstate(over="ignore", invalid="ignore"):  # whether a sum is finite is said after the gate
+            z = (x[there] - self.centre) / self.scale
+            sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
+            sums["squares"] = Sum(np.bincount(group[there], z * z, n_groups), n)
+            evidence += (*_few_values(z, group[there]), *self._dominance(z, group[there], n_groups))
         return Aggregate(sums, len(values), evidence, cohorts)
 
     def _dominance(self, z: Array, group: NDArray[np.int64], n_groups: int) -> tuple[Evidence, ...]:
@@ -169,6 +176,9 @@ class Histogram(_ByGroup):
     def aggregate(self, data: SiteData) -> Aggregate:
         """(groups, edges + 1) counts."""
         values, group, n_groups, evidence, cohorts = self._split(data)
+        if self.edges != data.codebook[self.variable].edges:
+            # a sliding edge would tell one patient after the other
+            evidence = (Evidence("agreed grid", np.array([1]), "edges of the question's own"), *evidence)
         x = values.to_numpy(dtype=float)
         there = ~np.isnan(x)
         width = len(self.edges) + 1

@@ -45,6 +45,7 @@ class Plan:
         for site in self.study.sites:
             for part in ("notebooks", "private"):
                 (site_folder(self.folder, site) / part).mkdir(parents=True, exist_ok=True)
+            site_folder(self.folder, site).chmod(0o700)  # its notebook shows what the gate has not seen
             (site_folder(self.folder, site) / "private").chmod(0o700)
         self.coordinator_home.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in (self.exchange, self.results.parent, self.folder / "reports", self.folder / "logs"):

@@ -29,12 +29,14 @@ class Verification:
     faults : tuple of str    one sentence each; none when all is well
     places : DataFrame       place fingerprint named_by_study software profile answers
     questions : int
+    beyond : tuple of str    questions that no analysis of the study asks, by number and kind
     results, rebuilt : str   sha256 of the results file, and of the results rebuilt from the archive
     """
 
     faults: tuple[str, ...]
     places: pd.DataFrame
     questions: int
+    beyond: tuple[str, ...]
     results: str
     rebuilt: str
 
@@ -49,6 +51,14 @@ class Verification:
             f"bit for bit (sha256 {self.rebuilt})."
         )
         said = self.faults or (well,)
+        if self.beyond:
+            said = (*said, f"Asked beyond the study's analyses: question {', '.join(self.beyond)}.")
+        unnamed = [p.place for p in self.places.itertuples() if not p.named_by_study]
+        if unnamed:
+            said = (
+                *said,
+                f"The study names no fingerprint of {', '.join(unnamed)}: compare them by telephone.",
+            )
         return "\n".join(["; ".join(f"{p.place} {p.fingerprint}" for p in self.places.itertuples()), *said])
 
 
@@ -74,16 +84,19 @@ def verify(
     ledger = Ledger(exchange)
     faults = list(ledger.verify())
     if not ledger.members.opened:
-        return Verification(tuple(faults), _places(ledger, study), 0, "", "")
+        return Verification(tuple(faults), _places(ledger, study), 0, (), "", "")
     if ledger.head.study != study.digest:
         faults.append(
             f"The exchange is about the study {ledger.head.study_id!r} with other files than {study.file.name} and its codebook."
         )
     rebuilt = found = ""
+    beyond: tuple[str, ...] = ()
     if not faults:
         faults += _unnamed_keys(ledger, study)
         try:
-            rebuilt = _rebuilt(ledger, study, home_of(study.id, COORDINATOR, home))
+            archive = Archive(ledger, home_of(study.id, COORDINATOR, home), study.codebook, study.policy)
+            rebuilt = _rebuilt(archive, study)
+            beyond = tuple(f"{q.number} ({q.kind})" for q in archive.beyond())
         except LedgerMismatch as problem:
             faults.append(str(problem))
     if results is not None:
@@ -92,11 +105,12 @@ def verify(
             faults.append(
                 f"The results in {Path(results).name} do not follow from the archive: it gives others."
             )
-    return Verification(tuple(faults), _places(ledger, study), len(ledger.questions()), found, rebuilt)
+    return Verification(
+        tuple(faults), _places(ledger, study), len(ledger.questions()), beyond, found, rebuilt
+    )
 
 
-def _rebuilt(ledger: Ledger, study: Study, home: Path) -> str:
-    archive = Archive(ledger, home, study.codebook, study.policy)
+def _rebuilt(archive: Archive, study: Study) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         found = together(archive, **study.analyses())
         return save_results(found, Path(scratch) / "results.json", study=study.digest)

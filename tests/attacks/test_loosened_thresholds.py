@@ -54,7 +54,8 @@ def test_a_study_that_wants_no_gate_does_not_get_it_from_a_site(tmp_path):
     study = Study.load(tmp_path)
     assert study.policy == NONE
     rows = {"inst": "1", "time": 100.0, "status": 1, "age": 60, "sex": "male", "ph.ecog": 1}
-    frame = pd.DataFrame([rows] * 12).reindex(columns=[v.name for v in study.codebook.variables])
+    rows = [rows | {"patient_id": number} for number in range(12)]
+    frame = pd.DataFrame(rows).reindex(columns=[v.name for v in study.codebook.variables])
     frame = frame.fillna({v.name: v.levels[0] if v.levels else v.low or 0 for v in study.codebook.variables})
     frame.to_csv(tmp_path / "rows.csv", index=False)
     policy = study.site(study.sites[0], tmp_path / "rows.csv").policy

@@ -1,0 +1,102 @@
+"""Questions of our own vocabulary, crafted: edges that slide, strata of one, scales that overflow, hazards to count by."""
+
+import numpy as np
+import pytest
+
+from fedstats.contract.condition import Condition
+from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.disclosure import Refusal
+from fedstats.federations.site import Site
+from fedstats.methods.cox_model import CoxMeat, CoxModel
+from fedstats.methods.cox_regression import CoxDerivatives
+from fedstats.methods.descriptives import Histogram, Moments
+from tests.attacks.targets import BOOK, NONE, STRICT, ask, cohort
+
+pytestmark = pytest.mark.acceptance(20)
+
+
+def alone():
+    """A patient with a time that nobody comes near."""
+    frame = cohort()
+    order = np.sort(frame["time"])
+    gap = int(np.argmax(np.diff(order[50:300]))) + 50
+    return frame, float(order[gap]), float(order[gap + 1])
+
+
+# Edges that slide ------------------------------------------------------------------------------------
+
+
+def by_two_edges(policy):
+    """Of the only patient between two edges: the level, by subtracting two tables."""
+    frame, below, at = alone()
+    questions = [Histogram("time", "sex", ("F", "M"), (edge,)) for edge in ((below + at) / 2, at)]
+    before, after = (ask(frame, question, policy) for question in questions)
+    return before if isinstance(before, str) else (after["counts"] - before["counts"])[:, 0].tolist()
+
+
+def test_a_sliding_edge_tells_a_patients_level_without_a_gate():
+    frame, _, at = alone()
+    sex = frame.loc[frame["time"] == at, "sex"].iloc[0]
+    assert by_two_edges(NONE) == [float(sex == "F"), float(sex == "M")]
+
+
+def test_edges_of_a_questions_own_are_refused():
+    assert by_two_edges(STRICT) == "agreed grid"
+
+
+# Strata of one ---------------------------------------------------------------------------------------
+
+
+def pair_of_a_stratum(policy):
+    """Two patients, one of whom dies, share a stratum; all others have one each: the score is of those two."""
+    frame = cohort(practice=[f"p{i}" for i in range(360)])
+    frame.loc[[10, 11], "practice"] = "shared"
+    frame.loc[10, ["time", "y"]] = [5.0, 1]
+    design = Design((Column("age", (Part("age"),)), Column("older", (Part("age"), Part("age")))))
+    model = CoxModel(None, "time", "y", design, ("practice",), "efron", None, None, 0.0, None)
+    found = ask(frame, CoxDerivatives(model, (0.0, 0.0)), policy)
+    if isinstance(found, str):
+        return found
+    difference, of_squares = 2 * found["score"]
+    total = of_squares / difference
+    return [(total + difference) / 2, (total - difference) / 2]
+
+
+def test_strata_of_one_patient_give_the_ages_of_a_pair_without_a_gate():
+    assert pair_of_a_stratum(NONE) == pytest.approx(cohort()["age"][[10, 11]].tolist(), rel=1e-9)
+
+
+def test_strata_of_one_patient_are_refused():
+    assert isinstance(pair_of_a_stratum(STRICT), str)
+
+
+# Oracles ---------------------------------------------------------------------------------------------
+
+
+def refusals_of_scales(where=()):
+    """What a site says of scales from ordinary to absurd."""
+    scales = (1.0, 1e-150, 1e-152, 1e-154, 1e-160, 1e-300)
+    site = Site("north", cohort(), BOOK, STRICT)
+    answers = (site.answer(Moments("lab", None, (), -5000.0, s, where=where)).content for s in scales)
+    return {content.rule if isinstance(content, Refusal) else "released" for content in answers}
+
+
+def test_an_overflow_tells_nothing_of_the_largest_value():
+    """Whether a sum overflows at a scale of the question's own was said before the gate: twenty such bits are a value."""
+    assert refusals_of_scales() == {"agreed grid"}
+
+
+def test_an_overflow_tells_nothing_of_a_small_subset():
+    oldest = float(cohort()["age"].max())
+    assert refusals_of_scales((Condition("age", "==", (oldest,)),)) == {"patients of the subset"}
+
+
+@pytest.mark.parametrize("cells", [1, 7, 200])
+def test_hazards_on_no_grid_are_refused_whatever_their_number(cells):
+    """A site's own number of event times was told by the one length that was not refused."""
+    model = CoxModel(
+        None, "time", "y", Design((Column("age", (Part("age"),)),)), (), "breslow", None, None, 0.0, None
+    )
+    assert "belong to an agreed grid" in ask(
+        cohort(), CoxMeat(model, (0.0,), hazards=(0.0,) * (5 * cells)), NONE
+    )
