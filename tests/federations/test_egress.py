@@ -265,8 +265,13 @@ def test_the_account_of_answers_sent_without_a_folder_is_made_afterwards(here, t
 
 
 def test_of_a_table_with_empty_cells_the_account_shows_the_smallest_group_that_is_none():
-    histogram = replace(PAGE.EXAMPLES["Histogram"][0], edges=(10.0, 50.0, 60.0))
-    answer = site(STRICT).answer(histogram)
+    edges = (10.0, 50.0, 60.0)
+    histogram = replace(PAGE.EXAMPLES["Histogram"][0], edges=edges)
+    agreed = (replace(v, edges=edges) if v.name == histogram.variable else v for v in PAGE.CODEBOOK.variables)
+    here = site(STRICT)
+    answer = fs.Site(
+        here.name, here.data.frame, replace(PAGE.CODEBOOK, variables=tuple(agreed)), STRICT
+    ).answer(histogram)
     counts = answer.aggregate.sums["counts"].patients
     assert counts.min() == 0
     assert account_line(answer)["patients"] == counts[counts > 0].min()

@@ -15,7 +15,7 @@ from fedstats.federations.desk import Desk
 from fedstats.federations.memory import Memory
 from fedstats.federations.memory_folder import row_hashes
 from fedstats.federations.site import Site
-from fedstats.methods.descriptives import LevelCounts, Moments
+from fedstats.methods.descriptives import Histogram, LevelCounts, Moments
 from fedstats.methods.fitting import LocalEstimate
 from tests.attacks.targets import BOOK, NONE, STRICT, cohort, column, logistic
 
@@ -24,6 +24,11 @@ def below(days, variable="lab"):
     """A question about the patients up to a day: the cohort has one a day of 2.5."""
     where = (Condition("time", "<=", (10.0 + 2.5 * (days - 1),)),)
     return Moments(variable, None, (), 0.0, 1.0, where=where)
+
+
+def counted(question):
+    """Another question about the same column and patients."""
+    return Histogram(question.variable, None, (), (), where=question.where)
 
 
 def site(folder=None, policy=STRICT, frame=None):
@@ -42,7 +47,7 @@ def told(place, *questions):
 @pytest.mark.parametrize(("apart", "leaves"), [(0, True), (1, False), (10, False), (11, True), (12, True)])
 def test_cohorts_differ_by_nobody_or_by_eleven(tmp_path, first, apart, leaves):
     for sign in (1, -1):
-        questions = (below(first), replace(below(first + sign * apart), centre=1.0))
+        questions = (below(first), counted(below(first + sign * apart)))
         assert told(site(), *questions) == [None, None]
         refused = told(site(tmp_path / str(sign)), *questions)
         assert refused == [None, None if leaves else "difference between cohorts"]
@@ -269,5 +274,5 @@ def test_a_fit_and_its_replay_go_through_a_memory(tmp_path):
 def test_a_sites_own_number_is_what_counts(tmp_path, k):
     policy = DisclosurePolicy.from_toml({"base": "strict", "min_difference": k})
     for apart, leaves in ((0, True), (k - 1, False), (k, True), (k + 1, True)):
-        rules = told(site(tmp_path / str(apart), policy), below(100), replace(below(100 + apart), centre=1.0))
+        rules = told(site(tmp_path / str(apart), policy), below(100), counted(below(100 + apart)))
         assert (rules[1] is None) is leaves

@@ -36,6 +36,7 @@ def test_a_question_put_in_the_place_of_an_answered_one_is_refused(fitted):
     rewrite(fitted.exchange / "questions" / "000002.json", lambda q: q.update(beta=[0.0, 0.25]), fitted.study)
     for path in sorted((fitted.exchange / "questions").glob("*.json"))[2:]:
         path.unlink()
+        kept(fitted.exchange, fitted.sites["south"], int(path.stem)).unlink()
     answer(fitted, 2).unlink()
     with pytest.raises(fs.LedgerMismatch, match="Question 2 is another than the one that south has answered"):
         fs.open_questions(fitted.exchange, fitted.sites["south"])
