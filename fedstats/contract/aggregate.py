@@ -41,6 +41,7 @@ Rule = Literal[
     "dominance",
     "dominance of two",
     "difference between cohorts",
+    "level of a difference",
     "number of coefficients",
     "kind of question",
     "per-site estimate",

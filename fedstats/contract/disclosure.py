@@ -35,9 +35,9 @@ class DisclosurePolicy(Spec):
     ----------
     name : str                       printed in reports
     min_patients : int               behind every entry, in every level and level x outcome: 0 or at least
-    min_pair : int                   in every pair of levels of a model: 0 or at least
+    min_pair : int                   in every pair of levels of a model, and of a level in what answers differ by: 0 or at least
     min_leavers : int                leaving the risk set in every cell of a time grid: 0 or at least
-    min_difference : int             dropped from a model, or outside a subset: 0 or at least
+    min_difference : int             dropped from a model, outside a subset, or told of by answers together: 0 or at least
     min_model_patients : int         in a model: at least
     max_parameters_per_event : float coefficients per event (or per patient of the rarer outcome): at most
     min_effective : float            effective sample size (sum w)^2 / sum w^2 behind a model's sums: at least

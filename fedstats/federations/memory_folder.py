@@ -1,4 +1,14 @@
-"""The private folder of a site's memory: a key, cohorts as hashes, and an append-only list of answers."""
+"""The private folder of a site's memory: a key, tables and cohorts as hashes, and an append-only list of answers.
+
+``secret``                          the key of the hashes, made once
+``answers.jsonl``                   a line for every answer that has left
+``tables/<table>/patients.u64``     of a table of the site, a hash of every patient, sorted
+``tables/<table>/<column>.u64``     of a column that was asked about, a hash of every patient's value
+``cohorts/<cohort>.bits``           which patients of its table stood behind an answer
+
+Beside the folder, ``<folder>.json`` says whose key it is and how many answers it holds: a memory that was lost
+or set back is found out.
+"""
 
 import fcntl
 import hashlib
@@ -11,22 +21,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from fedstats.contract.query import canonical_json
 from fedstats.contract.table_checks import DataError
+from fedstats.federations.hashed_table import Hashes
+from fedstats.federations.overlay import Flags
 
-Hashes = NDArray[np.uint64]
+#: Bytes of a keyed digest.
+_DIGEST = 16
 
 
 @dataclass(frozen=True)
 class Line:
-    """An answer that has left: its question's digest and kind, whose rows, whether at a point, its cohorts by name."""
+    """An answer that has left.
+
+    Attributes
+    ----------
+    question, kind : str     digest and name
+    table : str              of which rows, by the name of the table
+    has_point : bool         whether a model was evaluated at coefficients
+    cohorts : tuple          (name of the cohort, columns that were read of it)
+    """
 
     question: str
     kind: str
-    rows: str
+    table: str
     has_point: bool
     cohorts: tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -42,13 +61,18 @@ class MemoryFolder:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        (self.folder / "cohorts").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._beside = self.folder.with_name(f"{self.folder.name}.json")
+        if self._beside.exists() and not (self.folder / "secret").exists():
+            raise self._lost()
+        for part in ("tables", "cohorts"):
+            (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
         self.key = self._secret()
         self.lines: list[Line] = []
         self._log = self.folder / "answers.jsonl"
-        self._cohorts: dict[str, Hashes] = {}
         self._read_to = 0
+        self._known: dict[Path, bytes] = {}
+        self.read()
 
     def _secret(self) -> bytes:
         """The key of the hashes: made once, readable by the site alone."""
@@ -59,6 +83,10 @@ class MemoryFolder:
             key = path.read_bytes()
             if len(key) != 32:
                 raise self._damaged("secret") from None
+            if path.stat().st_mode & 0o077:
+                raise DataError(
+                    f"The key of the site's memory, {path}, can be read by others: make it private (chmod 600)."
+                ) from None
             return key
         key = secrets.token_bytes(32)
         with os.fdopen(handle, "wb") as file:
@@ -67,50 +95,65 @@ class MemoryFolder:
             os.fsync(file.fileno())
         return key
 
-    def name(self, hashes: Hashes) -> str:
-        """Keyed digest of a cohort's sorted hashes."""
-        return hashlib.blake2b(hashes.astype("<u8").tobytes(), key=self.key, digest_size=16).hexdigest()
+    def name(self, content: bytes) -> str:
+        """Keyed digest of something, in hexadecimal."""
+        return hashlib.blake2b(content, key=self.key, digest_size=_DIGEST).hexdigest()
 
-    def keep(self, name: str, hashes: Hashes) -> None:
-        """Write a cohort, whole or not at all."""
-        path = self.folder / "cohorts" / f"{name}.u64"
-        if path.exists():
-            return
-        part = path.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as file:
-            file.write(hashes.astype("<u8").tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+    def cohort_name(self, table: str, members: Flags) -> str:
+        """The name of a cohort: the same patients of the same table, the same name."""
+        return self.name(table.encode() + np.packbits(members).tobytes())
 
-    def cohort(self, name: str) -> Hashes:
-        """The hashes of a cohort that has been kept."""
-        if name not in self._cohorts:
-            path = self.folder / "cohorts" / f"{name}.u64"
-            raw = path.read_bytes() if path.is_file() else b""
-            hashes = np.frombuffer(raw[: len(raw) // 8 * 8], dtype="<u8").astype(np.uint64)
-            if self.name(hashes) != name:
-                raise self._damaged(path.name)
-            self._cohorts[name] = hashes
-        return self._cohorts[name]
+    def keep_table(self, table: str, columns: dict[str, Hashes]) -> None:
+        """Write the hashes of a table, ``""`` for its patients and by name for its columns; none is written twice."""
+        for column, hashes in columns.items():
+            self._keep(self._column_file(table, column), hashes.astype("<u8").tobytes())
 
-    def append(self, line: dict[str, object]) -> None:
+    def keep_cohort(self, table: str, members: Flags) -> None:
+        """Write which patients of a table are in a cohort."""
+        self._keep(self._cohort_file(self.cohort_name(table, members)), np.packbits(members).tobytes())
+
+    def column(self, table: str, column: str) -> Hashes:
+        """The hashes of a column that has been kept, or, of ``""``, of the patients."""
+        raw = self._kept(self._column_file(table, column))
+        if len(raw) % 8:
+            raise self._damaged(self._column_file(table, column).name)
+        return np.frombuffer(raw, dtype="<u8").astype(np.uint64)
+
+    def cohort(self, name: str, table: str) -> Flags:
+        """Which patients of the table are in a cohort that has been kept."""
+        path, n = self._cohort_file(name), len(self.column(table, ""))
+        raw = self._kept(path)
+        if len(raw) != (n + 7) // 8 or self.name(table.encode() + raw) != name:
+            raise self._damaged(path.name)
+        return np.unpackbits(np.frombuffer(raw, dtype=np.uint8), count=n).astype(bool)
+
+    def append(self, line: Line) -> None:
         """Add a line; half a line that an earlier process left is cut off."""
-        with self._log.open("r+b" if self._log.exists() else "wb") as file:
+        content = {
+            "question": line.question,
+            "kind": line.kind,
+            "rows": line.table,
+            "point": line.has_point,
+            "cohorts": [[name, list(columns)] for name, columns in sorted(line.cohorts)],
+        }
+        with open(self._log, "r+b" if self._log.exists() else "wb", opener=_for_the_owner) as file:
             file.truncate(self._read_to)  # half a line is of an answer that has not left
             file.seek(self._read_to)
-            file.write(f"{canonical_json(line)}\n".encode())
+            file.write(f"{canonical_json(content)}\n".encode())
             file.flush()
             os.fsync(file.fileno())
         self.read()
+        content = {"answers": len(self.lines), "secret": self.name(b"secret")}
+        _replace(self._beside, canonical_json(content).encode())
 
     def read(self) -> None:
         """Read the lines that are new; a last line without its end was cut off in writing and tells nothing."""
-        if not self._log.exists():
-            return
-        with self._log.open("rb") as file:
-            file.seek(self._read_to)
-            new = file.read()
+        noted = self._noted()  # read first: what another process adds in between is no loss
+        new = b""
+        if self._log.exists():
+            with self._log.open("rb") as file:
+                file.seek(self._read_to)
+                new = file.read()
         whole = new[: new.rfind(b"\n") + 1]
         for text in whole.splitlines():
             try:
@@ -120,42 +163,78 @@ class MemoryFolder:
             except (ValueError, KeyError, TypeError):
                 raise self._damaged(self._log.name) from None
         self._read_to += len(whole)
+        if noted > len(self.lines):
+            raise self._lost()
+
+    def _noted(self) -> int:
+        """How many answers there must be."""
+        if not self._beside.exists():
+            return 0
+        try:
+            noted = json.loads(self._beside.read_text())
+            secret, answers = noted["secret"], int(noted["answers"])
+        except (ValueError, KeyError, TypeError):
+            raise self._damaged(self._beside.name) from None
+        if secret != self.name(b"secret"):
+            raise self._lost()
+        return answers
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Alone among all processes of the site."""
-        with (self.folder / "lock").open("w") as lock:
+        with open(self.folder / "lock", "w", opener=_for_the_owner) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _column_file(self, table: str, column: str) -> Path:
+        name = self.name(column.encode()) if column else "patients"
+        return self.folder / "tables" / table / f"{name}.u64"
+
+    def _cohort_file(self, name: str) -> Path:
+        return self.folder / "cohorts" / f"{name}.bits"
+
+    def _keep(self, path: Path, content: bytes) -> None:
+        """Write a file with its digest at the end, whole or not at all."""
+        if path.exists():
+            return
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        _replace(path, content + self._digest(path, content))
+
+    def _kept(self, path: Path) -> bytes:
+        """What was written to a file."""
+        if path not in self._known:
+            raw = path.read_bytes() if path.is_file() else b""
+            content, digest = raw[:-_DIGEST], raw[-_DIGEST:]
+            if digest != self._digest(path, content):
+                raise self._damaged(path.name)
+            self._known[path] = content
+        return self._known[path]
+
+    def _digest(self, path: Path, content: bytes) -> bytes:
+        """Keyed digest of a file's place and content: neither changes unseen."""
+        return bytes.fromhex(self.name(str(path.relative_to(self.folder)).encode() + content))
 
     def _damaged(self, name: str) -> DataError:
         return DataError(
             f"The site's memory {self.folder.name} is damaged: {name} cannot be read. Put it back from a copy; nothing is answered without it."
         )
 
-
-def row_hashes(frame: pd.DataFrame, key: bytes) -> Hashes:
-    """A keyed 64-bit hash of every row, in the frame's order; identical rows are told apart by a count."""
-    names = sorted(frame.columns)
-    numbers = [name for name in names if pd.api.types.is_numeric_dtype(frame[name].dtype)]
-    block = np.ascontiguousarray(frame[numbers].to_numpy(dtype="<f8") + 0.0)  # -0.0 is 0.0
-    raw, width = block.tobytes(), 8 * len(numbers)
-    texts = [_texts(frame[name]) for name in names if name not in numbers]
-    joined = [b"".join(cells) for cells in zip(*texts, strict=True)] if texts else [b""] * len(frame)
-    whole = [
-        hashlib.blake2b(raw[i * width : (i + 1) * width] + text, key=key, digest_size=8).digest()
-        for i, text in enumerate(joined)
-    ]
-    counts = pd.Series(whole).groupby(whole).cumcount().tolist()
-    told_apart = [
-        hashlib.blake2b(one + count.to_bytes(8, "little"), key=key, digest_size=8).digest() if count else one
-        for one, count in zip(whole, counts, strict=True)
-    ]
-    return np.frombuffer(b"".join(told_apart), dtype="<u8").astype(np.uint64)
+    def _lost(self) -> DataError:
+        return DataError(
+            f"The site's memory {self.folder} is gone or older than the answers that have left: put it back from a copy; "
+            f"nothing is answered without it. To begin anew on purpose, remove {self._beside.name} beside it as well."
+        )
 
 
-def _texts(column: pd.Series) -> list[bytes]:
-    """Cells as bytes that say where they end: the joined cells of two rows differ when a cell does."""
-    codes, values = pd.factorize(column)
-    known = [f"{len(text)}:{text}".encode() for text in map(str, values)]
-    return [known[code] if code >= 0 else b"-" for code in codes.tolist()]
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, for the eyes of this user alone."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with open(part, "wb", opener=_for_the_owner) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

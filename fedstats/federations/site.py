@@ -108,7 +108,7 @@ class Site:
         self.data = SiteData(harmonised, codebook, agreed_grids=memory is not None)
         self.memory = memory
         if memory is not None:
-            memory.hold(harmonised)
+            memory.hold(harmonised, codebook)
 
     def answer(self, query: Query, pending: Sequence[Trace] = ()) -> Answer:
         """Evaluate a query on the site's rows and put it through the gate.

@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition
 from fedstats.contract.disclosure import Refusal
+from fedstats.contract.variable import Variable
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods.descriptives import LevelCounts, Moments
@@ -98,6 +101,68 @@ def test_two_large_subsets_that_differ_by_one_patient(policy, tmp_path):
     assert two_subsets(policy) == truth  # a site without a memory judges every answer on its own
     with_memory = two_subsets(policy, Memory(tmp_path))
     assert with_memory == (truth if policy is NONE else "difference between cohorts")
+
+
+def asked(site, *questions):
+    """What left for each question in turn, or the rule that refused it."""
+    found = [site.remembered(site.answer(question)).content for question in questions]
+    return [f.rule if isinstance(f, Refusal) else f.values() for f in found]
+
+
+def three_subsets(policy, memory=None):
+    """All, the younger and the older: no two differ by a few, and one patient is in neither part."""
+    parts = [(), (Condition("age", "<", (AGE,)),), (Condition("age", ">", (AGE,)),)]
+    site = Site("north", marked(), BOOK, policy, memory)
+    found = asked(site, *(Moments("lab", None, (), 0.0, 1.0, where=part) for part in parts))
+    whole, young, old = found
+    return old if isinstance(old, str) else whole["sum"] - young["sum"] - old["sum"]
+
+
+def a_level_of_two_subsets(policy, memory=None):
+    """All, and all but twenty of whom one has the level: counted by level, the difference is that one's value."""
+    frame = marked(b=(np.arange(360) >= 20).astype(float))
+    frame["ecog"] = np.where((frame.index < 20) | (frame.index % 3 == 0), "0", "1")
+    frame.loc[7, "ecog"], frame.loc[7, "lab"] = "1", 187.25
+    site = Site("north", frame, BOOK, policy, memory)
+    question = Moments("lab", "ecog", ("0", "1"), 0.0, 1.0)
+    whole, part = asked(site, question, question.among(Condition("b", "==", (1.0,))))
+    return part if isinstance(part, str) else whole["sum"][1] - part["sum"][1]
+
+
+@pytest.mark.acceptance(23)
+@pytest.mark.parametrize(
+    ("attack", "value", "rule"),
+    [
+        (three_subsets, marked().loc[VICTIM, "lab"], "difference between cohorts"),
+        (a_level_of_two_subsets, 187.25, "level of a difference"),
+    ],
+)
+@pytest.mark.parametrize("policy", [NONE, STRICT], ids=lambda p: p.name)
+def test_answers_that_single_nobody_out_two_by_two(attack, value, rule, policy, tmp_path):
+    assert attack(policy) == pytest.approx(value, abs=1e-8)
+    with_memory = attack(policy, Memory(tmp_path / "memory"))
+    assert with_memory == (pytest.approx(value, abs=1e-8) if policy is NONE else rule)
+
+
+PATIENTS = Codebook((Variable("patient", "label", unique=True), *BOOK.variables))
+
+
+@pytest.mark.acceptance(23)
+@pytest.mark.parametrize(("new", "leaves"), [(1, False), (10, False), (11, True)])
+def test_a_new_patient_does_not_hide_behind_follow_up_that_has_moved(new, leaves, tmp_path):
+    first = cohort().assign(patient=np.arange(360).astype(str))
+    later = first.assign(time=first["time"] + 90.0 * (first.index < 200))  # 200 patients have been seen again
+    more = later.iloc[:new].assign(patient=[f"new {i}" for i in range(new)], lab=181.5)
+    later = pd.concat([later, more], ignore_index=True)
+    question = Moments("lab", None, (), 0.0, 1.0)
+    for memory in (None, Memory(tmp_path / "memory")):
+        before, after = (
+            asked(Site("north", frame, PATIENTS, STRICT, memory), question)[0] for frame in (first, later)
+        )
+        if memory is None or leaves:
+            assert after["sum"] - before["sum"] == pytest.approx(new * 181.5)
+        else:
+            assert after == "difference between cohorts"
 
 
 def survival_time_by_bisection(frame, policy, known):

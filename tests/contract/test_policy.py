@@ -28,6 +28,7 @@ AT_LEAST = [
     ("dropped rows", "min_difference", True),
     ("complement of the subset", "min_difference", True),
     ("difference between cohorts", "min_difference", True),
+    ("level of a difference", "min_pair", True),
     ("patients of the subset", "min_patients", False),
     ("patients", "min_model_patients", False),
     ("effective sample size", "min_effective", False),

@@ -1,6 +1,7 @@
 """What a site remembers: two answers differ by nobody or by enough, over restarts, and no value is written down."""
 
 import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,8 +13,8 @@ from fedstats.contract.condition import Condition
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused
 from fedstats.contract.table_checks import DataError
 from fedstats.federations.desk import Desk
+from fedstats.federations.hashed_table import row_hashes
 from fedstats.federations.memory import Memory
-from fedstats.federations.memory_folder import row_hashes
 from fedstats.federations.site import Site
 from fedstats.methods.descriptives import Histogram, LevelCounts, Moments
 from fedstats.methods.fitting import LocalEstimate
@@ -65,9 +66,45 @@ def test_the_larger_of_both_differences_counts(tmp_path, last, leaves):
     assert (rules[1] is None) is leaves
 
 
+@pytest.mark.acceptance(23)
+@pytest.mark.parametrize(("men", "leaves"), [(0, True), (1, False), (4, False), (5, True)])
+def test_of_a_level_nobody_or_five_are_in_a_difference(tmp_path, men, leaves):
+    frame = cohort(b=(np.arange(360) >= 30).astype(float))
+    frame["sex"] = np.where(frame.index < men, "M", np.where(frame.index < 30, "F", frame["sex"]))
+    question = Moments("lab", "sex", ("F", "M"), 0.0, 1.0)
+    part = question.among(Condition("b", "==", (1.0,)))
+    for order in ((question, part), (part, question)):
+        folder = tmp_path / order[0].digest()
+        assert told(site(folder, frame=frame), *order) == [None, None if leaves else "level of a difference"]
+
+
+@pytest.mark.acceptance(23)
+def test_of_two_levels_together_nobody_or_five_are_in_a_difference(tmp_path):
+    # thirty apart: fifteen of each sex, fifteen of each ecog, but one man of ecog 1
+    frame = cohort(b=(np.arange(360) >= 30).astype(float))
+    frame.loc[:29, "sex"] = ["M"] * 15 + ["F"] * 15
+    frame.loc[:29, "ecog"] = [0] * 14 + [1] * 15 + [0]
+    frame.loc[:29, "y"] = [i % 2 for i in range(30)]
+    whole = LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2"))
+    part = whole.among(Condition("b", "==", (1.0,)))
+    assert told(site(tmp_path, frame=frame), whole, part) == [None, "level of a difference"]
+    for variable in ("ecog", "sex"):  # one by one they are many enough
+        alone = LevelCounts(variable, None, (), tuple(sorted(frame[variable].astype(str).unique())))
+        folder = tmp_path / variable
+        assert told(site(folder, frame=frame), alone, alone.among(*part.where)) == [None, None]
+
+
 def test_what_shares_no_column_is_not_compared(tmp_path):
-    assert told(site(tmp_path), below(100, "lab"), below(101, "age")) == [None, None]
-    assert told(site(tmp_path / "same"), below(100, "lab"), below(101, "lab"))[1] is not None
+    frame = cohort()
+    frame.loc[:29, "lab"] = np.nan
+    frame.loc[1:30, "age"] = np.nan  # one patient apart
+    questions = (Moments("lab", None, (), 0.0, 1.0), Moments("age", None, (), 0.0, 1.0))
+    assert told(site(tmp_path, frame=frame), *questions) == [None, None]
+
+
+def test_the_columns_that_choose_a_subset_are_read_as_well(tmp_path):
+    # both counts of patients together say that one has this very time
+    assert told(site(tmp_path), below(100, "lab"), below(101, "age")) == [None, "difference between cohorts"]
 
 
 def test_a_variable_with_empty_cells_has_two_cohorts(tmp_path):
@@ -193,7 +230,8 @@ def test_the_same_question_about_later_rows_is_a_difference_of_those_that_change
 def test_no_value_stands_in_the_folder_and_others_cannot_read_it(tmp_path):
     folder = tmp_path / "memory"
     told(site(folder), below(100), *at(0.0123456789))
-    assert (folder.stat().st_mode & 0o777, (folder / "secret").stat().st_mode & 0o777) == (0o700, 0o600)
+    modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in sorted(tmp_path.rglob("*"))}
+    assert modes == {True: 0o700, False: 0o600}
     whole = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     frame = cohort()
     values = {repr(v).encode() for c in ("age", "lab") for v in frame[c].tolist()}
@@ -223,6 +261,53 @@ def test_a_line_that_was_cut_off_in_writing_is_of_an_answer_that_has_not_left(tm
         assert told(place, below(101), below(111)) == ["difference between cohorts", None]
         assert [json.loads(line)["question"] for line in log.read_text().splitlines()[1:]]
         log.write_bytes(whole)
+        (tmp_path.parent / f"{tmp_path.name}.json").unlink()
+
+
+def without(memory, lost):
+    """A memory that answered about a hundred patients, of which something is gone."""
+    told(site(memory), below(100), below(120))
+    if lost == "everything":
+        shutil.rmtree(memory)
+    elif lost == "the last answer":
+        log = memory / "answers.jsonl"
+        log.write_bytes(log.read_bytes().splitlines(keepends=True)[0])
+    else:
+        (memory / lost).unlink()
+
+
+@pytest.mark.parametrize("lost", ["everything", "the last answer", "secret", "answers.jsonl"])
+def test_a_memory_that_is_lost_or_set_back_does_not_begin_anew_unseen(tmp_path, lost):
+    without(tmp_path / "memory", lost)
+    with pytest.raises(DataError, match=r"gone or older.*remove memory\.json"):
+        site(tmp_path / "memory")
+
+
+def test_a_memory_begins_anew_on_purpose(tmp_path):
+    without(tmp_path / "memory", "everything")
+    (tmp_path / "memory.json").unlink()
+    assert told(site(tmp_path / "memory"), below(101)) == [None]
+
+
+def test_a_site_that_has_refused_everything_has_nothing_to_lose(tmp_path):
+    assert told(site(tmp_path / "memory"), below(5)) == ["patients of the subset"]
+    shutil.rmtree(tmp_path / "memory")
+    assert told(site(tmp_path / "memory"), below(100)) == [None]
+
+
+def test_what_another_process_adds_is_no_loss(tmp_path):
+    one, two = site(tmp_path / "memory"), site(tmp_path / "memory")
+    for days in (100, 120, 140):
+        assert told(one, below(days)) == [None]
+        assert told(two, below(days + 200 - days % 100)) == [None]
+    assert told(site(tmp_path / "memory"), below(101)) == ["difference between cohorts"]
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path):
+    told(site(tmp_path / "memory"), below(100))
+    (tmp_path / "memory" / "secret").chmod(0o644)
+    with pytest.raises(DataError, match=r"can be read by others.*chmod 600"):
+        site(tmp_path / "memory")
 
 
 @pytest.mark.parametrize("name", ["answers.jsonl", "secret", "cohort"])
@@ -230,7 +315,7 @@ def test_a_damaged_memory_answers_nothing(tmp_path, name):
     told(site(tmp_path), below(100))
     path = next((tmp_path / "cohorts").iterdir()) if name == "cohort" else tmp_path / name
     path.write_bytes(b"x" + path.read_bytes()[:-2] + b"\n")
-    with pytest.raises(DataError, match=r"is damaged|have changed"):
+    with pytest.raises(DataError, match=r"is damaged|is gone or older"):
         site(tmp_path).remembered(site(tmp_path).answer(below(101)))
 
 

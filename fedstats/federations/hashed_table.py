@@ -1,0 +1,87 @@
+"""A site's table as its memory keeps it: keyed hashes of patients and values, no value."""
+
+import hashlib
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.codebook import Codebook
+
+Hashes = NDArray[np.uint64]
+
+#: A number with so few values is as good as a factor: sums of its first powers count each of them.
+_FEW_VALUES = 3
+
+
+class HashedTable:
+    """A table of the site as hashes, its patients in the order of theirs.
+
+    Attributes
+    ----------
+    patients : (n,) uint64     of the unique column of the codebook, else of the whole row
+    name : str                 keyed digest of all rows, whatever their order
+    place : (n,) int           where each row of the frame stands
+    """
+
+    def __init__(self, frame: pd.DataFrame, codebook: Codebook, key: bytes) -> None:
+        self._frame, self._codebook, self._key = frame, codebook, key
+        rows = row_hashes(frame, key)
+        self.name = hashlib.blake2b(np.sort(rows).tobytes(), key=key, digest_size=16).hexdigest()
+        unique = [v.name for v in codebook.variables if v.unique]
+        patients = cell_hashes(frame[unique[0]], key) if unique else rows
+        self._order = np.argsort(patients)
+        self.patients = patients[self._order]
+        self.place = np.argsort(self._order)
+        self._columns: dict[str, Hashes] = {}
+        self._codes: dict[str, NDArray[np.int64]] = {}
+
+    def column(self, name: str) -> Hashes:
+        """A hash of every patient's value."""
+        if name not in self._columns:
+            self._columns[name] = cell_hashes(self._frame[name], self._key)[self._order]
+        return self._columns[name]
+
+    def codes(self, name: str) -> NDArray[np.int64]:
+        """Every patient's value as a number from 0."""
+        if name not in self._codes:
+            self._codes[name] = np.unique(self.column(name), return_inverse=True)[1].reshape(-1)
+        return self._codes[name]
+
+    @cached_property
+    def levelled(self) -> set[str]:
+        """Columns whose values are counted one by one: factors, events, and numbers with few values."""
+        numbers = [v.name for v in self._codebook.variables if v.kind in ("numeric", "time")]
+        few = {name for name in numbers if self.codes(name).max(initial=-1) < _FEW_VALUES}
+        return few | {v.name for v in self._codebook.variables if v.kind in ("factor", "event")}
+
+
+def row_hashes(frame: pd.DataFrame, key: bytes) -> Hashes:
+    """A keyed 64-bit hash of every row, in the frame's order; identical rows are told apart by a count."""
+    cells = np.column_stack([cell_hashes(frame[name], key) for name in sorted(frame.columns)])
+    width = cells.shape[1] * 8
+    raw = cells.astype("<u8").tobytes()
+    whole = [_hash(raw[i : i + width], key) for i in range(0, len(raw), width)]
+    counts = pd.Series(whole).groupby(whole).cumcount().tolist()
+    told_apart = [
+        _hash(one + count.to_bytes(8, "little"), key) if count else one
+        for one, count in zip(whole, counts, strict=True)
+    ]
+    return np.frombuffer(b"".join(told_apart), dtype="<u8").astype(np.uint64)
+
+
+def cell_hashes(column: pd.Series, key: bytes) -> Hashes:
+    """A keyed 64-bit hash of every cell; equal values have equal hashes, empty cells have zero."""
+    codes, values = pd.factorize(column)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        raw = (np.asarray(values, dtype="<f8") + 0.0).tobytes()  # -0.0 is 0.0
+        texts = [raw[i : i + 8] for i in range(0, len(raw), 8)]
+    else:
+        texts = [str(value).encode() for value in values]
+    known = b"".join(_hash(text, key) for text in texts) + bytes(8)
+    return np.frombuffer(known, dtype="<u8").astype(np.uint64)[codes]  # the code -1 takes the last
+
+
+def _hash(content: bytes, key: bytes) -> bytes:
+    return hashlib.blake2b(content, key=key, digest_size=8).digest()
