@@ -125,10 +125,12 @@ class Cohort:
     ----------
     rows : (k,) int            positions among all rows of the site
     columns : tuple of str     what was read of them
+    cuts : tuple               (column, edges) of a number or time that was counted by cells (left, right]
     """
 
     rows: NDArray[np.int64]
     columns: tuple[str, ...]
+    cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ class Outcome:
         """Columns of the data that the outcome needs."""
         return tuple(c for c in (self.entry, self.time, self.event) if c is not None)
 
+    def cuts(self, grid: tuple[float, ...]) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """The follow-up with the edges of the time cells in which it is counted; none without a grid."""
+        return tuple((c, grid) for c in (self.entry, self.time) if c is not None and grid)
+
 
 def parse(formula: str, codebook: Codebook, *, intercept: bool) -> tuple[Outcome, Design]:
     """Split a formula into its outcome and its design.

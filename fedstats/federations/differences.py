@@ -72,7 +72,7 @@ class Differences:
         earlier = {_Asked(name, a.table, columns) for a in lines for name, columns in a.cohorts}
         new = {_Asked(name, line.table, columns) for name, columns in line.cohorts} - earlier
         read = sorted({column for asked in new for column in asked.columns})
-        levelled = [column for column in read if column in self._held.levelled]
+        levelled = [column for column in read if self._held.is_levelled(column)]
         self._overlays.clear()
         whole, parts = _Found(), _Found()
         for columns in [(c,) for c in read] + list(combinations(levelled, 2)):
@@ -84,7 +84,7 @@ class Differences:
             if len(columns) == 1:
                 sizes = _new_groups(before, after, policy.min_difference)
                 whole.add(sizes, f"patients whom answers about {about} single out together")
-            if set(columns) <= self._held.levelled:
+            if all(self._held.is_levelled(column) for column in columns):
                 for level in range(values.max(initial=-1) + 1):
                     sizes = _new_groups(before, after, policy.min_pair, values == level)
                     parts.add(sizes, f"of a level of {about}, patients whom answers single out together")

@@ -35,13 +35,24 @@ class HashedTable:
         self.patients = patients[self._order]
         self.place = np.argsort(self._order)
         self._columns: dict[str, Hashes] = {}
+        self._cuts: set[str] = set()
         self._codes: dict[str, NDArray[np.int64]] = {}
 
     def column(self, name: str) -> Hashes:
-        """A hash of every patient's value."""
+        """A hash of every patient's value, of a column or of a column as it was cut."""
         if name not in self._columns:
             self._columns[name] = cell_hashes(self._frame[name], self._key)[self._order]
         return self._columns[name]
+
+    def cut(self, column: str, edges: tuple[float, ...]) -> str:
+        """Cells (left, right] of a number as a column of its own; its name."""
+        name = f"{column} cut at {', '.join(map(repr, edges))}"
+        if name not in self._columns:
+            values = self._frame[column]
+            cells = pd.Series(np.searchsorted(np.array(edges), values, side="left")).where(values.notna())
+            self._columns[name] = cell_hashes(cells, self._key)[self._order]
+            self._cuts.add(name)
+        return name
 
     def codes(self, name: str) -> NDArray[np.int64]:
         """Every patient's value as a number from 0."""
@@ -49,9 +60,13 @@ class HashedTable:
             self._codes[name] = np.unique(self.column(name), return_inverse=True)[1].reshape(-1)
         return self._codes[name]
 
+    def is_levelled(self, name: str) -> bool:
+        """Whether the values of a column are counted one by one."""
+        return name in self._levelled or name in self._cuts
+
     @cached_property
-    def levelled(self) -> set[str]:
-        """Columns whose values are counted one by one: factors, events, and numbers with few values."""
+    def _levelled(self) -> set[str]:
+        """Factors, events, and numbers with few values."""
         numbers = [v.name for v in self._codebook.variables if v.kind in ("numeric", "time")]
         few = {name for name in numbers if self.codes(name).max(initial=-1) < _FEW_VALUES}
         return few | {v.name for v in self._codebook.variables if v.kind in ("factor", "event")}

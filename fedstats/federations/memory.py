@@ -86,7 +86,8 @@ class Memory:
             flags[self._held.place[cohort.rows]] = True
             name = self._files.cohort_name(self._held.name, flags)
             members[name] = flags
-            cohorts.add((name, tuple(sorted({*cohort.columns, *chosen_by}))))
+            cuts = [self._held.cut(column, edges) for column, edges in cohort.cuts]
+            cohorts.add((name, tuple(sorted({*cohort.columns, *chosen_by, *cuts}))))
         points = any(point_fields(type(question)) for question in inside)
         line = Line(query.digest(), type(query).__name__, self._held.name, points, tuple(sorted(cohorts)))
         trace = Trace(line, members, policy)

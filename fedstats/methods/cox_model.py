@@ -227,7 +227,9 @@ class CoxQuery(Query):
     def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
         evidence = cox.rows.evidence_at(np.array(self.beta), False, np.where(cox.informative, r, 0.0))
         evidence += cox.evidence
-        return Aggregate(sums, cox.rows.n, evidence, (cox.rows.cohort,), cox.faults)
+        cuts = Outcome(self.model.event, self.model.time, self.model.entry).cuts(self.model.grid)
+        cohort = replace(cox.rows.cohort, cuts=cuts)
+        return Aggregate(sums, cox.rows.n, evidence, (cohort,), cox.faults)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Patient characteristics: counts, means, medians and standardised differences from sums."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -184,6 +184,7 @@ class Histogram(_ByGroup):
         width = len(self.edges) + 1
         cell = np.searchsorted(np.array(self.edges), x[there], side="left")
         counts = np.bincount(group[there] * width + cell, minlength=n_groups * width).reshape(n_groups, width)
+        cohorts = tuple(replace(cohort, cuts=((self.variable, self.edges),)) for cohort in cohorts)
         return Aggregate({"counts": Sum(counts, counts)}, len(values), evidence, cohorts)
 
 

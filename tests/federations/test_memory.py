@@ -10,14 +10,19 @@ import pytest
 
 import fedstats as fs
 from fedstats.contract.condition import Condition
+from fedstats.contract.design import Design
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused
 from fedstats.contract.table_checks import DataError
+from fedstats.contract.variable import TimeGrid
 from fedstats.federations.desk import Desk
 from fedstats.federations.hashed_table import row_hashes
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
+from fedstats.methods.cox_model import CoxModel
+from fedstats.methods.cox_shared_baseline import CoxRiskSets
 from fedstats.methods.descriptives import Histogram, LevelCounts, Moments
 from fedstats.methods.fitting import LocalEstimate
+from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, cohort, column, logistic
 
 
@@ -92,6 +97,35 @@ def test_of_two_levels_together_nobody_or_five_are_in_a_difference(tmp_path):
         alone = LevelCounts(variable, None, (), tuple(sorted(frame[variable].astype(str).unique())))
         folder = tmp_path / variable
         assert told(site(folder, frame=frame), alone, alone.among(*part.where)) == [None, None]
+
+
+@pytest.mark.acceptance(23)
+@pytest.mark.parametrize("within", [0, 4, 5])
+@pytest.mark.parametrize("kind", ["histogram", "curve", "model"])
+def test_of_a_cell_nobody_or_five_are_in_a_difference(tmp_path, kind, within):
+    # thirty apart, so many of them in the first cell
+    frame = cohort(b=(np.arange(360) >= 30).astype(float))
+    frame["lab"] = np.where(np.arange(360) % 2, 110.0, 90.0)
+    frame.loc[:29, "lab"] = np.where(np.arange(30) < within, 90.0, 110.0)
+    frame["time"], frame["y"] = 6.0 * frame["lab"], 1
+    frame.loc[30:, "y"] = np.arange(330) // 2 % 2
+    edges = (600.0, 900.0)
+    book = replace(
+        BOOK,
+        variables=tuple(replace(v, edges=(100.0,)) if v.name == "lab" else v for v in BOOK.variables),
+        grid=TimeGrid("days", (300.0,), 900.0),
+    )
+    shared = CoxModel(
+        None, "time", "y", Design((column("age"),)), (), "breslow", None, None, 0.0, None, edges
+    )
+    question = {
+        "histogram": Histogram("lab", None, (), (100.0,)),
+        "curve": RiskTable(None, "time", "y", None, (), edges),
+        "model": CoxRiskSets(shared, (0.0,)),
+    }[kind]
+    part = question.among(Condition("b", "==", (1.0,)))
+    place = Site("north", frame, book, replace(STRICT, distinct_values=True), Memory(tmp_path / "memory"))
+    assert told(place, question, part) == [None, "level of a difference" if 0 < within < 5 else None]
 
 
 def test_what_shares_no_column_is_not_compared(tmp_path):
