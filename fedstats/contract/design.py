@@ -85,7 +85,7 @@ class Design(Spec):
 
     def raw(self, frame: pd.DataFrame) -> Array:
         """Uncentred, unscaled columns without the intercept, (n, p); the gate judges these."""
-        out = np.ones((len(frame), len(self.columns)))
+        out = np.ones((len(frame), len(self.columns)), order="F")
         for j, column in enumerate(self.columns):
             for part in column.parts:
                 out[:, j] *= _part(frame[part.column], part)
@@ -93,10 +93,11 @@ class Design(Spec):
 
     def scaled(self, raw: Array) -> Array:
         """Columns as they are multiplied, intercept included, (n, p)."""
-        centred = (raw - np.array([c.centre for c in self.columns])) / np.array(
-            [c.scale for c in self.columns]
-        )
-        return np.column_stack([np.ones(len(raw)), centred]) if self.intercept else centred
+        k = int(self.intercept)
+        out = np.ones((len(raw), len(self.columns) + k))
+        np.subtract(raw, np.array([c.centre for c in self.columns]), out=out[:, k:])
+        out[:, k:] /= np.array([c.scale for c in self.columns])
+        return out
 
     def unscaling(self) -> Array:
         """The matrix T with ``beta = T gamma``: from scaled coefficients to those of the raw columns."""

@@ -74,8 +74,12 @@ class ModelRows:
     @cached_property
     def patients(self) -> NDArray[np.int64]:
         """How many stand behind each pair of design columns, (k, k): the same at every point."""
-        there = self.present.astype(float)
-        return np.asarray((there.T @ there).astype(np.int64))
+        alone = np.count_nonzero(self.present, axis=0)
+        both = np.minimum(alone[:, None], alone)  # of a column that everybody has, the other's
+        some = np.flatnonzero(alone < self.n)
+        there = self.present[:, some].astype(float)
+        both[np.ix_(some, some)] = np.rint(there.T @ there)
+        return np.asarray(both, dtype=np.int64)
 
     def evidence_at(self, gamma: Array, intercept: bool, effect: Array) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and the effective size of the weighted rows."""
@@ -121,7 +125,9 @@ def model_rows(
     data.require(asked, groups)
     frame = data.frame[list(dict.fromkeys((*asked, *groups)))]
     complete = frame.notna().all(axis=1).to_numpy()
-    frame = frame[complete].reset_index(drop=True)
+    if not complete.all():  # whole tables are not copied
+        frame = frame[complete]
+    frame.index = pd.RangeIndex(len(frame))
     raw = design.raw(frame)
     y = frame[event].to_numpy(dtype=float)
     faults = []
