@@ -11,7 +11,7 @@ from fedstats.contract.design import Design
 from fedstats.contract.dominance import deviations, dominance
 
 Array = NDArray[np.float64]
-#: A look at so many rows tells most numbers with many values.
+#: A look at so many rows, or twice the values in question, tells most numbers with many values.
 _FIRST = 200
 
 
@@ -109,13 +109,36 @@ def model_cells(design: Design, frame: pd.DataFrame, raw: Array) -> ModelCells:
             kept = values[1:] if len(values) == 2 else values  # of two, the complement is the other
             cells = np.column_stack([cells, *(x == v for v in kept)])
             names = (*names, *(f"{name} = {v:g}" for v in kept))
+    held += _values_behind_functions(raw)
     measured = [j for j in range(raw.shape[1]) if len(few_values(raw[:, j], 2)[0]) > 2]
     return ModelCells(cells, names, np.array(measured, dtype=np.int64), np.array(held, dtype=np.int64))
 
 
+def _values_behind_functions(raw: Array) -> list[int]:
+    """How many patients have each value of a column of which others are functions, if these tell it.
+
+    A codebook may hold a number and its square.  Of f functions of one value 1 + f + f (f + 1) / 2 sums leave: so
+    many values are counted by them, whatever the functions.
+    """
+    most = 1 + raw.shape[1] + raw.shape[1] * (raw.shape[1] + 1) // 2
+    codes = {}
+    for j, x in enumerate(raw.T):
+        values, counts = few_values(x, most)
+        if 2 < len(values) <= most and len(values) < len(x):
+            codes[j] = np.searchsorted(values, x), counts
+    found: list[int] = []
+    for code, counts in codes.values():
+        first = np.empty(len(counts), dtype=np.int64)
+        first[code] = np.arange(len(code))  # any patient with the value
+        f = sum(np.array_equal(other[first][code], other) for other, _ in codes.values())
+        if f > 1 and len(counts) <= 1 + f + f * (f + 1) // 2:
+            found += counts.tolist()
+    return found
+
+
 def few_values(x: Array, most: int) -> tuple[Array, NDArray[np.int64]]:
     """The distinct values of a number and how many have each, or, beyond ``most``, those of the first rows."""
-    found = np.unique(x[:_FIRST], return_counts=True)
+    found = np.unique(x[: max(_FIRST, 2 * most)], return_counts=True)
     if len(found[0]) > most:
         return found
     values, counts = np.unique(x, return_counts=True)

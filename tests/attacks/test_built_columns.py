@@ -158,8 +158,19 @@ def test_a_column_that_the_codebook_declares_as_a_square_counts_a_single_patient
     assert declared_square(NONE) == pytest.approx(1)
 
 
-@pytest.mark.xfail(
-    reason="powers are counted where a question builds them, not where a codebook declares them"
-)
 def test_a_column_that_the_codebook_declares_as_a_square_is_refused():
     assert isinstance(declared_square(STRICT), str)
+
+
+@pytest.mark.parametrize(("held", "leaves"), [(10, False), (11, True)])
+def test_a_declared_square_leaves_when_each_value_has_enough(held, leaves):
+    frame = cohort(w=np.where(i < held, 3.0, i % 3))
+    frame["a"] = frame["w"] ** 2
+    answer = ask(frame, logistic(column("w"), column("a"), column("lab")), STRICT)
+    assert isinstance(answer, str) is not leaves
+
+
+def test_a_declared_square_of_a_number_with_many_values_leaves():
+    frame = cohort()
+    frame["a"] = frame["age"] ** 2
+    assert not isinstance(ask(frame, logistic(column("age"), column("a")), STRICT), str)
