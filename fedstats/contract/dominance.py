@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
+from fedstats.contract.design import Design
 
 Array = NDArray[np.float64]
 
@@ -112,6 +113,16 @@ def dominance(
     two = np.concatenate([pair[1].ravel() for pair, _ in found])
     about = tuple(label for _, labels in found for label in labels)
     return Evidence("dominance", one, about), Evidence("dominance of two", two, about)
+
+
+def dominance_of_residuals(residuals: Array, design: Design) -> tuple[Evidence, ...]:
+    """For the gate: shares of the largest patients in the sums of squared score residuals, (n, k).
+
+    Effective sizes are those of the information's weights; a residual can be large where its weight is small.
+    """
+    names = tuple(f"squared score residuals of {name}" for name in design.names)
+    one, two = shares(residuals**2, np.ones((len(residuals), 1)))
+    return Evidence("dominance", one.ravel(), names), Evidence("dominance of two", two.ravel(), names)
 
 
 def _products(columns: Array, names: tuple[str, ...]) -> Iterator[tuple[tuple[Array, Array], str]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.design import Design, level_codes
+from fedstats.contract.dominance import dominance_of_residuals
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
 from fedstats.contract.model_cells import model_cells
@@ -265,10 +266,11 @@ class CoxMeat(CoxQuery):
             a, b, means = terms.a, terms.b, pl.cell_means(sums, terms)
         v = pl.expected(cox.sets, cox.stratum, a, b)
         u = pl.score_residuals(cox.sets, cox.stratum, cox.x, r, cox.rows.weights, v, means)
+        parts = dominance_of_residuals(u, self.model.design)
         if self.model.cluster is not None:
             group = cox.rows.codes((self.model.cluster,))
             u = np.column_stack([np.bincount(group, column) for column in u.T])
-        answer = self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)})
+        answer = self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
         return answer.with_evidence(deaths_of_cells(cox)) if self.hazards else answer
 
 

@@ -1,16 +1,21 @@
 """Questions of our own vocabulary, crafted: edges that slide, strata of one, scales that overflow, hazards to count by."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.condition import Condition
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.disclosure import Refusal
+from fedstats.contract.variable import TimeGrid
 from fedstats.federations.site import Site
+from fedstats.methods import cox_model
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import Histogram, Moments
-from tests.attacks.targets import BOOK, NONE, STRICT, ask, cohort
+from tests.attacks.targets import BOOK, NONE, STRICT, ask, cohort, column
 
 pytestmark = pytest.mark.acceptance(20)
 
@@ -100,3 +105,49 @@ def test_hazards_on_no_grid_are_refused_whatever_their_number(cells):
     assert "belong to an agreed grid" in ask(
         cohort(), CoxMeat(model, (0.0,), hazards=(0.0,) * (5 * cells)), NONE
     )
+
+
+AGE, LAB = 71.5, 45.0
+
+
+def late_patient_by_hazards(policy):
+    """Hazards that count the last eleven at risk alone, and a coefficient that makes one of them outweigh the others.
+
+    Returns the quotient of his two values, or the rule that refused.
+    """
+    grid = (300.0, 880.0, 910.0)
+    model = CoxModel(
+        None,
+        "time",
+        "y",
+        Design((column("age"), column("lab"))),
+        (),
+        "breslow",
+        None,
+        None,
+        0.0,
+        None,
+        grid,
+    )
+    frame = cohort()
+    frame["lab"] -= 100.0
+    frame.loc[349:, "y"] = 1
+    frame.loc[355, ["age", "lab"]] = AGE, LAB
+    book = replace(BOOK, grid=TimeGrid("days", (30.0,), 910.0))
+    hazards = (0.0, 0.0, 1.0) + (0.0,) * (3 + 3 * 3 * 2)  # a in the last cell; no b, no means of two columns
+    question = CoxMeat(model, (0.0, 0.1), hazards)
+    answer = ask(frame, question, replace(policy, distinct_values=True), book)
+    if isinstance(answer, str):
+        return answer
+    meat = full_matrix(answer["meat"])
+    return meat[0, 1] / meat[1, 1]
+
+
+def test_a_residual_that_outweighs_the_others_is_one_patients_row(monkeypatch):
+    truth = pytest.approx(AGE / LAB, rel=0.02)
+    assert late_patient_by_hazards(NONE) == truth
+    assert late_patient_by_hazards(STRICT) == "dominance"
+    monkeypatch.setattr(cox_model, "dominance_of_residuals", lambda *_: ())
+    assert (
+        late_patient_by_hazards(STRICT) == truth
+    )  # no other rule looks at what published hazards leave of a sum
