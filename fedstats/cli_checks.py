@@ -52,7 +52,7 @@ def verify(
     home: Path | None = None,
     results: Path | None = None,
 ) -> int:
-    """Check a finished exchange and rebuild its results, without keys and without patients.
+    """Check a finished exchange and rebuild its results, without patients; with the coordinator's keys, every sum too.
 
     Parameters
     ----------

@@ -2,20 +2,47 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from pathlib import Path
+from typing import Any, Self
 
 from fedstats.contract.aggregate import Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, Refusal
 from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.query import Query, QueryError, spec_from_dict
-from fedstats.federations.asking import archive_path
-from fedstats.federations.envelope import read_envelope
+from fedstats.federations.envelope import Envelope, read_envelope
 from fedstats.federations.files import LedgerMismatch
-from fedstats.federations.keys import COORDINATOR
+from fedstats.federations.keys import COORDINATOR, Identity
 from fedstats.federations.ledger import Ledger, Question
 from fedstats.federations.replay import Course
+
+Answer = Release | Refusal
+
+
+def archive_path(home: Path, exchange: str, number: int, *, each: bool) -> Path:
+    """Where the opened sum of a question lies in the coordinator's private folder."""
+    return home / "exchanges" / exchange / "archive" / f"{number:06d}{'-each' if each else ''}.json"
+
+
+def open_answer(message: Envelope, reader: Identity, site: str, number: int) -> Answer:
+    """A site's sealed answer, opened by its reader.
+
+    Raises
+    ------
+    LedgerMismatch
+        It was sealed for somebody else, or cannot be read.
+    """
+    content = message.opened(reader)
+    try:
+        if "refusal" in content:
+            refusal: Refusal = spec_from_dict(content["refusal"], Refusal)
+            return refusal
+        return Release.from_dict(content["release"])
+    except (QueryError, KeyError, TypeError, AttributeError) as problem:
+        raise LedgerMismatch(f"The answer {number} of {site} cannot be read: {problem}") from None
 
 
 @dataclass(frozen=True)
@@ -31,9 +58,55 @@ class Opened:
     """
 
     answers: Mapping[str, str]
-    total: Release | None
-    each: Mapping[str, Release]
-    refused: Mapping[str, Refusal]
+    total: Release | None = None
+    each: Mapping[str, Release] = field(default_factory=dict)
+    refused: Mapping[str, Refusal] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, sealed: Mapping[str, str], answers: Mapping[str, Answer], *, each: bool) -> Self:
+        """What is kept of the answers to a question.
+
+        Parameters
+        ----------
+        sealed : mapping    sha256 of every site's sealed answer
+        answers : mapping   the same answers, opened
+        each : bool         keep every site's own sums, where these are what was asked
+        """
+        refused = {site: a for site, a in answers.items() if isinstance(a, Refusal)}
+        released = {site: a for site, a in sorted(answers.items()) if isinstance(a, Release)}
+        if refused:
+            return cls(sealed, refused=refused)
+        return cls(sealed, each=released) if each else cls(sealed, total=reduce(add, released.values()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        body: dict[str, Any] = {"answers": dict(self.answers)}
+        if self.refused:
+            body["refused"] = {site: refusal.to_dict() for site, refusal in self.refused.items()}
+        if self.each:
+            body["each"] = {site: sums.to_dict() for site, sums in self.each.items()}
+        if self.total is not None:
+            body["total"] = self.total.to_dict()
+        return body
+
+    @classmethod
+    def from_dict(cls, body: Any, number: int) -> Self:
+        """Inverse of :meth:`to_dict`.
+
+        Raises
+        ------
+        LedgerMismatch
+            It is not what the archive holds of a question.
+        """
+        try:
+            return cls(
+                {str(site): str(sha256) for site, sha256 in body["answers"].items()},
+                Release.from_dict(body["total"]) if "total" in body else None,
+                {site: Release.from_dict(sums) for site, sums in body.get("each", {}).items()},
+                {site: spec_from_dict(r, Refusal) for site, r in body.get("refused", {}).items()},
+            )
+        except (QueryError, KeyError, TypeError, AttributeError) as problem:
+            raise LedgerMismatch(f"The archive of question {number} cannot be read: {problem}") from None
 
     @property
     def n_numbers(self) -> int:
@@ -108,22 +181,42 @@ class Archive(Federation):
         if not os.path.lexists(path):
             return None
         message = read_envelope(path, "opened").signed_by(self.ledger.head.keys, COORDINATOR)
-        try:
-            body = message.body
-            opened = Opened(
-                {str(site): str(sha256) for site, sha256 in body["answers"].items()},
-                Release.from_dict(body["total"]) if "total" in body else None,
-                {site: Release.from_dict(sums) for site, sums in body.get("each", {}).items()},
-                {site: spec_from_dict(r, Refusal) for site, r in body.get("refused", {}).items()},
-            )
-        except (QueryError, KeyError, TypeError, AttributeError) as problem:
-            raise LedgerMismatch(
-                f"The archive of question {question.number} cannot be read: {problem}"
-            ) from None
-        sealed = {site: self.ledger.sealed_answer(site, question) for site in self.sites}
-        found = {site: message.sha256 for site, message in sealed.items() if message is not None}
+        opened = Opened.from_dict(message.body, question.number)
+        found = {site: sealed.sha256 for site, sealed in self._sealed(question).items()}
         if message.header.get("question") != question.sha256 or opened.answers != found:
             raise LedgerMismatch(
                 f"The archive of question {question.number} belongs to other answers than those in the exchange."
             )
         return opened
+
+    def differences(self, reader: Identity) -> Iterator[str]:
+        """One sentence for every question whose archived sums are not those of its sealed answers.
+
+        Parameters
+        ----------
+        reader : Identity    the coordinator, whose keys open the answers
+        """
+        for question in self.ledger.questions():
+            for each in (False, True):
+                try:
+                    if not self._holds_its_answers(question, reader, each=each):
+                        yield (
+                            f"The archive holds other sums of question {question.number} ({question.kind}) than the "
+                            "sites' sealed answers give: do not use the results before the coordinator has explained it."
+                        )
+                except (LedgerMismatch, QueryError) as problem:
+                    yield str(problem)
+
+    def _holds_its_answers(self, question: Question, reader: Identity, *, each: bool) -> bool:
+        """Whether what is kept of a question follows from its sealed answers; so does nothing at all."""
+        opened = self.opened(question, each=each)
+        if opened is None:
+            return True
+        sealed = self._sealed(question)
+        answers = {site: open_answer(m, reader, site, question.number) for site, m in sealed.items()}
+        return opened.to_dict() == Opened.of(opened.answers, answers, each=each).to_dict()
+
+    def _sealed(self, question: Question) -> dict[str, Envelope]:
+        """The sites' sealed answers, as far as they are there."""
+        found = {site: self.ledger.sealed_answer(site, question) for site in self.sites}
+        return {site: message for site, message in found.items() if message is not None}

@@ -4,22 +4,16 @@ import os
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import reduce
-from operator import add
 from pathlib import Path
-from typing import Any
 
-from fedstats.contract.aggregate import Release
-from fedstats.contract.disclosure import Refusal
-from fedstats.contract.query import Query, QueryError, spec_from_dict
+from fedstats.contract.query import Query
+from fedstats.federations.archive import Answer, Opened, archive_path, open_answer
 from fedstats.federations.envelope import compose
 from fedstats.federations.files import LedgerMismatch, write_once, write_private
 from fedstats.federations.keys import COORDINATOR, Identity, require_apart
 from fedstats.federations.ledger import CLOSED, Ledger, Question
 from fedstats.federations.membership import SITE_NAME, Version, first_of_data
 from fedstats.federations.software import SOFTWARE
-
-Answer = Release | Refusal
 
 
 class Asking:
@@ -165,17 +159,7 @@ class Asking:
         keys = self.ledger.members.keys_of(site, question.version)
         assert keys is not None  # sealed_answer has checked the signature with them
         require_fingerprint(self.fingerprints, site, keys.fingerprint)
-        content = message.opened(self.identity)
-        try:
-            answer: Answer = (
-                spec_from_dict(content["refusal"], Refusal)
-                if "refusal" in content
-                else Release.from_dict(content["release"])
-            )
-        except (QueryError, KeyError, TypeError, AttributeError) as problem:
-            raise LedgerMismatch(
-                f"The answer {question.number} of {site} cannot be read: {problem}"
-            ) from None
+        answer = open_answer(message, self.identity, site, question.number)
         self._answers[site, question.number] = answer, message.sha256
         return answer
 
@@ -190,18 +174,11 @@ class Asking:
         path = archive_path(self.home, self.ledger.head.exchange, question.number, each=each)
         if os.path.lexists(path):
             return
-        refused = {site: a.to_dict() for site, a in answers.items() if isinstance(a, Refusal)}
-        released = {site: a for site, a in answers.items() if isinstance(a, Release)}
-        body: dict[str, Any] = {"answers": {s: self._answers[s, question.number][1] for s in answers}}
-        if refused:
-            body["refused"] = refused
-        elif each:
-            body["each"] = {site: a.to_dict() for site, a in released.items()}
-        else:
-            body["total"] = reduce(add, (released[s] for s in sorted(released))).to_dict()
+        sealed = {site: self._answers[site, question.number][1] for site in answers}
+        opened = Opened.of(sealed, answers, each=each)
         header = {"question": question.sha256, "number": question.number}
         with suppress(FileExistsError):
-            write_private(path, compose(self.identity, "opened", header, body))
+            write_private(path, compose(self.identity, "opened", header, opened.to_dict()))
 
     def close(self) -> None:
         """No more questions: sites that wait may leave."""
@@ -214,11 +191,6 @@ class Asking:
     def reopen(self) -> None:
         """Questions may come again: a coordinator has been started anew."""
         (self.ledger.folder / CLOSED).unlink(missing_ok=True)
-
-
-def archive_path(home: Path, exchange: str, number: int, *, each: bool) -> Path:
-    """Where the opened sum of a question lies in the coordinator's private folder."""
-    return home / "exchanges" / exchange / "archive" / f"{number:06d}{'-each' if each else ''}.json"
 
 
 def require_fingerprint(agreed: Mapping[str, str], place: str, found: str) -> None:

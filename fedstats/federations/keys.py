@@ -86,7 +86,17 @@ class Identity:
 
     @classmethod
     def of(cls, home: Path, place: str) -> Self:
-        """The keys in a place's private folder, made there if there are none yet.
+        """The keys in a place's private folder, made there if there are none yet; raises what :meth:`at` raises."""
+        path = home / KEY_FILE
+        if not path.exists():
+            content = {"place": place, "sign": os.urandom(32).hex(), "seal": os.urandom(32).hex()}
+            with suppress(FileExistsError):  # another start has just made them: those count
+                write_private(path, json.dumps(content).encode())
+        return cls.at(home, place)
+
+    @classmethod
+    def at(cls, home: Path, place: str) -> Self:
+        """The keys that are in a place's private folder.
 
         Raises
         ------
@@ -94,10 +104,6 @@ class Identity:
             The file is open to others, of another place, or no key file.
         """
         path = home / KEY_FILE
-        if not path.exists():
-            content = {"place": place, "sign": os.urandom(32).hex(), "seal": os.urandom(32).hex()}
-            with suppress(FileExistsError):  # another start has just made them: those count
-                write_private(path, json.dumps(content).encode())
         if path.stat().st_mode & 0o077:
             raise LedgerMismatch(
                 f"The keys in {path} can be read by others: make the file private (chmod 600), or remove it and tell "

@@ -1,7 +1,8 @@
 """Checks a finished exchange from outside: who has said what, and whether the results follow from it.
 
 It needs the exchange folder, the study's files, the coordinator's archive of opened sums and the
-results; neither keys nor patients.
+results; neither keys nor patients.  Where the coordinator's keys lie beside its archive, the sums are
+compared with the sealed answers as well.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import pandas as pd
 
 from fedstats.federations.archive import Archive
 from fedstats.federations.files import LedgerMismatch
-from fedstats.federations.keys import COORDINATOR, home_of
+from fedstats.federations.keys import COORDINATOR, KEY_FILE, Identity, home_of
 from fedstats.federations.ledger import Ledger
 from fedstats.federations.together import together
 from fedstats.study.definition import Study
@@ -31,6 +32,8 @@ class Verification:
     questions : int
     beyond : tuple of str    questions that no analysis of the study asks, by number and kind
     results, rebuilt : str   sha256 of the results file, and of the results rebuilt from the archive
+    compared : bool          whether the archive's sums were compared with the sealed answers, which only the
+                             coordinator's keys open
     """
 
     faults: tuple[str, ...]
@@ -39,6 +42,7 @@ class Verification:
     beyond: tuple[str, ...]
     results: str
     rebuilt: str
+    compared: bool = False
 
     @property
     def ok(self) -> bool:
@@ -50,7 +54,12 @@ class Verification:
             f"{self.questions} questions: all signed, in one chain, nothing missing. The results follow from the archive "
             f"bit for bit (sha256 {self.rebuilt})."
         )
-        said = self.faults or (well,)
+        compared = (
+            "The archive's sums were compared with the sealed answers, which the coordinator's keys have opened."
+            if self.compared
+            else "The archive's sums were not compared with the sealed answers: that takes the coordinator's keys."
+        )
+        said = (*(self.faults or (well,)), compared)
         if self.beyond:
             said = (*said, f"Asked beyond the study's analyses: question {', '.join(self.beyond)}.")
         unnamed = [p.place for p in self.places.itertuples() if not p.named_by_study]
@@ -65,7 +74,7 @@ class Verification:
 def verify(
     exchange: str | Path, study: Study, results: str | Path | None = None, *, home: str | Path = ""
 ) -> Verification:
-    """Check signatures, chains and rosters, and rebuild the results from the archive.
+    """Check signatures, chains and rosters, compare the archive with the answers, and rebuild the results from it.
 
     Parameters
     ----------
@@ -76,6 +85,7 @@ def verify(
         The results to compare with.
     home : path
         The coordinator's private folder, or a copy without its keys; empty: one below the user's own.
+        Only its keys open the answers that the archive's sums are compared with; none are made here.
 
     Returns
     -------
@@ -91,10 +101,16 @@ def verify(
         )
     rebuilt = found = ""
     beyond: tuple[str, ...] = ()
+    compared = False
     if not faults:
         faults += _unnamed_keys(ledger, study)
+        own = home_of(study.id, COORDINATOR, home)
         try:
-            archive = Archive(ledger, home_of(study.id, COORDINATOR, home), study.codebook, study.policy)
+            archive = Archive(ledger, own, study.codebook, study.policy)
+            reader = _reader(ledger, own)
+            if reader is not None:
+                faults += archive.differences(reader)
+                compared = True
             rebuilt = _rebuilt(archive, study)
             beyond = tuple(f"{q.number} ({q.kind})" for q in archive.beyond())
         except LedgerMismatch as problem:
@@ -105,9 +121,18 @@ def verify(
             faults.append(
                 f"The results in {Path(results).name} do not follow from the archive: it gives others."
             )
+    once = tuple(dict.fromkeys(faults))  # a broken sum is met when it is compared and when it is used
     return Verification(
-        tuple(faults), _places(ledger, study), len(ledger.questions()), beyond, found, rebuilt
+        once, _places(ledger, study), len(ledger.questions()), beyond, found, rebuilt, compared
     )
+
+
+def _reader(ledger: Ledger, home: Path) -> Identity | None:
+    """The coordinator with the keys of this exchange, where they are at hand; none are made."""
+    if not (home / KEY_FILE).is_file():
+        return None
+    own = Identity.at(home, COORDINATOR)
+    return own if own.public == ledger.head.keys else None
 
 
 def _rebuilt(archive: Archive, study: Study) -> str:

@@ -6,7 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 import fedstats as fs
-from fedstats.federations.keys import COORDINATOR
+from fedstats.contract.refusal import Refusal
+from fedstats.federations.archive import Archive
+from fedstats.federations.envelope import compose, read_envelope
+from fedstats.federations.keys import COORDINATOR, Identity
 from tests.federations.small_study import rewrite, serving, site_objects
 
 
@@ -99,6 +102,101 @@ def test_an_opened_sum_with_another_header_is_not_believed(copied):
     path.chmod(0o600)
     path.write_bytes(path.read_bytes().replace(b'"number":1,', b'"number":2,'))
     assert any("is not signed by coordinator" in fault for fault in check(*copied).faults)
+
+
+# The archive against the sealed answers ----------------------------------------------------------------
+
+
+@pytest.fixture
+def with_keys(finished, tmp_path):
+    """A copy to spoil that has the coordinator's keys, as the coordinator itself has it."""
+    shutil.copytree(finished.folder, tmp_path / "own")
+    return finished, tmp_path / "own"
+
+
+def forge(finished, folder, name, change):
+    """Let the coordinator change what it has archived, sign it properly, and write results that follow from it."""
+    home = folder / "coordinator"
+    path = next((home / "exchanges").rglob(f"archive/{name}"))
+    message = read_envelope(path, "opened")
+    change(message.body)
+    header = {name: message.header[name] for name in ("question", "number")}
+    path.chmod(0o600)
+    path.write_bytes(compose(Identity.at(home, COORDINATOR), "opened", header, message.body))
+    archive = Archive(fs.Ledger(folder / "exchange"), home, finished.study.codebook, finished.study.policy)
+    found = fs.together(archive, **finished.study.analyses())
+    fs.save_results(found, folder / "results.json", study=finished.study.digest)
+
+
+def double_information(body):
+    """Another answer's sum twice over: standard errors shrink, and the fit takes the same course."""
+    total = fs.Release.from_dict(body["total"])
+    information = (total + total).to_dict()["information"]
+    body["total"]["information"] = information
+
+
+def last_of(folder, kind):
+    return max(q.number for q in fs.Ledger(folder / "exchange").questions() if q.kind == kind)
+
+
+def test_the_coordinator_s_keys_compare_every_archived_sum(with_keys):
+    found = check(*with_keys)
+    assert (found.ok, found.compared) == (True, True)
+    assert "The archive's sums were compared with the sealed answers" in str(found)
+
+
+def test_without_the_keys_the_sums_are_not_compared_and_the_report_says_so(copied):
+    found = check(*copied)
+    assert (found.ok, found.compared) == (True, False)
+    assert "The archive's sums were not compared with the sealed answers" in str(found)
+
+
+def test_a_forged_total_passes_without_the_keys_and_is_found_out_with_them(with_keys):
+    finished, folder = with_keys
+    number = last_of(folder, "LogisticDerivatives")
+    forge(finished, folder, f"{number:06d}.json", double_information)
+    found = check(finished, folder)
+    (fault,) = found.faults
+    assert fault.startswith(
+        f"The archive holds other sums of question {number} (LogisticDerivatives) than the sites'"
+    )
+    (folder / "coordinator" / "keys.json").unlink()
+    assert check(finished, folder).ok
+    assert not (folder / "coordinator" / "keys.json").exists()
+
+
+def test_an_invented_refusal_is_found_out_with_the_keys(with_keys):
+    finished, folder = with_keys
+    number = last_of(folder, "LogisticDerivatives")
+
+    def refuse(body):
+        del body["total"]
+        body["refused"] = {"south": Refusal("LogisticDerivatives", "entry", "entry").to_dict()}
+
+    forge(finished, folder, f"{number:06d}.json", refuse)
+    assert [f"question {number}" in fault for fault in check(finished, folder).faults] == [True]
+
+
+def test_sums_of_two_sites_that_change_places_are_found_out_with_the_keys(with_keys):
+    finished, folder = with_keys
+    sites = fs.Folder(folder / "exchange", study=finished.study, home=folder / "coordinator")
+    number = last_of(folder, "LogisticDerivatives")
+    sites.ask(sites.ledger.questions()[number - 1].query, each=True)
+    assert check(finished, folder).ok
+
+    def swap_sites(body):
+        body["each"]["south"], body["each"]["north"] = body["each"]["north"], body["each"]["south"]
+
+    forge(finished, folder, f"{number:06d}-each.json", swap_sites)
+    assert [f"question {number}" in fault for fault in check(finished, folder).faults] == [True]
+
+
+def test_keys_of_somebody_else_compare_nothing(with_keys):
+    finished, folder = with_keys
+    (folder / "coordinator" / "keys.json").unlink()
+    Identity.of(folder / "coordinator", COORDINATOR)
+    found = check(finished, folder)
+    assert (found.ok, found.compared) == (True, False)
 
 
 def test_another_study_is_said_to_be_another(copied, small):
