@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fedstats.federations.answering import send as send
     from fedstats.federations.answering import serve as serve
     from fedstats.federations.answering import serving as serving
+    from fedstats.federations.files import FolderTrouble as FolderTrouble
     from fedstats.federations.files import LedgerMismatch as LedgerMismatch
     from fedstats.federations.folder import Folder as Folder
     from fedstats.federations.folder import SiteMissing as SiteMissing
@@ -70,6 +71,7 @@ _HOME = {
     "Federation": "contract.federation",
     "Fit": "contract.results",
     "Folder": "federations.folder",
+    "FolderTrouble": "federations.files",
     "FormulaError": "contract.formula",
     "InProcess": "federations.in_process",
     "Ledger": "federations.ledger",

@@ -12,6 +12,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from fedstats.cli_checks import check_model, keys, verify
 from fedstats.cli_studies import home, known_studies, load, show
+from fedstats.federations.files import FolderTrouble
 from fedstats.running.exit_codes import MEANING, ExitCode, UsageError
 
 DEFAULT_STUDY = "nsclc"
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tokens = _with_latest(list(sys.argv[1:] if arguments is None else arguments))
     try:
         result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, UsageError) as error:
+    except (CycloptsError, UsageError, FolderTrouble) as error:
         sys.stderr.write(f"{' '.join(str(error).split())}\n")
         return int(ExitCode.USAGE)
     except KeyboardInterrupt:

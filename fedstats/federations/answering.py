@@ -10,6 +10,7 @@ import pandas as pd
 from fedstats.federations import egress_folder
 from fedstats.federations.desk import Desk
 from fedstats.federations.egress import ACCOUNT, account_line, sheet, turn_of
+from fedstats.federations.files import explained
 from fedstats.federations.folder import POLL_SECONDS, SiteMissing
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
@@ -115,7 +116,8 @@ def send(
         raise ValueError("The answers do not belong to these questions, in this order; nothing was sent.")
     paths = []
     for question, answer in pairs:
-        site.remembered(answer)
+        with explained("private folder", desk.home / "memory", "used"):
+            site.remembered(answer)
         _keep(egress, desk, site, question, answer)  # nothing leaves without its sheet
         paths.append(desk.send(question, answer.content))
     return paths

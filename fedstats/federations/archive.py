@@ -1,6 +1,5 @@
 """The coordinator's archive of opened sums: results can be rebuilt from it without keys and without patients."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -14,7 +13,7 @@ from fedstats.contract.disclosure import DisclosurePolicy, Refusal
 from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.query import Query, QueryError, spec_from_dict
 from fedstats.federations.envelope import Envelope, read_envelope
-from fedstats.federations.files import LedgerMismatch
+from fedstats.federations.files import LedgerMismatch, present
 from fedstats.federations.keys import COORDINATOR, Identity
 from fedstats.federations.ledger import Ledger, Question
 from fedstats.federations.replay import Course
@@ -178,7 +177,7 @@ class Archive(Federation):
             It is not signed by the coordinator, or belongs to other answers than those in the exchange.
         """
         path = archive_path(self.home, self.ledger.head.exchange, question.number, each=each)
-        if not os.path.lexists(path):
+        if not present(path):
             return None
         message = read_envelope(path, "opened").signed_by(self.ledger.head.keys, COORDINATOR)
         opened = Opened.from_dict(message.body, question.number)

@@ -1,6 +1,5 @@
 """The coordinator's half of an exchange: it opens it, asks, lists the keys, opens answers, archives sums."""
 
-import os
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -9,7 +8,7 @@ from pathlib import Path
 from fedstats.contract.query import Query
 from fedstats.federations.archive import Answer, Opened, archive_path, open_answer
 from fedstats.federations.envelope import compose
-from fedstats.federations.files import LedgerMismatch, write_once, write_private
+from fedstats.federations.files import LedgerMismatch, explained, present, write_once, write_private
 from fedstats.federations.keys import COORDINATOR, Identity, require_apart
 from fedstats.federations.ledger import CLOSED, Ledger, Question
 from fedstats.federations.membership import SITE_NAME, Version, first_of_data
@@ -172,7 +171,7 @@ class Asking:
             Keep every site's own sums, where these are what was asked.
         """
         path = archive_path(self.home, self.ledger.head.exchange, question.number, each=each)
-        if os.path.lexists(path):
+        if present(path):
             return
         sealed = {site: self._answers[site, question.number][1] for site in answers}
         opened = Opened.of(sealed, answers, each=each)
@@ -190,7 +189,9 @@ class Asking:
 
     def reopen(self) -> None:
         """Questions may come again: a coordinator has been started anew."""
-        (self.ledger.folder / CLOSED).unlink(missing_ok=True)
+        path = self.ledger.folder / CLOSED
+        with explained("exchange folder", path, "written"):
+            path.unlink(missing_ok=True)
 
 
 def require_fingerprint(agreed: Mapping[str, str], place: str, found: str) -> None:

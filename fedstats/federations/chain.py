@@ -1,9 +1,8 @@
 """Whether an exchange is whole: every signature, every chain, nothing missing, nothing added."""
 
-import os
 from collections.abc import Iterator
 
-from fedstats.federations.files import LedgerMismatch
+from fedstats.federations.files import LedgerMismatch, present
 from fedstats.federations.ledger import CLOSED, Ledger, Question, numbers
 
 
@@ -25,7 +24,7 @@ def faults(ledger: Ledger) -> Iterator[str]:
         return
     known = {question.number for question in questions}
     try:
-        if os.path.lexists(ledger.folder / CLOSED) and not ledger.closed:
+        if present(ledger.folder / CLOSED) and not ledger.closed:
             yield "The exchange was closed after another question than its last one: questions have been taken away or added."
     except LedgerMismatch as problem:
         yield str(problem)

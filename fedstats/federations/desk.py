@@ -1,7 +1,6 @@
 """A site's half of an exchange: it joins, checks who asks, and files answers of which it keeps the bytes."""
 
 import json
-import os
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ from fedstats.contract.aggregate import Release
 from fedstats.contract.disclosure import Refusal
 from fedstats.federations.asking import require_fingerprint
 from fedstats.federations.envelope import compose, parse_envelope
-from fedstats.federations.files import LedgerMismatch, read_whole, write_once, write_private
+from fedstats.federations.files import LedgerMismatch, present, read_whole, write_once, write_private
 from fedstats.federations.keys import COORDINATOR, Identity, home_of, require_apart
 from fedstats.federations.ledger import Ledger, Question, numbers
 from fedstats.federations.membership import Version
@@ -121,7 +120,7 @@ class Desk:
             "rows": self._rows,
         }
         path = self.ledger.members.join_path(self.site.name, head.number)
-        if not os.path.lexists(path):
+        if not present(path):
             with suppress(FileExistsError):
                 write_once(path, compose(self.identity, "join", {"study": head.sha256}, body))
             self.check()
@@ -136,14 +135,20 @@ class Desk:
         found = head.keys.fingerprint
         require_fingerprint(self.site.fingerprints, COORDINATOR, found)
         path = self.home / _KNOWN
-        if not os.path.lexists(path):
+        if not present(path):
             with suppress(FileExistsError):
                 write_private(path, json.dumps({COORDINATOR: found}).encode())
-        known = json.loads(read_whole(path, 10_000))
-        if known.get(COORDINATOR) != found:
+        try:
+            known = json.loads(read_whole(path, 10_000))[COORDINATOR]
+        except (ValueError, KeyError, TypeError):
+            raise LedgerMismatch(
+                f"{path} does not say which coordinator this site knows: put it back from a copy, or compare the "
+                f"fingerprint {found} with the coordinator by telephone and, if it is right, remove the file."
+            ) from None
+        if known != found:
             raise LedgerMismatch(
                 f"The coordinator's keys have the fingerprint {found}; those this site knows from before have "
-                f"{known.get(COORDINATOR)}. Compare the fingerprint with the coordinator by telephone; if the new one is "
+                f"{known}. Compare the fingerprint with the coordinator by telephone; if the new one is "
                 f"right, remove {path}."
             )
 
@@ -157,7 +162,7 @@ class Desk:
     def send(self, question: Question, content: Release | Refusal) -> Path:
         """File an answer once; the bytes are kept first, so that they can be sent again and never made anew."""
         path = self.ledger.answer_path(self.site.name, question.number)
-        if os.path.lexists(path) or self._sent_again(question):
+        if present(path) or self._sent_again(question):
             return path
         self.join()
         part = "release" if isinstance(content, Release) else "refusal"
@@ -186,7 +191,7 @@ class Desk:
     def _sent_again(self, question: Question) -> bool:
         """Put the kept bytes of an earlier answer into the exchange; False if there are none."""
         kept = self._kept(question.number)
-        if not os.path.lexists(kept):
+        if not present(kept):
             return False
         raw = read_whole(kept)
         header = parse_envelope(raw, kept.name, "answer").header

@@ -16,6 +16,7 @@ import pandas as pd
 
 from fedstats.contract.labels import harmless
 from fedstats.federations.egress import Sheet
+from fedstats.federations.files import explained, make_folder
 
 SUMMARY = "summary.csv"
 
@@ -44,9 +45,10 @@ def keep(folder: str | Path, sheet: Sheet, line: Mapping[str, object]) -> Path |
 def summary(folder: str | Path) -> pd.DataFrame:
     """The lines kept so far, one a question; none if there is no summary."""
     path = Path(folder) / SUMMARY
-    if not str(folder) or not path.is_file():
-        return pd.DataFrame({"question": pd.Series(dtype=int)})
-    return pd.read_csv(path, keep_default_na=False, na_values={"patients": [""]})
+    with explained("folder of egress sheets", path, "read"):
+        if not str(folder) or not path.is_file():
+            return pd.DataFrame({"question": pd.Series(dtype=int)})
+        return pd.read_csv(path, keep_default_na=False, na_values={"patients": [""]})
 
 
 def summarise(folder: str | Path, lines: Sequence[Mapping[str, object]]) -> None:
@@ -55,7 +57,7 @@ def summarise(folder: str | Path, lines: Sequence[Mapping[str, object]]) -> None
     kept |= {int(str(line["question"])): dict(line) for line in lines}
     frame = pd.DataFrame([kept[number] for number in sorted(kept)])
     path = Path(folder) / SUMMARY
-    with _beside(path, as_csv(frame)) as part:
+    with explained("folder of egress sheets", path, "written"), _beside(path, as_csv(frame)) as part:
         part.replace(path)
 
 
@@ -63,7 +65,7 @@ def _keep_once(folder: Path, sheet: Sheet, content: bytes) -> Path:
     for attempt in count(1):
         suffix = "" if attempt == 1 else f".{attempt}"
         path = folder / f"{sheet.number:06d}{suffix}.csv"
-        with _beside(path, content) as part:
+        with explained("folder of egress sheets", path, "written"), _beside(path, content) as part:
             try:
                 os.link(part, path)
             except FileExistsError:
@@ -83,7 +85,7 @@ def _keep_once(folder: Path, sheet: Sheet, content: bytes) -> Path:
 @contextmanager
 def _beside(path: Path, content: bytes) -> Iterator[Path]:
     """A file of this content beside a path, flushed to disk, for the site's own eyes; gone afterwards."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent, 0o700)
     part = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.part")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

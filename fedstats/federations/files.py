@@ -1,12 +1,29 @@
 """Files of an exchange: written once and whole, read only if they are what they should be."""
 
+import errno
 import os
 import stat
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 #: Larger files are refused before they are read.
 LARGEST_FILE = 256 * 2**20
+
+_FULL = "make room on its disk, then start again"
+_NOT_ALLOWED = "give the account that runs this the right to do so, or name another folder"
+_NO_FOLDER = "it is a file or lies below one, so name another folder"
+_NO_LINKS = "files are finished by a hard link, which its disk may not know, so name a folder on another disk"
+_REMEDIES = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _NOT_ALLOWED,
+    errno.EROFS: _NOT_ALLOWED,
+    errno.ENOTDIR: _NO_FOLDER,
+    errno.EPERM: _NO_LINKS,
+    errno.EOPNOTSUPP: _NO_LINKS,
+}
 
 
 class LedgerMismatch(RuntimeError):  # noqa: N818 (names what was found)
@@ -16,6 +33,45 @@ class LedgerMismatch(RuntimeError):  # noqa: N818 (names what was found)
         return [f"LedgerMismatch: {self}"]
 
 
+class FolderTrouble(OSError):  # noqa: N818 (names what was found)
+    """A folder cannot be read or written; its text is one sentence that says which, why and what to do."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+    def _render_traceback_(self) -> list[str]:  # a notebook shows the sentence, not thirty lines of our code
+        return [f"FolderTrouble: {self}"]
+
+
+@contextmanager
+def explained(what: str, path: Path, deed: str) -> Iterator[None]:
+    """Turn what the operating system says of a file into one sentence.
+
+    Parameters
+    ----------
+    what : str      the kind of folder that it lies in
+    path : Path
+    deed : str      ``written``, ``read`` or ``used``
+
+    Raises
+    ------
+    FolderTrouble
+        In place of an OSError of the system.
+    FileExistsError
+        As it is: of whoever writes the same file, one is the first.
+    """
+    try:
+        yield
+    except (FolderTrouble, FileExistsError):
+        raise
+    except OSError as problem:
+        if problem.errno is None:  # a sentence of our own
+            raise
+        remedy = _REMEDIES.get(problem.errno, "see that it can be reached, then start again")
+        sentence = f"{path.name} in the {what} {path.parent} cannot be {deed} ({os.strerror(problem.errno)}): {remedy}."
+        raise FolderTrouble(problem.errno, sentence, str(path)) from problem
+
+
 def write_once(path: Path, content: bytes) -> None:
     """Write beside, flush to disk, then link: atomic, and an existing file is never replaced.
 
@@ -23,8 +79,15 @@ def write_once(path: Path, content: bytes) -> None:
     ------
     FileExistsError
         Somebody has written it already.
+    FolderTrouble
+        It cannot be written, and is not there at all.
     """
-    _require_folder(path.parent)
+    with explained("exchange folder", path, "written"):
+        _require_folder(path.parent)
+        _write_once(path, content)
+
+
+def _write_once(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.part")
     try:
         with part.open("xb") as file:  # readable for others as the umask says: an exchange is shared
@@ -47,12 +110,37 @@ def _require_folder(folder: Path) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """As :func:`write_once`, for the eyes of this user alone."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     before = os.umask(0o077)
     try:
-        write_once(path, content)
+        with explained("private folder", path, "written"):
+            make_folder(path.parent, 0o700)
+            _write_once(path, content)
     finally:
         os.umask(before)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder with those above it; a file in its place is an error like any other, and not a file written before."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+
+
+def present(path: Path) -> bool:
+    """Whether anything lies there, a link to nothing too; a folder that may not be looked into is not an empty one.
+
+    Raises
+    ------
+    FolderTrouble
+        It cannot be told.
+    """
+    with explained("folder", path, "read"):
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
 
 def read_whole(path: Path, limit: int | None = None) -> bytes:
@@ -62,10 +150,13 @@ def read_whole(path: Path, limit: int | None = None) -> bytes:
     ------
     LedgerMismatch
         A link, a folder, a device, or a larger file; it has not been read.
+    FolderTrouble
+        It cannot be read.
     """
-    kind = path.lstat()
-    if not stat.S_ISREG(kind.st_mode) or kind.st_size > (limit or LARGEST_FILE):
-        raise LedgerMismatch(
-            f"{path.name} is a link or larger than an exchange file may be, or no file at all; it was not read."
-        )
-    return path.read_bytes()
+    with explained("folder", path, "read"):
+        kind = path.lstat()
+        if not stat.S_ISREG(kind.st_mode) or kind.st_size > (limit or LARGEST_FILE):
+            raise LedgerMismatch(
+                f"{path.name} is a link or larger than an exchange file may be, or no file at all; it was not read."
+            )
+        return path.read_bytes()

@@ -1,6 +1,5 @@
 """A federation over an exchange folder: the ledger answers what it knows, and waits for the rest."""
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.federation import Answers, Asked, Federation, Waiting
 from fedstats.contract.query import Query
 from fedstats.federations.asking import Asking
+from fedstats.federations.files import present
 from fedstats.federations.keys import COORDINATOR, home_of
 from fedstats.federations.ledger import Question
 from fedstats.federations.refusals import outcome
@@ -148,7 +148,7 @@ class Folder(Federation):
 
     def _missing(self, questions: list[Question]) -> list[str]:
         paths = self.ledger.answer_path
-        return [s for s in self.sites if not all(os.path.lexists(paths(s, q.number)) for q in questions)]
+        return [s for s in self.sites if not all(present(paths(s, q.number)) for q in questions)]
 
     def _calm_line(self, questions: list[Question]) -> str:
         numbers = ", ".join(f"{q.number} ({q.kind})" for q in questions)

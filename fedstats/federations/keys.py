@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from fedstats.federations.files import LedgerMismatch, read_whole, write_private
+from fedstats.federations.files import LedgerMismatch, explained, present, read_whole, write_private
 
 #: The name under which the coordinator signs; no site may have it.
 COORDINATOR = "coordinator"
@@ -88,7 +88,7 @@ class Identity:
     def of(cls, home: Path, place: str) -> Self:
         """The keys in a place's private folder, made there if there are none yet; raises what :meth:`at` raises."""
         path = home / KEY_FILE
-        if not path.exists():
+        if not present(path):
             content = {"place": place, "sign": os.urandom(32).hex(), "seal": os.urandom(32).hex()}
             with suppress(FileExistsError):  # another start has just made them: those count
                 write_private(path, json.dumps(content).encode())
@@ -104,7 +104,9 @@ class Identity:
             The file is open to others, of another place, or no key file.
         """
         path = home / KEY_FILE
-        if path.stat().st_mode & 0o077:
+        with explained("private folder", path, "read"):
+            mode = path.stat().st_mode
+        if mode & 0o077:
             raise LedgerMismatch(
                 f"The keys in {path} can be read by others: make the file private (chmod 600), or remove it and tell "
                 "everybody the fingerprint of the new keys."

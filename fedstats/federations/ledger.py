@@ -12,7 +12,6 @@ An amended protocol or a new cut of the data is a new version, ``study/0002.json
 site's.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from fedstats.contract.query import Query, QueryError, spec_from_dict
 from fedstats.federations.envelope import Envelope, read_envelope
-from fedstats.federations.files import LedgerMismatch
+from fedstats.federations.files import LedgerMismatch, explained, present
 from fedstats.federations.keys import COORDINATOR
 from fedstats.federations.membership import Membership, Version
 
@@ -74,7 +73,7 @@ class Ledger:
 
     def questions(self) -> list[Question]:
         """All questions in order, signatures and the chain of hashes checked; none is read twice."""
-        while os.path.lexists(path := self.question_path(len(self._questions) + 1)):
+        while present(path := self.question_path(len(self._questions) + 1)):
             self._questions.append(self._read_question(path, len(self._questions) + 1))
         return self._questions
 
@@ -126,7 +125,7 @@ class Ledger:
             It is not signed by the site, or answers another question.
         """
         path = self.answer_path(site, question.number)
-        if not os.path.lexists(path):
+        if not present(path):
             return None
         message = read_envelope(path, "answer")
         keys = self.members.keys_of(site, question.version, question.roster)
@@ -147,7 +146,7 @@ class Ledger:
     def closed(self) -> bool:
         """Whether the coordinator has said that no more questions come than those that are there."""
         path = self.folder / CLOSED
-        if not os.path.lexists(path):
+        if not present(path):
             return False
         header = read_envelope(path, "closed", 2**20).signed_by(self.head.keys, COORDINATOR).header
         known = self.questions()
@@ -160,7 +159,8 @@ class Ledger:
         A hint and no more: it is not signed, and whoever heeds it only stops.
         """
         folder = self.folder / "absent"
-        return sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
+        with explained("exchange folder", folder, "read"):
+            return sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
 
     def verify(self) -> Iterator[str]:
         """Check every signature and chain, file by file; one sentence a fault, nothing when all is well."""
@@ -171,6 +171,7 @@ class Ledger:
 
 def numbers(folder: Path) -> set[int]:
     """Numbers of the messages in a folder; whatever else lies there is not one."""
-    if not folder.is_dir():
-        return set()
-    return {int(p.stem) for p in folder.iterdir() if re.fullmatch(r"[0-9]{6}\.json", p.name)}
+    with explained("folder", folder, "read"):
+        if not folder.is_dir():
+            return set()
+        return {int(p.stem) for p in folder.iterdir() if re.fullmatch(r"[0-9]{6}\.json", p.name)}

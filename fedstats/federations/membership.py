@@ -1,13 +1,12 @@
 """Who takes part in an exchange, with which keys, in which version of the study."""
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fedstats.federations.envelope import read_envelope
-from fedstats.federations.files import LedgerMismatch
+from fedstats.federations.files import LedgerMismatch, present
 from fedstats.federations.keys import COORDINATOR, PublicKeys
 
 SITE_NAME = re.compile(r"(?!coordinator$)[a-z0-9][a-z0-9_-]{0,30}")
@@ -68,7 +67,7 @@ class Membership:
 
     def versions(self) -> list[Version]:
         """All versions in order, each signed with the first one's keys and naming the one before."""
-        while os.path.lexists(path := self.version_path(len(self._versions) + 1)):
+        while present(path := self.version_path(len(self._versions) + 1)):
             self._versions.append(self._read_version(path))
         return self._versions
 
@@ -146,7 +145,7 @@ class Membership:
             It is not signed with the keys it names, or belongs to another opening.
         """
         path = self.join_path(site, version)
-        if not os.path.lexists(path):
+        if not present(path):
             return None
         message = read_envelope(path, "join", _SMALL)
         body = message.body
@@ -184,7 +183,7 @@ class Membership:
             The coordinator has not signed it, or it lists other sites.
         """
         path = self.roster_path(version)
-        if not os.path.lexists(path):
+        if not present(path):
             return None
         message = read_envelope(path, "roster", _SMALL)
         opening = self.versions()[version - 1]

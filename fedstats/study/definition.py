@@ -13,6 +13,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse, parse_groups
 from fedstats.contract.labels import unseen, visible
+from fedstats.federations.files import explained
 from fedstats.federations.keys import home_of
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
@@ -128,6 +129,8 @@ class Study:
         DataError
             The file is missing, empty, or does not keep to the codebook, every fault is listed; or its rows
             are not those that earlier answers are about.
+        FolderTrouble
+            The private folder, or the data file, cannot be read or written.
         """
         if name not in self.sites:
             raise StudyError(
@@ -136,8 +139,9 @@ class Study:
         policy = site_policy(profile).tightened_by(self.policy)
         table = read_table(data_file)
         own = home_of(self.id, name, home)
-        memory = Memory(own / "memory")
-        return Site(name, table, self.codebook, policy, memory, home=own, fingerprints=self.fingerprints)
+        with explained("private folder", own / "memory", "used"):
+            memory = Memory(own / "memory")
+            return Site(name, table, self.codebook, policy, memory, home=own, fingerprints=self.fingerprints)
 
     def analyses(self) -> dict[str, Analysis]:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""
@@ -218,11 +222,12 @@ def site_policy(profile: str) -> DisclosurePolicy:
 
 def _toml(file: Path) -> tuple[bytes, dict[str, Any]]:
     """The file's bytes and what they say."""
-    if not file.is_file():
-        raise StudyError(
-            f"There is no {file.name} in {file.parent.name or file.parent}. A study is a folder with study.toml and codebook.toml."
-        )
-    raw = file.read_bytes()
+    with explained("folder of the study", file, "read"):
+        if not file.is_file():
+            raise StudyError(
+                f"There is no {file.name} in {file.parent.name or file.parent}. A study is a folder with study.toml and codebook.toml."
+            )
+        raw = file.read_bytes()
     try:
         content = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from fedstats.contract.query import canonical_json
 from fedstats.contract.results import Curve, Fit, NotAvailable, Table
+from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 
 FORMAT = 1
@@ -39,7 +40,14 @@ def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "
     content = {"format": FORMAT, "study": study, "analyses": analyses}
     raw = (canonical_json(content) + "\n").encode()
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with explained("folder of the results", target, "written"):
+        make_folder(target.parent)
+        _write(target, raw)
+    return hashlib.sha256(raw).hexdigest()
+
+
+def _write(target: Path, raw: bytes) -> None:
+    """Write beside, flush to disk, then rename: a reader sees the old file or the new one."""
     part = target.with_name(f".{target.name}-{uuid.uuid4().hex}.part")
     try:
         with part.open("wb") as file:
@@ -49,7 +57,6 @@ def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-    return hashlib.sha256(raw).hexdigest()
 
 
 def load_results(path: str | Path) -> Results:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from fedstats.contract.table_checks import DataError
+from fedstats.federations.files import explained
 
 #: Cells that are missing; texts such as "None" or "null" in a factor are not.
 MISSING = ("", "NA", "NaN")
@@ -19,13 +20,16 @@ def read_table(data_file: str | Path) -> pd.DataFrame:
     Raises
     ------
     DataError
+    FolderTrouble
+        It cannot be read.
     """
     path = Path(data_file)
-    if not str(data_file).strip() or not path.is_file():
-        raise DataError(
-            f"There is no data file {str(data_file)!r}. Give the path of the site's CSV file as data_file."
-        )
-    lines = _lines(path)
+    with explained("folder of the data", path, "read"):
+        if not str(data_file).strip() or not path.is_file():
+            raise DataError(
+                f"There is no data file {str(data_file)!r}. Give the path of the site's CSV file as data_file."
+            )
+        lines = _lines(path)
     if not lines:
         raise DataError(
             f"The data file {path.name} is empty. Export it again with a header and one row a patient."

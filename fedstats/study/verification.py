@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from fedstats.federations.archive import Archive
-from fedstats.federations.files import LedgerMismatch
+from fedstats.federations.files import LedgerMismatch, explained, present
 from fedstats.federations.keys import COORDINATOR, KEY_FILE, Identity, home_of
 from fedstats.federations.ledger import Ledger
 from fedstats.federations.together import together
@@ -129,7 +129,7 @@ def verify(
 
 def _reader(ledger: Ledger, home: Path) -> Identity | None:
     """The coordinator with the keys of this exchange, where they are at hand; none are made."""
-    if not (home / KEY_FILE).is_file():
+    if not present(home / KEY_FILE):
         return None
     own = Identity.at(home, COORDINATOR)
     return own if own.public == ledger.head.keys else None
@@ -142,10 +142,11 @@ def _rebuilt(archive: Archive, study: Study) -> str:
 
 
 def _sha256(results: Path, faults: list[str]) -> str:
-    if not results.is_file():
-        faults.append(f"There is no results file {results.name}.")
-        return ""
-    return hashlib.sha256(results.read_bytes()).hexdigest()
+    with explained("folder of the results", results, "read"):
+        if results.is_file():
+            return hashlib.sha256(results.read_bytes()).hexdigest()
+    faults.append(f"There is no results file {results.name}.")
+    return ""
 
 
 def _unnamed_keys(ledger: Ledger, study: Study) -> list[str]:

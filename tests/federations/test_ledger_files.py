@@ -470,7 +470,7 @@ def test_a_full_disk_at_the_coordinator_loses_nothing(here, monkeypatch, call):
 def test_a_folder_that_may_not_be_written_is_an_error_and_leaves_nothing(tmp_path, here):
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(PermissionError):
+        with pytest.raises(fs.FolderTrouble, match="Permission denied"):
             fs.Folder(here.exchange, study=here.study)
     finally:
         tmp_path.chmod(0o700)
