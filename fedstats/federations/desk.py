@@ -13,7 +13,7 @@ from fedstats.federations.envelope import compose, parse_envelope
 from fedstats.federations.files import LedgerMismatch, present, read_whole, write_once, write_private
 from fedstats.federations.keys import COORDINATOR, Identity, home_of, require_apart
 from fedstats.federations.ledger import Ledger, Question, numbers
-from fedstats.federations.membership import Version
+from fedstats.federations.membership import Version, require_plain
 from fedstats.federations.site import Site
 from fedstats.federations.software import SOFTWARE, require_same_software
 
@@ -121,6 +121,7 @@ class Desk:
         }
         path = self.ledger.members.join_path(self.site.name, head.number)
         if not present(path):
+            require_plain(self.site.name, self.site.policy.name, SOFTWARE)
             with suppress(FileExistsError):
                 write_once(path, compose(self.identity, "join", {"study": head.sha256}, body))
             self.check()

@@ -13,6 +13,9 @@ SITE_NAME = re.compile(r"(?!coordinator$)[a-z0-9][a-z0-9_-]{0,30}")
 # Both name folders at a site: nothing but what cannot lead elsewhere.
 _EXCHANGE = re.compile(r"[0-9a-f]{32}")
 _STUDY = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+# Both are shown to others: a line of words, without what a terminal or a page could take for more.
+_PROFILE = re.compile(r"\w[\w ,.()'+-]{0,119}")
+_SOFTWARE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,39}")
 _SMALL = 2**20  # bytes: what a message without numbers may take
 
 
@@ -123,6 +126,8 @@ class Membership:
             raise LedgerMismatch(
                 f"{path.name} has no proper name of an exchange or a study: it has been changed."
             )
+        if not _SOFTWARE.fullmatch(version.software):
+            raise LedgerMismatch(f"{path.name} names no version of fedstats: it has been changed.")
         if not sites or not all(isinstance(s, str) and SITE_NAME.fullmatch(s) for s in sites):
             raise LedgerMismatch(f"{path.name} names sites that cannot be: {len(sites)} in all.")
         if message.header.get("previous") != (before.sha256 if before else "") or (
@@ -142,7 +147,7 @@ class Membership:
         Raises
         ------
         LedgerMismatch
-            It is not signed with the keys it names, or belongs to another opening.
+            It is not signed with the keys it names, belongs to another opening, or says what nobody should print.
         """
         path = self.join_path(site, version)
         if not present(path):
@@ -168,6 +173,7 @@ class Membership:
                 f"{site} has joined another opening of this exchange (other keys of the coordinator, or another study): "
                 "compare the fingerprints with the site before going on."
             )
+        require_plain(site, join.profile, join.software)
         return join
 
     def roster_path(self, version: int) -> Path:
@@ -222,6 +228,16 @@ class Membership:
             raise LedgerMismatch(
                 f"The exchange is between {', '.join(self.head.sites)}; it does not know the site {site}."
             )
+
+
+def require_plain(site: str, profile: str, software: str) -> None:
+    """Raise :class:`LedgerMismatch` for a site's profile or software that is no plain line of words."""
+    if not _PROFILE.fullmatch(profile) or not _SOFTWARE.fullmatch(software):
+        raise LedgerMismatch(
+            f"{site} joins with a disclosure profile or a version of fedstats that is no plain name: at most 120 letters, "
+            "digits, spaces and , . ( ) ' + - will do for a profile, and a number for a version; ask the site to name its "
+            "own."
+        )
 
 
 def first_of_data(versions: list[Version]) -> int:
