@@ -30,7 +30,7 @@ def check_model(
 
     loaded = load(study)
     try:
-        judgements = room.check_model(loaded, loaded.site(site, data, profile), analysis)
+        judgements = room.check_model(loaded, loaded.site(site, data, profile, remember=False), analysis)
     except DataError as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.DATA_INVALID

@@ -33,7 +33,8 @@ _RATIO = {"cox": "log hazard ratios", "logistic": "log odds ratios"}
 
 def pooled_rows(study: Study, files: Mapping[str, str]) -> pd.DataFrame:
     """All sites' rows in one frame, with the site as a column: only for public or synthetic data."""
-    frames = [study.site(site, file).data.frame.assign(**{SITE: site}) for site, file in files.items()]
+    sites = [study.site(site, file, remember=False) for site, file in files.items()]
+    frames = [site.data.frame.assign(**{SITE: site.name}) for site in sites]
     pooled = pd.concat([f.astype(object) for f in frames], ignore_index=True)
     for variable in study.codebook.variables:
         if variable.kind == "factor":

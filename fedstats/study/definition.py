@@ -107,7 +107,13 @@ class Study:
         return self._content.site_titles.get(site, site)
 
     def site(
-        self, name: str, data_file: str | Path, profile: str = "strict", *, home: str | Path = ""
+        self,
+        name: str,
+        data_file: str | Path,
+        profile: str = "strict",
+        *,
+        home: str | Path = "",
+        remember: bool = True,
     ) -> Site:
         """A site of the study with the rows of a CSV file behind its own gate.
 
@@ -121,6 +127,8 @@ class Study:
         home : path
             The site's private folder: its keys, what it has sent, and its memory of what has left; empty: one
             below the user's own.
+        remember : bool
+            False for a look from which nothing leaves: no memory is made or asked, and nothing is written.
 
         Raises
         ------
@@ -140,7 +148,7 @@ class Study:
         table = read_table(data_file)
         own = home_of(self.id, name, home)
         with explained("private folder", own / "memory", "used"):
-            memory = Memory(own / "memory")
+            memory = Memory(own / "memory") if remember else None
             return Site(name, table, self.codebook, policy, memory, home=own, fingerprints=self.fingerprints)
 
     def analyses(self) -> dict[str, Analysis]:

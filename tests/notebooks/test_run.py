@@ -13,6 +13,7 @@ import pytest
 
 import fedstats as fs
 from fedstats.cli import main
+from fedstats.federations.keys import HOME_VARIABLE
 from tests.browser import page_checks
 from tests.notebooks.checkout import (
     PATIENCE,
@@ -52,10 +53,13 @@ def data_of(checkout, sites):
 
 @pytest.fixture(scope="module")
 def finished(checkout):
-    done = ended(fedstats("run", "--study", "lung", "--run-id", "one", cwd=checkout))
+    home = checkout / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(HOME_VARIABLE, str(home))
+        done = ended(fedstats("run", "--study", "lung", "--run-id", "one", cwd=checkout))
     assert done.returncode == 0, done.stderr[-2000:]
     run = checkout / "runs" / "one"
-    return SimpleNamespace(done=done, run=run, before=hashes(run))
+    return SimpleNamespace(done=done, run=run, home=home, before=hashes(run))
 
 
 def test_a_run_ends_with_the_path_of_its_report(checkout, finished):
@@ -96,6 +100,10 @@ def test_a_run_leaves_no_machine_s_path_where_it_would_travel(checkout, finished
     travels += [name for name in finished.before if name.startswith("exchange/")]
     texts = {name: (finished.run / name).read_text(encoding="utf-8") for name in travels}
     assert [name for name, text in texts.items() if str(checkout) in text] == []
+
+
+def test_a_run_keeps_everything_in_its_own_folder(finished):
+    assert not finished.home.exists()
 
 
 def test_a_run_leaves_nothing_half_written(finished):

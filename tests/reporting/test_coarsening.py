@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fedstats as fs
+from fedstats.federations.keys import HOME_VARIABLE
 from fedstats.reporting.analysis_text import median_table
 from fedstats.reporting.characteristics import characteristics
 from fedstats.reporting.coarsening import cell_effects, edge_effects, grid_effects, grid_words
@@ -26,6 +27,13 @@ def checked(tmp_path_factory):
         frame.to_csv(folder / f"{name}.csv", index=False)
     found = fs.together(fs.InProcess(frames, study.codebook, study.policy), **study.analyses())
     return study, found, pooled_rows(study, {name: str(folder / f"{name}.csv") for name in frames})
+
+
+def test_pooling_the_rows_writes_nothing(checked, tmp_path, monkeypatch):
+    study, _, _ = checked
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    assert len(pooled_rows(study, {name: str(study.folder / f"{name}.csv") for name in study.sites}))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_curve_on_a_grid_says_how_far_the_exact_one_may_be_and_keeps_to_it(checked):

@@ -5,6 +5,7 @@ import pytest
 import fedstats as fs
 from fedstats.cli import main
 from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.federations.keys import HOME_VARIABLE
 from fedstats.federations.memory import Memory
 from fedstats.running.exit_codes import ExitCode
 from fedstats.study.check_model import refused
@@ -120,6 +121,13 @@ def test_the_command_prints_every_judgement_and_says_0_where_all_passes(north, c
     said = capsys.readouterr().out
     assert "patients in the model" in said
     assert said.rstrip().endswith("Every analysis passes.")
+
+
+def test_the_command_writes_nothing(north, tmp_path, monkeypatch):
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    before = sorted(tmp_path.rglob("*"))
+    command(north, "--profile", "teaching", "--analysis", "response")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_command_says_4_and_names_what_would_be_refused(north, capsys):
