@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fedstats.running.files import read_json, write_json
+from fedstats.running.files import path_from, read_json, write_json
 from fedstats.running.kernel_process import ONE_THREAD, remove_kernel
 from fedstats.running.outcome import Outcome, Status, Step
 
@@ -20,13 +20,14 @@ from fedstats.running.outcome import Outcome, Status, Step
 PATIENCE = 12.0
 
 
-def child_environment() -> dict[str, str]:
-    """The environment of a step: the same ``fedstats`` as here, and one BLAS thread."""
-    environment = os.environ | ONE_THREAD
+def child_environment(beside: Path | None = None) -> dict[str, str]:
+    """The environment of a step: the same ``fedstats`` as here, what lies beside the notebook, one BLAS thread."""
     home = str(Path(__file__).resolve().parents[2])
-    if home not in site.getsitepackages():  # a checkout: python -m in another folder would not find it
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    return environment
+    # of a checkout, python -m in another folder would find nothing
+    folders = [home] if home not in site.getsitepackages() else []
+    folders += [str(beside.resolve())] if beside is not None else []
+    path = os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH")]))
+    return os.environ | ONE_THREAD | ({"PYTHONPATH": path} if path else {})
 
 
 class Child:
@@ -56,30 +57,32 @@ class Child:
         self._verdict: Status | None = None
         self._asked: float | None = None
         self._limit = limit_seconds
-        folder.mkdir(parents=True, exist_ok=True)
+        for needed in (folder, step.folder):
+            needed.mkdir(parents=True, exist_ok=True)
         for stale in (self._result, self._events):
             stale.unlink(missing_ok=True)
         spec = folder / f"{step.name}.spec.json"
         write_json(spec, self._specification(cell_seconds))
         with (folder / f"{step.name}.log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 (our own module, in our own interpreter)
-                [sys.executable, "-m", "fedstats.running.step", str(spec)],
+                [sys.executable, "-m", "fedstats.running.step", str(spec.resolve())],
                 stdin=subprocess.PIPE,  # held open: its end tells the child that this process is gone
                 stdout=log,
                 stderr=log,
-                cwd=step.notebook.resolve().parent,  # where JupyterLab would run it
-                env=child_environment(),
+                cwd=step.folder,
+                env=child_environment(step.notebook.parent),
                 start_new_session=True,  # a Ctrl-C in the terminal comes here first, and here only
             )
 
     def _specification(self, cell_seconds: float | None) -> dict[str, Any]:
+        here = self.step.folder
         return {
-            "notebook": str(self.step.notebook.resolve()),
-            "parameters": dict(self.step.parameters),
-            "output": str(self.step.output.resolve()),
-            "produces": [str(path.resolve()) for path in self.step.produces],
-            "events": str(self._events.resolve()),
-            "result": str(self._result.resolve()),
+            "notebook": path_from(here, self.step.notebook),
+            "parameters": self.step.given(),
+            "output": path_from(here, self.step.output),
+            "produces": [path_from(here, path) for path in self.step.produces],
+            "events": path_from(here, self._events),
+            "result": path_from(here, self._result),
             "limit_seconds": self._limit,
             "cell_seconds": cell_seconds,
             "stop_with_parent": True,

@@ -32,6 +32,11 @@ def read_json(path: Path) -> Any:
         return None
 
 
+def path_from(folder: Path, path: Path) -> str:
+    """The way to a path from a folder: it stays true when both move together, and names no machine's folders."""
+    return os.path.relpath(path.resolve(), folder.resolve())
+
+
 def sha256_of(path: Path) -> str | None:
     """Hash of a file, None when it is not there."""
     try:

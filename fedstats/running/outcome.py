@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from fedstats.running.files import path_from
+
 #: ``stopped``: it went well but what it waited for had ended (a site without its coordinator).
 Status = Literal["ok", "failed", "killed", "timeout", "stopped"]
 
@@ -20,9 +22,9 @@ class Step:
     notebook : Path
         The source; it is never written to.
     parameters : mapping
-        Plain JSON values by name.
+        Plain JSON values by name, and paths.
     output : Path
-        Where the executed notebook goes, once and only if it succeeded.
+        Where the executed notebook goes, once and only if it succeeded; it runs in that folder.
     inputs, produces : tuple of Path
         Files it reads, and files that it must have written when it succeeds.
     needs : tuple of str
@@ -39,6 +41,20 @@ class Step:
     produces: tuple[Path, ...] = ()
     needs: tuple[str, ...] = ()
     label: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where the notebook runs: beside its output, as JupyterLab would run that one again."""
+        return self.output.parent
+
+    def given(self) -> dict[str, Any]:
+        """The parameters as the notebook gets them: a path is the way there from its folder."""
+        return {name: self._plain(value) for name, value in self.parameters.items()}
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._plain(item) for item in value]
+        return path_from(self.folder, value) if isinstance(value, Path) else value
 
 
 @dataclass(frozen=True)

@@ -75,17 +75,17 @@ class Plan:
     def _site(self, site: str) -> Step:
         parameters: dict[str, Any] = {
             "site": site,
-            "study_file": str(self.study.file.resolve()),
-            "exchange": str(self.exchange),
-            "home": str(site_folder(self.folder, site) / "private"),
+            "study_file": self.study.file,
+            "exchange": self.exchange,
+            "home": site_folder(self.folder, site) / "private",
             "mode": "serve",
             "profile": self.study.profile,  # played on one machine, every site takes the study's own
             "wait_seconds": self._wait_seconds,
-            "egress": str(site_folder(self.folder, site) / "private" / "egress"),
+            "egress": site_folder(self.folder, site) / "private" / "egress",
         }
         inputs = tuple(self.study.files)
         if self.study.rehearsal is not None:  # otherwise the site's own settings know where its rows lie
-            parameters["data_file"] = str(data_file(self.folder, site))
+            parameters["data_file"] = data_file(self.folder, site)
             inputs += (data_file(self.folder, site),)
         return Step(
             name=f"site-{site}",
@@ -102,10 +102,10 @@ class Plan:
             name="coordinator",
             notebook=self.notebooks / COORDINATOR,
             parameters={
-                "study_file": str(self.study.file.resolve()),
-                "exchange": str(self.exchange),
-                "home": str(self.coordinator_home),
-                "results": str(self.results),
+                "study_file": self.study.file,
+                "exchange": self.exchange,
+                "home": self.coordinator_home,
+                "results": self.results,
                 "wait_seconds": self._wait_seconds,
             },
             output=self.results.parent / COORDINATOR,
@@ -121,12 +121,12 @@ class Plan:
             name="report",
             notebook=self.notebooks / REPORT,
             parameters={
-                "study_file": str(self.study.file.resolve()),
-                "results": str(self.results),
-                "exchange": str(self.exchange),
-                "home": str(self.coordinator_home),
-                "pooled_data": [str(path) for path in pooled],
-                "run_folder": str(self.folder),
+                "study_file": self.study.file,
+                "results": self.results,
+                "exchange": self.exchange,
+                "home": self.coordinator_home,
+                "pooled_data": pooled,
+                "run_folder": self.folder,
             },
             output=self.folder / "reports" / REPORT,
             inputs=(*self.study.files, self.results, *pooled),

@@ -2,7 +2,7 @@
 
 The specification is what :mod:`fedstats.running.child` writes: ``notebook``, ``parameters``,
 ``output``, ``produces``, ``events``, ``result``, ``limit_seconds``, ``cell_seconds`` and
-``stop_with_parent``.  The executed notebook grows as ``<name>.partial.ipynb``; it gets its own name
+``stop_with_parent``; its paths begin in the folder in which it is started, that of ``output``.  The executed notebook grows as ``<name>.partial.ipynb``; it gets its own name
 when it has succeeded and ``<name>.failed.ipynb`` otherwise, so its existence says that it is whole.
 """
 

@@ -55,7 +55,7 @@ def run_together(
         After every child has been stopped and reported.
     """
     for step in steps:
-        check_parameters(step.notebook, step.parameters)
+        check_parameters(step.notebook, step.given())
     tell = on_event or (lambda _name, _event: None)
     report = on_finished or (lambda _outcome: None)
     children: list[Child] = []

@@ -109,7 +109,7 @@ class _Run:
         self.folder = (runs / self.run_id).resolve()
         self.plan = plan.Plan(study, self.folder, plan.find_notebooks(study, notebooks), limit_seconds)
         for step in self.plan.all_steps():
-            check_parameters(step.notebook, step.parameters)  # before a folder is made
+            check_parameters(step.notebook, step.given())  # before a folder is made
         self.folder.mkdir(parents=True, exist_ok=True)
         self.manifest = Manifest(self.folder, {"run": self.folder, "study": study.folder})
         self.display = Progress(enabled=False)

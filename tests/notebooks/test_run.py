@@ -97,9 +97,25 @@ def test_a_run_s_page_leads_to_files_that_are_there(finished):
 
 def test_a_run_leaves_no_machine_s_path_where_it_would_travel(checkout, finished):
     travels = ["manifest.json", "index.html", "reports/report.html", "coordinator/results.json"]
-    travels += [name for name in finished.before if name.startswith("exchange/")]
+    folders = ("exchange/", "reports/", "coordinator/")
+    travels += [name for name in finished.before if name.startswith(folders) or name.endswith(".spec.json")]
+    travels += [name for name in finished.before if name.endswith(".ipynb")]
     texts = {name: (finished.run / name).read_text(encoding="utf-8") for name in travels}
+    assert {"reports/3_report.ipynb", "coordinator/2_coordinator.ipynb", "logs/report.spec.json"} <= set(
+        texts
+    )
     assert [name for name, text in texts.items() if str(checkout) in text] == []
+
+
+def test_an_executed_notebook_says_by_relative_paths_what_it_was_given(finished):
+    """Whoever opens it where it lies can run it again."""
+    name = finished.run / "reports" / "3_report.ipynb"
+    told = json.loads(name.read_text(encoding="utf-8"))["metadata"]["papermill"]
+    assert told["parameters"]["results"] == "../coordinator/results.json"
+    assert told["parameters"]["run_folder"] == ".."
+    assert told["output_path"] == "3_report.partial.ipynb"
+    assert (name.parent / told["input_path"]).is_file()
+    assert (name.parent / told["parameters"]["study_file"]).is_file()
 
 
 def test_a_run_keeps_everything_in_its_own_folder(finished):

@@ -19,7 +19,7 @@ from fedstats.running.steps import Step, run_together
 CELLS = {
     "good": (
         "# Counting",
-        "# papermill_description=Adding_up\nimport os\nprint(os.environ['OMP_NUM_THREADS'], name)",
+        "# papermill_description=Adding_up\nimport os, neighbour\nprint(os.environ['OMP_NUM_THREADS'], name)",
     ),
     "error": ("# Fitting *the* model", "raise ValueError('no such column\\nnor this')", "open('never', 'w')"),
     "leaves": ("import sys; sys.exit(0)", "open('never', 'w')"),
@@ -38,6 +38,8 @@ def ran(tmp_path_factory, make_notebook):
     before = os.environ.get("TMPDIR")
     os.environ["TMPDIR"] = str(sockets)
     steps = {}
+    (folder / "source").mkdir()
+    (folder / "source" / "neighbour.py").touch()  # found although the notebook runs where its output goes
     for name, cells in CELLS.items():
         notebook = make_notebook(folder / "source" / f"{name}.ipynb", 'name: str = ""', *cells)
         steps[name] = Step(
@@ -91,12 +93,29 @@ def test_every_step_is_accounted_for(ran):
     assert {outcome.name: outcome for outcome, _ in ran.finished} == ran.outcomes
 
 
+def test_a_path_is_given_as_the_way_from_the_folder_of_the_output(tmp_path):
+    parameters = {
+        "one": tmp_path / "a" / "x.csv",
+        "more": [tmp_path / "out", "text"],
+        "text": "/etc/hosts",
+        "n": 1,
+    }
+    step = Step("s", tmp_path / "s.ipynb", parameters, tmp_path / "out" / "s.ipynb")
+    assert step.given() == {"one": "../a/x.csv", "more": [".", "text"], "text": "/etc/hosts", "n": 1}
+
+
+def test_nothing_that_is_kept_of_a_step_names_the_machine_s_folders(ran):
+    kept = [*ran.folder.glob("logs/*.spec.json"), *ran.folder.glob("out/good.ipynb")]
+    assert len(kept) > len(CELLS)
+    assert [path.name for path in kept if str(ran.folder.parent) in path.read_text()] == []
+
+
 def test_success_is_a_notebook_under_its_own_name(ran):
     notebook = executed(ran, "good.ipynb")
     printed = "".join(notebook["cells"][-1]["outputs"][0]["text"])
     assert printed == '1 a "quoted" {name}\n\'\n'  # one BLAS thread; the value came through unharmed
     assert notebook["metadata"]["papermill"]["exception"] is None
-    assert not (ran.folder / "source" / "never").exists()
+    assert list(ran.folder.rglob("never")) == []
 
 
 def test_events_name_the_cell_by_marker_or_heading(ran):
