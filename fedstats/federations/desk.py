@@ -36,6 +36,7 @@ class Desk:
         self.ledger = Ledger(exchange)
         self.site = site
         self.study = study
+        self._agreed: set[str] = set()
 
     @cached_property
     def home(self) -> Path:
@@ -71,6 +72,15 @@ class Desk:
     def check(self) -> None:
         """A look at who asks, about which study, and at what this site has said in the exchange so far."""
         head = self.ledger.head
+        if head.sha256 not in self._agreed:  # a version does not change: it is looked at once
+            self._check_version(head)
+            self._agreed.add(head.sha256)
+        self._check_join(head)
+        self._check_kept()
+        self._check_roster(head)
+
+    def _check_version(self, head: Version) -> None:
+        """Between whom the exchange is, about which study, with which software, and by whom."""
         self.ledger.members.require_site(self.site.name)
         if self.study is not None and head.study != self.study:
             raise LedgerMismatch(
@@ -79,34 +89,45 @@ class Desk:
             )
         require_same_software(SOFTWARE, head.software, "the coordinator")
         self._know_coordinator(head)
+
+    def _check_join(self, head: Version) -> None:
+        """Once this site has joined: with these keys, these rows and this profile."""
         join = self.ledger.members.join(self.site.name, head.number)
-        if join is not None and join.keys != self.identity.public:
+        if join is None:
+            return
+        if join.keys != self.identity.public:
             raise LedgerMismatch(
                 f"Somebody has joined the exchange as {self.site.name} with other keys ({join.keys.fingerprint}) than "
                 f"those in {self.home} ({self.identity.public.fingerprint}): name the folder that holds this site's keys, "
                 "or tell the coordinator."
             )
-        if join is not None and join.rows != self._rows:
+        if join.rows != self._rows:
             raise LedgerMismatch(
                 f"The rows of {self.site.name} are others than when it joined this exchange: sums of both do not add up. "
                 "Use the table of that time, or ask the coordinator for a new version of the study about the new data."
             )
-        if join is not None and join.policy != self.site.policy.digest():
+        if join.policy != self.site.policy.digest():
             raise LedgerMismatch(
                 f"{self.site.name} joined this exchange with the disclosure profile {join.profile!r} and has another one "
                 "now: go on with the first, or ask the coordinator for a new version of the study."
             )
-        lost = [n for n in sorted(self._kept_numbers()) if n > len(self.ledger.questions())]
+
+    def _check_kept(self) -> None:
+        """No question is gone of which this site has kept its answer."""
+        lost = [n for n in sorted(numbers(self.outbox)) if n > len(self.ledger.questions())]
         if lost:
             raise LedgerMismatch(
                 f"The exchange has lost question {lost[0]}, which {self.site.name} has answered: its folder has been set "
                 "back to an earlier state. Nothing was sent."
             )
-        self._check_roster(head)
 
-    def _kept_numbers(self) -> set[int]:
-        """Numbers of the questions whose answers the site has kept."""
-        return numbers(self.outbox)
+    def _check_roster(self, head: Version) -> None:
+        """The coordinator knows this site by its own keys."""
+        roster = self.ledger.members.roster(head.number)
+        if roster is not None and roster[1][self.site.name] != self.identity.public:
+            raise LedgerMismatch(
+                f"The coordinator's roster lists other keys of {self.site.name} than its own: nothing was sent."
+            )
 
     def join(self) -> None:
         """Take part in the version in force: before the first answer, with keys, software and profile."""
@@ -124,7 +145,7 @@ class Desk:
             require_plain(self.site.name, self.site.policy.name, SOFTWARE)
             with suppress(FileExistsError):
                 write_once(path, compose(self.identity, "join", {"study": head.sha256}, body))
-            self.check()
+            self._check_join(head)  # another may have been the first
 
     @cached_property
     def _rows(self) -> str:
@@ -151,13 +172,6 @@ class Desk:
                 f"The coordinator's keys have the fingerprint {found}; those this site knows from before have "
                 f"{known}. Compare the fingerprint with the coordinator by telephone; if the new one is "
                 f"right, remove {path}."
-            )
-
-    def _check_roster(self, head: Version) -> None:
-        roster = self.ledger.members.roster(head.number)
-        if roster is not None and roster[1][self.site.name] != self.identity.public:
-            raise LedgerMismatch(
-                f"The coordinator's roster lists other keys of {self.site.name} than its own: nothing was sent."
             )
 
     def send(self, question: Question, content: Release | Refusal) -> Path:

@@ -3,6 +3,7 @@
 import pytest
 
 import fedstats as fs
+from fedstats.federations.desk import Desk
 from tests.federations.small_study import (
     STUDY,
     attended_pass,
@@ -56,6 +57,22 @@ def test_a_site_that_has_not_agreed_to_the_amendment_answers_nothing(fitted, ame
     with pytest.raises(fs.LedgerMismatch, match="in another version than this site has agreed to"):
         fs.open_questions(fitted.exchange, fitted.sites["south"], study=fitted.study.digest)
     assert len(fs.open_questions(fitted.exchange, fitted.sites["south"], study=amended.digest)) == 1
+
+
+def test_a_site_at_work_looks_at_a_version_once_and_at_a_new_one_anew(fitted, amended, monkeypatch):
+    looked = []
+    know = Desk._know_coordinator
+    monkeypatch.setattr(Desk, "_know_coordinator", lambda desk, head: looked.append(head) or know(desk, head))
+    desks = [Desk(fitted.exchange, fitted.sites["south"], s.digest) for s in (fitted.study, amended)]
+    for _ in range(3):
+        desks[0].open_questions()
+    assert [head.number for head in looked] == [1]
+    folder(fitted, amended, amend="More.")
+    for _ in range(3):
+        with pytest.raises(fs.LedgerMismatch, match="in another version than this site has agreed to"):
+            desks[0].open_questions()
+        desks[1].open_questions()
+    assert [head.number for head in looked] == [1, 2]
 
 
 def test_after_an_amendment_the_account_is_whole_and_names_the_version_of_each_question(fitted, amended):
