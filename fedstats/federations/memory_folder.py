@@ -16,7 +16,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from fedstats.contract.query import canonical_json
 from fedstats.contract.table_checks import DataError
+from fedstats.federations.files import explained, make_folder, present, read_whole, write_private
 from fedstats.federations.hashed_table import Hashes
 from fedstats.federations.overlay import Flags
 
@@ -62,11 +63,12 @@ class MemoryFolder:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._beside = self.folder.with_name(f"{self.folder.name}.json")
-        if self._beside.exists() and not (self.folder / "secret").exists():
+        if present(self._beside) and not present(self.folder / "secret"):
             raise self._lost()
-        for part in ("tables", "cohorts"):
-            (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.folder.chmod(0o700)
+        with explained("private folder", self.folder, "written"):
+            for part in ("tables", "cohorts"):
+                make_folder(self.folder / part, 0o700)
+            self.folder.chmod(0o700)
         self.key = self._secret()
         self.lines: list[Line] = []
         self._log = self.folder / "answers.jsonl"
@@ -77,22 +79,16 @@ class MemoryFolder:
     def _secret(self) -> bytes:
         """The key of the hashes: made once, readable by the site alone."""
         path = self.folder / "secret"
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            key = path.read_bytes()
-            if len(key) != 32:
-                raise self._damaged("secret") from None
-            if path.stat().st_mode & 0o077:
-                raise DataError(
-                    f"The key of the site's memory, {path}, can be read by others: make it private (chmod 600)."
-                ) from None
-            return key
-        key = secrets.token_bytes(32)
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
+        if not present(path):
+            with suppress(FileExistsError):  # another start has just made it: that one counts
+                write_private(path, secrets.token_bytes(32))
+        key = read_whole(path, 1000)
+        if len(key) != 32:
+            raise self._damaged("secret")
+        if path.stat().st_mode & 0o077:
+            raise DataError(
+                f"The key of the site's memory, {path}, can be read by others: make it private (chmod 600)."
+            )
         return key
 
     def name(self, content: bytes) -> str:
@@ -136,7 +132,11 @@ class MemoryFolder:
             "point": line.has_point,
             "cohorts": [[name, list(columns)] for name, columns in sorted(line.cohorts)],
         }
-        with open(self._log, "r+b" if self._log.exists() else "wb", opener=_for_the_owner) as file:
+        mode = "r+b" if present(self._log) else "wb"
+        with (
+            explained("private folder", self._log, "written"),
+            open(self._log, mode, opener=_for_the_owner) as file,
+        ):
             file.truncate(self._read_to)  # half a line is of an answer that has not left
             file.seek(self._read_to)
             file.write(f"{canonical_json(content)}\n".encode())
@@ -150,8 +150,8 @@ class MemoryFolder:
         """Read the lines that are new; a last line without its end was cut off in writing and tells nothing."""
         noted = self._noted()  # read first: what another process adds in between is no loss
         new = b""
-        if self._log.exists():
-            with self._log.open("rb") as file:
+        if present(self._log):
+            with explained("private folder", self._log, "read"), self._log.open("rb") as file:
                 file.seek(self._read_to)
                 new = file.read()
         whole = new[: new.rfind(b"\n") + 1]
@@ -168,10 +168,10 @@ class MemoryFolder:
 
     def _noted(self) -> int:
         """How many answers there must be."""
-        if not self._beside.exists():
+        if not present(self._beside):
             return 0
         try:
-            noted = json.loads(self._beside.read_text())
+            noted = json.loads(read_whole(self._beside, 1000))
             secret, answers = noted["secret"], int(noted["answers"])
         except (ValueError, KeyError, TypeError):
             raise self._damaged(self._beside.name) from None
@@ -182,7 +182,10 @@ class MemoryFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Alone among all processes of the site."""
-        with open(self.folder / "lock", "w", opener=_for_the_owner) as lock:
+        path = self.folder / "lock"
+        with ExitStack() as held:
+            with explained("private folder", path, "written"):
+                lock = held.enter_context(open(path, "w", opener=_for_the_owner))
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -195,15 +198,16 @@ class MemoryFolder:
 
     def _keep(self, path: Path, content: bytes) -> None:
         """Write a file with its digest at the end, whole or not at all."""
-        if path.exists():
+        if present(path):
             return
-        path.parent.mkdir(exist_ok=True, mode=0o700)
+        with explained("private folder", path, "written"):
+            make_folder(path.parent, 0o700)
         _replace(path, content + self._digest(path, content))
 
     def _kept(self, path: Path) -> bytes:
         """What was written to a file."""
         if path not in self._known:
-            raw = path.read_bytes() if path.is_file() else b""
+            raw = read_whole(path) if present(path) else b""
             content, digest = raw[:-_DIGEST], raw[-_DIGEST:]
             if digest != self._digest(path, content):
                 raise self._damaged(path.name)
@@ -229,11 +233,15 @@ class MemoryFolder:
 def _replace(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, for the eyes of this user alone."""
     part = path.with_suffix(f".{os.getpid()}.part")
-    with open(part, "wb", opener=_for_the_owner) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with explained("private folder", path, "written"):
+        try:
+            with open(part, "wb", opener=_for_the_owner) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _for_the_owner(path: str, flags: int) -> int:

@@ -1,6 +1,8 @@
 """What a site remembers: two answers differ by nobody or by enough, over restarts, and no value is written down."""
 
+import errno
 import json
+import os
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,6 +17,7 @@ from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused
 from fedstats.contract.table_checks import DataError
 from fedstats.contract.variable import TimeGrid
 from fedstats.federations.desk import Desk
+from fedstats.federations.files import FolderTrouble
 from fedstats.federations.hashed_table import row_hashes
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
@@ -341,6 +344,30 @@ def test_a_key_that_others_can_read_is_refused(tmp_path):
     told(site(tmp_path / "memory"), below(100))
     (tmp_path / "memory" / "secret").chmod(0o644)
     with pytest.raises(DataError, match=r"can be read by others.*chmod 600"):
+        site(tmp_path / "memory")
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    place = site(tmp_path / "memory")
+    answer = place.answer(below(100))
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FolderTrouble, match=r"cannot be written \(No space left.*make room on its disk"):
+        place.remembered(answer)
+    with pytest.raises(FolderTrouble, match="secret in the private folder"):
+        site(tmp_path / "other")
+    monkeypatch.undo()
+    assert not list(tmp_path.rglob("*.part"))
+    assert told(site(tmp_path / "other"), below(100)) == [None]
+    assert told(place, below(100), below(101)) == [None, "difference between cohorts"]
+
+
+def test_a_file_in_the_place_of_the_memory_is_said(tmp_path):
+    (tmp_path / "memory").write_text("")
+    with pytest.raises(FolderTrouble, match="it is a file or lies below one"):
         site(tmp_path / "memory")
 
 
