@@ -96,7 +96,7 @@ def list_() -> int:
 
 @app.command
 def status(run_id: str | None = None, /, *, runs: Path = Path("runs")) -> int:
-    """Show the steps of a run.
+    """Show the steps of a run; the exit code is the run's own.
 
     Parameters
     ----------
@@ -107,8 +107,8 @@ def status(run_id: str | None = None, /, *, runs: Path = Path("runs")) -> int:
     """
     from rich.table import Table  # noqa: PLC0415
 
-    from fedstats.running.manifest import all_runs  # noqa: PLC0415
     from fedstats.running.progress import duration  # noqa: PLC0415
+    from fedstats.running.runs import all_runs, resume_command  # noqa: PLC0415
 
     known = all_runs(runs)
     chosen = [content for content in known if run_id in {None, _LATEST, content["run"]}]
@@ -123,7 +123,9 @@ def status(run_id: str | None = None, /, *, runs: Path = Path("runs")) -> int:
         time = duration(step["seconds"]) if "seconds" in step else ""
         table.add_row(step.get("label") or name, step["status"], time, why)
     show(table)
-    return ExitCode.OK
+    if content["exit_code"]:
+        show(f"Go on with: {resume_command(content, runs)}")
+    return content["exit_code"] or ExitCode.OK
 
 
 for command in (check_model, verify, keys):
@@ -183,8 +185,8 @@ def _with_latest(tokens: list[str]) -> list[str]:
 
 def _study_of(runs: Path, run_id: str) -> str:
     """The study that a run belongs to: its file as the run remembers it, else its name."""
-    from fedstats.running.manifest import all_runs  # noqa: PLC0415
-    from fedstats.running.plan import remembered_study  # noqa: PLC0415
+    from fedstats.running.manifest import remembered_study  # noqa: PLC0415
+    from fedstats.running.runs import all_runs  # noqa: PLC0415
 
     known = {content["run"]: content["study"] for content in all_runs(runs)}
     if run_id not in known:

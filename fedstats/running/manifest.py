@@ -68,12 +68,15 @@ class Manifest:
         }
         self.save()
 
-    def end(self, status: str, exit_code: int) -> None:
-        """The run is over; a step that it was about to start never ran."""
+    def end(self, status: str, exit_code: int, *, seen: bool = True) -> None:
+        """The run is over; a step that it was about to start never ran.
+
+        ``seen``: the end was seen, not found out later by somebody else, who cannot know when it was.
+        """
         for record in self.content["steps"].values():
             if record["status"] == "running":
                 record["status"] = "waiting"
-        self.content.update(status=status, exit_code=int(exit_code), ended=timestamp())
+        self.content.update(status=status, exit_code=int(exit_code), ended=timestamp() if seen else None)
         self.save()
 
     def save(self) -> None:
@@ -142,6 +145,12 @@ def study_files(study: Any) -> dict[str, str | None]:
     return {path.name: sha256_of(path) for path in study.files}
 
 
+def remembered_study(study: Mapping[str, Any]) -> str:
+    """The study of a run: its file as the run remembers it, else its name."""
+    remembered = str(study.get("file", ""))
+    return remembered if remembered and Path(remembered).is_file() else str(study["id"])
+
+
 def timestamp(seconds: float | None = None) -> str:
     """A moment (now) in UTC, to the second."""
     moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
@@ -173,15 +182,6 @@ def check_run_id(run_id: str) -> str:
             f"{run_id!r} will not do."
         )
     return run_id
-
-
-def all_runs(runs: Path) -> list[dict[str, Any]]:
-    """The manifests of a folder of runs, the newest first."""
-    paths = [path for path in runs.glob(f"*/{NAME}") if not path.parent.is_symlink()]
-    found = [(path.parent.name, read_json(path)) for path in paths]
-    # A folder may come from elsewhere: what it calls itself must not lead anywhere else.
-    known = [content for name, content in found if isinstance(content, dict) and content.get("run") == name]
-    return sorted(known, key=lambda content: (content["resumed"] or [content["started"]])[-1], reverse=True)
 
 
 def point_latest(runs: Path, run_id: str) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from fedstats.running.exit_codes import UsageError
-from fedstats.running.manifest import NAME, all_runs, check_run_id, study_files
+from fedstats.running.manifest import NAME, check_run_id, remembered_study, study_files
 from fedstats.running.outcome import Step
 from fedstats.running.provenance import HOME
 from fedstats.running.rehearsal import data_file, site_folder
+from fedstats.running.runs import all_runs
 
 SITE, COORDINATOR, REPORT = "1_site.ipynb", "2_coordinator.ipynb", "3_report.ipynb"
 #: Within a run's folder.
@@ -193,12 +194,6 @@ def run_folder(runs: Path, run_id: str | None) -> tuple[Path, str]:
             f"There is no run {run_id or 'latest'} in {runs}; there are: {', '.join(known) or 'none'}."
         )
     return runs / chosen, remembered_study(known[chosen])
-
-
-def remembered_study(study: Mapping[str, Any]) -> str:
-    """The study of a run: its file as the run remembers it, else its name."""
-    remembered = str(study.get("file", ""))
-    return remembered if remembered and Path(remembered).is_file() else str(study["id"])
 
 
 def _check_same_files(study: Any, content: Mapping[str, Any]) -> None:

@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recorder = Recorder(Path(spec["events"]), stopper)
     try:
         if spec.get("stop_with_parent"):
-            stop_with_parent()
+            stop_with_parent(stopper)
         check_parameters(Path(spec["notebook"]), spec["parameters"])
         result = execute(spec, recorder)
     except UsageError as error:

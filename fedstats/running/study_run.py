@@ -1,7 +1,6 @@
 """A whole study: its data, sites and coordinator side by side, the report, the page of the run."""
 
 import re
-import shlex
 import sys
 import time
 import traceback
@@ -18,8 +17,8 @@ from fedstats.running.manifest import NAME, Manifest, check_run_id, new_run_id, 
 from fedstats.running.outcome import Outcome, Step
 from fedstats.running.parameters import check_parameters
 from fedstats.running.progress import Progress, duration
-from fedstats.running.provenance import HOME
 from fedstats.running.rehearsal import make_data
+from fedstats.running.runs import resume_command
 from fedstats.running.steps import run_together
 
 #: An hour: a notebook that takes longer waits for something that does not come.
@@ -114,11 +113,8 @@ class _Run:
         self.manifest = Manifest(self.folder, {"run": self.folder, "study": study.folder})
         self.display = Progress(enabled=False)
         self.outcomes: list[Outcome] = []
-        self.resume_command = f"python3 study.py run --resume {self.run_id}"
-        if study.file.resolve() not in _studies_by_name(study.id):
-            self.resume_command += f" --study {shlex.quote(str(study.file))}"
-        if str(runs) != "runs":
-            self.resume_command += f" --runs {shlex.quote(str(runs))}"
+        known = {"run": self.run_id, "study": {"id": study.id}}
+        self.resume_command = resume_command(known, runs, study.file)
 
     def execute(self, *, show: bool) -> ExitCode:
         """Run what is not done, and close the account whatever happens."""
@@ -229,11 +225,6 @@ class _Run:
                 why = f"{why.rstrip('.')}. The rows of this run are written by {self.study.rehearsal.name}: correct that"
         why += "" if why.endswith((".", "?", "!", "…")) else "."
         sys.stderr.write(f"{why} See {shown / 'index.html'}; go on with: {self.resume_command}\n")
-
-
-def _studies_by_name(name: str) -> list[Path]:
-    """Where the command line looks for a study of that name: here, and in the package's checkout."""
-    return [(home / "studies" / name / "study.toml").resolve() for home in (Path.cwd(), HOME)]
 
 
 def _fresh_id(study: Any, runs: Path, run_id: str | None) -> str:

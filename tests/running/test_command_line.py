@@ -10,6 +10,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from fedstats.cli import main
+from fedstats.running.guards import only_one
 from fedstats.running.manifest import Manifest
 
 
@@ -132,9 +133,20 @@ def test_list_and_status_show_data_as_it_is(checkout, capsys):
     assert "[b]lung" in listed
     assert "which [site]" in listed
     begin(checkout, "lung", "lung-1")
-    assert main(["status"]) == 0
-    assert "[E]" in capsys.readouterr().out
-    assert main(["status", "lung-1"]) == 0
+    with only_one(checkout / "inside" / "runs" / "lung-1"):
+        assert main(["status"]) == 0
+        assert "[E]" in capsys.readouterr().out
+        assert main(["status", "lung-1"]) == 0
+        assert "--resume" not in capsys.readouterr().out
+
+
+def test_status_has_the_exit_code_of_the_run_and_says_how_to_go_on(checkout, capsys):
+    begin(checkout, "lung", "lung-1")
+    manifest = Manifest(checkout / "inside" / "runs" / "lung-1", {})
+    for status, code in (("failed", 3), ("ok", 0)):
+        manifest.end(status, code)
+        assert main(["status"]) == code
+        assert ("Go on with: python3 study.py run --resume lung-1\n" in capsys.readouterr().out) == bool(code)
 
 
 class LabThatLeaves:

@@ -10,6 +10,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from fedstats.cli import main
 from fedstats.running.manifest import Manifest
 from fedstats.running.study_run import run_study
 
@@ -102,7 +103,9 @@ def test_another_study_of_the_same_name_does_not_go_on_with_a_run(study, tmp_pat
     runs = tmp_path / "runs"
     folder = runs / "begun"
     folder.mkdir(parents=True)
-    Manifest(folder, {}).begin("begun", study, [])
+    begun = Manifest(folder, {})
+    begun.begin("begun", study, [])
+    begun.end("failed", 2)
     (folder / "sites").mkdir()
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     file = tmp_path / "study.toml"
@@ -189,8 +192,8 @@ sys.exit(run_study(study, runs=folder / "runs", run_id=sys.argv[2], limit_second
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_ctrl_c_or_a_killed_runner_leave_no_process(study, token, how, code):
-    """Ctrl-C reaches the whole group; of a killed runner the children hear by themselves."""
+def test_ctrl_c_or_a_killed_runner_leave_no_process_and_no_run_under_way(study, token, capsys, how, code):
+    """Ctrl-C reaches the whole group; of a killed runner the children hear by themselves, and the next who asks."""
     run = f"signal-{int(how)}"
     (study.folder / "slow").touch()
     runner = subprocess.Popen(
@@ -203,11 +206,15 @@ def test_ctrl_c_or_a_killed_runner_leave_no_process(study, token, how, code):
         end = time.time() + 60
         while not _coordinator_runs(study) and time.time() < end:
             time.sleep(0.1)
+        assert status(study, run) == 0
+        assert manifest(study, run)["status"] == "running"
         if how == signal.SIGINT:
             os.killpg(runner.pid, how)
         else:
             runner.send_signal(how)
         _, said = runner.communicate(timeout=40)
+        if how == signal.SIGKILL:
+            assert status(study, run) == 130
     finally:
         (study.folder / "slow").unlink()
         runner.kill()
@@ -220,7 +227,20 @@ def test_ctrl_c_or_a_killed_runner_leave_no_process(study, token, how, code):
         assert content["steps"]["coordinator"]["status"] == "killed"
         assert content["steps"]["coordinator"]["heading"] == "Asking"
         assert (study.folder / "runs" / run / "coordinator" / "2_coordinator.failed.ipynb").exists()
+    else:
+        content, shown = manifest(study, run), capsys.readouterr().out
+        assert (content["status"], content["exit_code"], content["ended"]) == ("interrupted", 130, None)
+        assert {step["status"] for step in content["steps"].values()} == {"waiting"}
+        assert f"{run}: interrupted" in shown
+        page = (study.folder / "runs" / run / "index.html").read_text()
+        assert '<span class="bad">interrupted</span>' in page
+        for text in (" ".join(shown.split()), page):
+            assert f"python3 study.py run --resume {run} --" in text
     # The fixture ``token`` now waits until no process of ours is left, or fails.
+
+
+def status(study, run):
+    return main(["status", run, "--runs", str(study.folder / "runs")])
 
 
 def _coordinator_runs(study):
