@@ -50,7 +50,8 @@ def run(
     runs
         The folder of all runs.
     resume
-        Redo only what is missing: of the run named, or of the study's latest one.
+        Redo only what is missing: of the run named, of the latest one of --study, or of the latest one that
+        has not finished.
     limit_minutes
         Time limit of each notebook.
     quiet
@@ -61,6 +62,9 @@ def run(
     if resume is not None and run_id is not None:
         raise UsageError("Give either --resume or --run-id, not both.")
     named = resume if resume != _LATEST else None
+    if study is None and resume == _LATEST:
+        named = _unfinished(runs)
+        sys.stderr.write(f"Going on with the run {named}.\n")
     if study is None:
         study = _study_of(runs, named) if named else DEFAULT_STUDY
     return run_study(
@@ -181,6 +185,16 @@ def _with_latest(tokens: list[str]) -> list[str]:
         if word == "--resume" and following.startswith("-"):
             completed.append(_LATEST)
     return completed
+
+
+def _unfinished(runs: Path) -> str:
+    """The newest run, of whatever study, that has neither finished nor is at work."""
+    from fedstats.running.runs import all_runs  # noqa: PLC0415
+
+    for content in all_runs(runs):
+        if content["status"] not in {"ok", "running"}:
+            return str(content["run"])
+    raise UsageError(f"There is no unfinished run in {runs}; name the run to look at again: --resume RUN.")
 
 
 def _study_of(runs: Path, run_id: str) -> str:

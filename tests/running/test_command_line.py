@@ -75,6 +75,7 @@ def begin(checkout, study, run):
         (["runn"], "runn"),
         (["run", "--resume", "x", "--run-id", "y"], "not both"),
         (["run", "--resume", "never"], "There is no run never in runs; there are: none."),
+        (["run", "--resume"], "There is no unfinished run in runs; name the run"),
         (["status"], "There is no run latest in runs; there are: none."),
     ],
 )
@@ -99,8 +100,10 @@ def test_run_passes_the_exit_code_on(checkout, calls):
     assert calls == [("nsclc", None, False), ("lung", "mine", False), ("lung", None, False)]
 
 
-def test_resume_means_the_latest_or_the_one_named(checkout, calls):
+def test_resume_means_the_latest_unfinished_run_of_any_study_or_the_one_named(checkout, calls, capsys):
     begin(checkout, "lung", "lung-1")
+    begin(checkout, "nsclc", "nsclc-1")
+    Manifest(checkout / "inside" / "runs" / "nsclc-1", {}).end("ok", 0)
     for arguments in (
         ["--resume"],
         ["--resume", "--quiet"],
@@ -109,11 +112,22 @@ def test_resume_means_the_latest_or_the_one_named(checkout, calls):
     ):
         main(["run", *arguments])
     assert calls == [
-        ("nsclc", None, True),
-        ("nsclc", None, True),
+        ("lung", "lung-1", True),
+        ("lung", "lung-1", True),
         ("lung", None, True),
         ("lung", "lung-1", True),
     ]
+    assert capsys.readouterr().err == "Going on with the run lung-1.\n" * 2
+
+
+def test_a_run_that_is_finished_or_at_work_is_not_gone_on_with_unless_it_is_named(checkout, calls, capsys):
+    begin(checkout, "lung", "lung-1")
+    with only_one(checkout / "inside" / "runs" / "lung-1"):
+        assert main(["run", "--resume"]) == 64
+    Manifest(checkout / "inside" / "runs" / "lung-1", {}).end("ok", 0)
+    assert main(["run", "--resume"]) == 64
+    assert calls == []
+    assert capsys.readouterr().err.count("There is no unfinished run in runs;") == 2
 
 
 def test_resume_finds_a_study_elsewhere_by_the_path_that_the_run_remembers(checkout, calls):
