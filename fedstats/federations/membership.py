@@ -19,6 +19,13 @@ _SOFTWARE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,39}")
 _SMALL = 2**20  # bytes: what a message without numbers may take
 
 
+class NotOpened(FileNotFoundError):  # noqa: N818 (a state, not an error)
+    """The coordinator has not opened the exchange yet."""
+
+    def _render_traceback_(self) -> list[str]:  # a notebook shows one calm line instead of a traceback
+        return [str(self)]
+
+
 @dataclass(frozen=True)
 class Version:
     """A version of the study that an exchange is about.
@@ -80,12 +87,13 @@ class Membership:
 
         Raises
         ------
-        FileNotFoundError
+        NotOpened
             The coordinator has not opened the exchange yet.
         """
         if not self.versions():
-            raise FileNotFoundError(
-                f"There is no exchange in {self.folder} yet: the coordinator opens it. Start the coordinator first, or wait."
+            raise NotOpened(
+                f"There is no exchange in {self.folder} yet: the coordinator opens it. Run this again when the coordinator "
+                "has started."
             )
         return self._versions[-1]
 

@@ -159,7 +159,7 @@ def test_a_file_that_the_rehearsal_does_not_write_is_named_with_3(checkout, caps
 
 @pytest.fixture(scope="module")
 def by_hand(checkout):
-    """The site's notebook by hand, side by side: for a file that is not there; with a parameter that is not there."""
+    """The site's notebook by hand, side by side: without its file; too early; with a parameter that is not there."""
     common = [
         "-p",
         "site",
@@ -172,10 +172,12 @@ def by_hand(checkout):
         "nowhere",
     ]
     missing, typo = ["-p", "data_file", "path/to/nowhere.csv"], ["-p", "aproove", "True"]
+    early = ["-p", "data_file", "path/to/site-a.csv", "-p", "home", "early"]
     before = hashes(checkout / "studies") | hashes(checkout / "path")
     notebook = "notebooks/1_site.ipynb"
     processes = {
         "missing file": papermill(notebook, "missing.ipynb", *common, *missing, cwd=checkout),
+        "too early": papermill(notebook, "early.ipynb", *common, *early, cwd=checkout),
         "papermill alone": papermill(notebook, "typo.ipynb", *common, *typo, cwd=checkout),
         "our engine": papermill(
             "--engine", "fedstats", notebook, "typo-2.ipynb", *common, *typo, cwd=checkout
@@ -200,6 +202,15 @@ def test_a_missing_file_by_hand_is_one_sentence_and_nothing_is_sent(by_hand):
 @pytest.mark.run
 def test_a_missing_file_by_hand_shows_nothing_of_our_code(by_hand):
     assert "definition.py" not in by_hand["missing file"].stderr
+
+
+@pytest.mark.run
+def test_a_site_that_starts_before_the_coordinator_is_told_in_one_sentence_when_to_run_again(by_hand):
+    done = by_hand["too early"]
+    assert done.returncode != 0
+    sentence = "There is no exchange in nowhere yet: the coordinator opens it. Run this again when the coordinator has started."
+    assert done.stderr.splitlines().count(sentence) == 1
+    assert "membership.py" not in done.stderr
 
 
 # Parameters ------------------------------------------------------------------------------------------
