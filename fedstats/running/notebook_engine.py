@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from click import ClickException
 from nbformat import NotebookNode
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
+from fedstats.running.exit_codes import ExitCode, UsageError
 from fedstats.running.kernel import KernelOfThisInterpreter, kernel_config
 from fedstats.running.kernel_process import remove_kernel, socket_folder
 from fedstats.running.parameters import check_values, declared_in
@@ -16,12 +18,24 @@ Listener = Callable[[dict[str, Any]], None]
 _MARKER = "papermill_description="
 
 
+class NotStarted(ClickException, UsageError):  # noqa: N818 (names what happened)
+    """A mistake in what papermill's command line was told: it shows the sentence alone."""
+
+    exit_code = int(ExitCode.USAGE)
+
+
 class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
     """Executes a notebook in a kernel of this interpreter, over private IPC sockets.
 
     ``papermill --engine fedstats`` uses it too.  One more argument than papermill's own engine:
     ``on_event``, which is told of the kernel's process and of every cell that starts.
     """
+
+    @classmethod
+    def execute_notebook(cls, nb: NotebookNode, *args: Any, **kwargs: Any) -> Any:
+        """Refuse parameters that the notebook does not declare, before a file is written or a kernel started."""
+        _require_known_parameters(nb)
+        return super().execute_notebook(nb, *args, **kwargs)
 
     @classmethod
     def execute_managed_notebook(
@@ -40,7 +54,6 @@ class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
             kernels.append(process)
             tell({"event": "kernel", "pid": process.pid, "sockets": str(sockets)})
 
-        _require_known_parameters(nb_man.nb)
         running = _report_cells(nb_man, tell)
         try:
             return super().execute_managed_notebook(
@@ -62,10 +75,12 @@ class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
 
 
 def _require_known_parameters(notebook: NotebookNode) -> None:
-    """Refuse parameters that the notebook does not declare, before a kernel starts."""
     given = notebook.metadata.get("papermill", {}).get("parameters", {})
     cells = [c.source for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    check_values(declared_in("\n".join(cells)), given, "this notebook")
+    try:
+        check_values(declared_in("\n".join(cells)), given, "this notebook")
+    except UsageError as error:
+        raise NotStarted(str(error)) from None
 
 
 def _nobody(_event: dict[str, Any]) -> None:

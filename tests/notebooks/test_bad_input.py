@@ -237,10 +237,16 @@ def test_a_parameter_mistyped_by_hand_stops_the_notebook_and_is_named(by_hand, h
     """papermill itself only mutters of it and goes on: under papermill alone the notebook says it."""
     assert by_hand[how].returncode != 0
     last = by_hand[how].stderr.strip().splitlines()[-1]
-    assert (
-        "UsageError: This notebook has no parameter 'aproove'; its parameters are: site, study_file," in last
-    )
-    assert "parameters.py" not in by_hand[how].stderr or how == "our engine"
+    assert "Error: This notebook has no parameter 'aproove'; its parameters are: site, study_file," in last
+    assert "parameters.py" not in by_hand[how].stderr
+
+
+@pytest.mark.run
+def test_our_engine_shows_the_sentence_alone_and_leaves_no_notebook(checkout, by_hand):
+    assert by_hand["our engine"].returncode == 64
+    assert "Traceback" not in by_hand["our engine"].stderr
+    assert (checkout / "typo.ipynb").exists()
+    assert not (checkout / "typo-2.ipynb").exists()
 
 
 # Studies -----------------------------------------------------------------------------------------------
