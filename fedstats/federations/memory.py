@@ -45,21 +45,23 @@ class Memory:
     Parameters
     ----------
     folder : path
-        Made if it is not there.  Kept over restarts and over cuts of the data: a patient is known again by
+        Made, if it is not there, for rows that keep to the codebook.  Kept over restarts and over cuts of the data: a patient is known again by
         the codebook's unique column, or, without one, by a row that has not changed.
-
-    Raises
-    ------
-    DataError
-        The memory is damaged, or is gone though answers have left.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self._files = MemoryFolder(folder)
+        self._folder = folder
         self._judged: tuple[object, tuple[Evidence, ...]] = (None, ())
 
     def hold(self, frame: pd.DataFrame, codebook: Codebook) -> None:
-        """Take the site's harmonised rows; every later cohort is a part of these."""
+        """Take the site's harmonised rows; every later cohort is a part of these.
+
+        Raises
+        ------
+        DataError
+            The memory is damaged, or is gone though answers have left.
+        """
+        self._files = MemoryFolder(self._folder)
         self._held = HashedTable(frame, codebook, self._files.key)
         self._differences = Differences(self._held, self._files)
 

@@ -58,6 +58,15 @@ def test_a_table_that_does_not_keep_to_the_codebook_is_one_sentence(study, table
     assert text.endswith("Correct the table or its export.")
 
 
+def test_a_refused_table_leaves_nothing_in_the_site_s_private_folder(study, table, tmp_path):
+    home = tmp_path / "home"
+    with pytest.raises(fs.DataError):
+        study.site("north", table(cell("age", 3, "sixty")), home=home)
+    assert not home.exists()
+    study.site("north", table(), home=home)
+    assert (home / "memory" / "secret").is_file()
+
+
 def test_one_fault_is_said_once(study, table, write):
     ranged = fs.Study.load(write('kind = "time"', 'kind = "time"\nrange = [1, 99]', codebook=True))
     assert refused(ranged, table(cell("time", 3, -1))).count("row 3") == 1
