@@ -48,11 +48,15 @@ def _version(name: str) -> str | None:
 
 
 def _git() -> dict[str, Any] | None:
-    """Commit and whether anything differs from it; None outside a checkout or without git."""
+    """Commit, and whether a file of it has changed or the package has a module more; None outside a checkout.
+
+    Other files that git does not know (a notebook that somebody has executed) are no part of what made a run.
+    """
     if not (HOME / ".git").exists():
         return None
-    commit, changes = _ask_git("rev-parse", "--verify", "HEAD"), _ask_git("status", "--porcelain")
-    return {"commit": commit, "dirty": changes is None or bool(changes)}
+    changed = _ask_git("status", "--porcelain", "--untracked-files=no")
+    added = _ask_git("ls-files", "--others", "--", "fedstats/*.py")
+    return {"commit": _ask_git("rev-parse", "--verify", "HEAD"), "dirty": changed != "" or added != ""}
 
 
 def _ask_git(*arguments: str) -> str | None:
