@@ -300,6 +300,20 @@ def test_every_command_in_the_readme_exists():
         assert done.returncode == 0, f"{command}: {done.stderr or done.stdout}"
 
 
+def test_commands_are_written_as_they_work_in_a_fresh_clone():
+    """Nothing puts ``fedstats`` on the PATH of whoever has only started study.py."""
+    texts = [readme(), (REPOSITORY / "docs" / "threat-model.md").read_text(encoding="utf-8")]
+    assert [found for text in texts for found in re.findall(r"`fedstats [^`]*`", text)] == []
+
+
+def test_the_readme_counts_the_numbers_of_a_round_as_the_documentation_does():
+    part = (REPOSITORY / "docs" / "disclosure.md").read_text(encoding="utf-8")
+    part = part.split("### CoxDerivatives\n")[1].split("\n### ")[0]
+    numbers = {"1": 1, "p": 3, "p (p + 1) / 2": 6}
+    total = sum(numbers[count] for count in re.findall(r"^\| `.*\| (.+?) \| [^|]* \|$", part, re.MULTILINE))
+    assert f"({total} numbers for p = 3)" in readme()
+
+
 def test_every_file_that_the_readme_links_to_exists():
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", readme())
     missing = [link for link in links if "://" not in link and not (REPOSITORY / link).exists()]
