@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.numerics.newton import NotConverged as NotConverged
     from fedstats.reporting.egress_view import account_table as account_table
+    from fedstats.reporting.egress_view import asked_table as asked_table
     from fedstats.reporting.egress_view import sheets as sheets
     from fedstats.reporting.refusals_table import refusals_table as refusals_table
     from fedstats.running.parameters import check_injected as check_injected
@@ -91,6 +92,7 @@ _HOME = {
     "Table": "contract.results",
     "Waiting": "contract.federation",
     "account_table": "reporting.egress_view",
+    "asked_table": "reporting.egress_view",
     "asked": "federations.answering",
     "check_injected": "running.parameters",
     "check_model": "study.check_model",

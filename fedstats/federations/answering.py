@@ -1,7 +1,7 @@
 """The site's side of an exchange folder: look at open questions, answer, review, send; or serve unattended."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from fedstats.federations.desk import Desk
 from fedstats.federations.egress import ACCOUNT, account_line, sheet, turn_of
 from fedstats.federations.files import explained
 from fedstats.federations.folder import POLL_SECONDS, SiteMissing
-from fedstats.federations.ledger import Question
+from fedstats.federations.ledger import Ledger, Question
 from fedstats.federations.site import Answer, Site
 
 
@@ -34,28 +34,23 @@ def open_questions(exchange: str | Path | Desk, site: Site, *, study: str | None
     return _desk(exchange, site, study).open_questions()
 
 
-def asked(questions: Sequence[Question]) -> pd.DataFrame:
-    """What the questions ask, one row each: number, kind, columns and subset."""
-    rows = [{"question": q.number, "kind": q.kind, "about": _about(q.query.to_dict())} for q in questions]
-    return pd.DataFrame(rows, columns=["question", "kind", "about"])
+def asked(questions: Sequence[Question], exchange: str | Path = "") -> pd.DataFrame:
+    """What the questions ask, one row each, in the questions' own words.
 
+    Parameters
+    ----------
+    exchange : path
+        The folder they were filed in, by which the points of a model are counted; empty: among themselves.
 
-def _about(query: Mapping[str, Any]) -> str:
-    """The names in a query, in reading order: columns, terms, groups and conditions."""
-    found: list[str] = []
-
-    def collect(value: Any, key: str = "") -> None:
-        if isinstance(value, dict):
-            for name, part in value.items():
-                collect(part, name)
-        elif isinstance(value, list):
-            for part in value:
-                collect(part, key)
-        elif isinstance(value, str) and key not in ("is", "level", "levels", "ties"):
-            found.append(value)
-
-    collect(query)
-    return ", ".join(dict.fromkeys(found))
+    Returns
+    -------
+    DataFrame
+        question, asked (a sentence), and times: how often this was asked, of a model at whatever point.
+    """
+    known = Ledger(exchange).questions() if questions and str(exchange) else questions
+    turns = [turn_of(question, known) for question in questions]
+    rows = [(q.number, q.query.in_words(turn), turn) for q, turn in zip(questions, turns, strict=True)]
+    return pd.DataFrame(rows, columns=["question", "asked", "times"])
 
 
 def review(answers: Sequence[Answer]) -> pd.DataFrame:

@@ -151,7 +151,8 @@ class Folder(Federation):
         return [s for s in self.sites if not all(present(paths(s, q.number)) for q in questions)]
 
     def _calm_line(self, questions: list[Question]) -> str:
-        numbers = ", ".join(f"{q.number} ({q.kind})" for q in questions)
+        # what a question is about, without the columns of a model
+        numbers = ", ".join(f"{q.number} ({q.query.subject().split(' on ')[0]})" for q in questions)
         return f"Waiting for {', '.join(self._missing(questions))} to answer question {numbers}. Run this again afterwards."
 
     def _answers(self, question: Question) -> Answers | None:

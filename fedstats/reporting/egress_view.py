@@ -60,6 +60,17 @@ def sheets(
     return SheetsView(sheets_of(site, questions, answers, ledger.questions()))
 
 
+def asked_table(asked: pd.DataFrame) -> Table:
+    """What is asked as a table to read.
+
+    Parameters
+    ----------
+    asked : DataFrame      as :func:`fedstats.asked` gives it
+    """
+    labels = {"question": "No.", "asked": "What is asked", "times": "Times asked"}
+    return table(asked, caption="Open questions", labels=labels)
+
+
 def account_table(account: pd.DataFrame) -> Table:
     """The account of what has left as a table to read.
 

@@ -10,7 +10,7 @@ from tests.federations.small_study import attended, attended_pass, files, opened
 def test_an_open_question_raises_waiting_with_one_calm_line(here):
     with pytest.raises(fs.Waiting) as waiting:
         fs.logistic(fs.Folder(here.exchange, study=here.study), "response ~ age")
-    line = "Waiting for north, south, west to answer question 1 (LogisticDerivatives). Run this again afterwards."
+    line = "Waiting for north, south, west to answer question 1 (Logistic regression of response). Run this again afterwards."
     assert str(waiting.value) == line
     assert waiting.value._render_traceback_() == [line]
 
@@ -109,12 +109,30 @@ def test_looking_at_the_answers_lets_nothing_leave(here):
     assert files(here.exchange) == before
 
 
-def test_what_is_asked_is_listed_by_kind_and_columns(here):
+def test_what_is_asked_is_listed_in_words_with_columns_and_subset(here):
     with pytest.raises(fs.Waiting):
         fs.logistic(fs.Folder(here.exchange, study=here.study).where("ecog == '1'"), "response ~ age")
     row = fs.asked(fs.open_questions(here.exchange, here.sites["north"])).iloc[0]
-    assert (row["question"], row["kind"]) == (1, "LogisticDerivatives")
-    assert {"response", "age", "ecog"} <= set(row["about"].split(", "))
+    assert (row["question"], row["times"]) == (1, 1)
+    sentence = "Logistic regression of response on age (patients with ecog == 1): log-likelihood, score and information"
+    assert row["asked"] == f"{sentence} at the 1st point"
+
+
+def test_points_of_a_model_are_counted_among_all_that_was_asked_and_shown_in_full(here):
+    for _ in range(3):
+        with pytest.raises(fs.Waiting):
+            fs.logistic(fs.Folder(here.exchange, study=here.study), "response ~ age + sex")
+        questions = fs.open_questions(here.exchange, here.sites["north"])
+        if len(fs.Ledger(here.exchange).questions()) < 3:
+            attended_pass(here.exchange, here.sites, here.study)
+    found = fs.asked(questions, here.exchange)
+    assert found["times"].tolist() == [3]
+    shown = fs.asked_table(found)
+    for text in (shown._repr_html_(), str(shown)):
+        assert (
+            "Logistic regression of response on age, sex: log-likelihood, score and information at the 3rd point"
+            in text
+        )
 
 
 def test_a_subset_over_a_folder_is_the_subset_in_one_process(here):

@@ -198,7 +198,7 @@ def test_files_of_the_exchange_can_be_read_by_the_other_parties(checkout, served
 def test_the_coordinator_says_in_one_calm_line_whom_it_waits_for(attended):
     done, _, _ = runs_of(attended, "coordinator")[0]
     assert done.returncode != 0
-    line = "Waiting for site-a, site-b to answer question 1 (Moments). Run this again afterwards."
+    line = "Waiting for site-a, site-b to answer question 1 (age by sex). Run this again afterwards."
     assert done.stderr.splitlines().count(line) == 1
     assert "together.py" not in done.stderr  # our own code is nobody's business who waits
     assert "SiteMissing" not in done.stderr
@@ -210,7 +210,7 @@ def test_a_preview_shows_what_would_leave_and_sends_nothing(attended):
     assert done.returncode == 0, done.stderr[-2000:]
     assert after == before
     assert "0 of 1 open questions answered and sent." in shown
-    assert "Moments" in shown
+    assert "age by sex: number of patients, sum and sum of squares" in shown
     assert "rule needs" in shown
 
 
