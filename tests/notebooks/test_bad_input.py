@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 
 from fedstats.cli import main
+from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.running.parameters import declared_parameters
 from tests.notebooks.checkout import (
+    ROOT,
     copy_study,
     ended,
     fedstats,
@@ -247,6 +250,15 @@ def test_our_engine_shows_the_sentence_alone_and_leaves_no_notebook(checkout, by
     assert "Traceback" not in by_hand["our engine"].stderr
     assert (checkout / "typo.ipynb").exists()
     assert not (checkout / "typo-2.ipynb").exists()
+
+
+def test_the_notebook_lists_the_profiles_that_a_mistyped_one_is_told_of():
+    with pytest.raises(ValueError, match="choose one of") as error:
+        DisclosurePolicy.named("teeching")
+    listed = declared_parameters(ROOT / "notebooks" / "1_site.ipynb")["profile"].help
+    profiles = re.findall(r"'(\w+)'", str(error.value).split("choose one of")[1])
+    assert len(profiles) > 1
+    assert [name for name in profiles if not re.search(rf"\b{name}\b", listed)] == []
 
 
 # Studies -----------------------------------------------------------------------------------------------
