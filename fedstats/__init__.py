@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from fedstats.contract.federation import Federation as Federation
     from fedstats.contract.federation import SiteRefused as SiteRefused
     from fedstats.contract.federation import Waiting as Waiting
+    from fedstats.contract.fit import Fit as Fit
     from fedstats.contract.formula import FormulaError as FormulaError
     from fedstats.contract.query import Query as Query
     from fedstats.contract.query import QueryError as QueryError
     from fedstats.contract.results import Curve as Curve
-    from fedstats.contract.results import Fit as Fit
     from fedstats.contract.results import NotAvailable as NotAvailable
     from fedstats.contract.results import Table as Table
     from fedstats.contract.table_checks import DataError as DataError
@@ -70,7 +70,7 @@ _HOME = {
     "DisclosurePolicy": "contract.disclosure",
     "DisclosureRefused": "contract.disclosure",
     "Federation": "contract.federation",
-    "Fit": "contract.results",
+    "Fit": "contract.fit",
     "Folder": "federations.folder",
     "FolderTrouble": "federations.files",
     "FormulaError": "contract.formula",

@@ -68,6 +68,17 @@ class Design(Spec):
         return tuple(dict.fromkeys(":".join(p.column for p in c.parts) or "1" for c in self.columns))
 
     @property
+    def term_of_each(self) -> tuple[str, ...]:
+        """Of each coefficient the term as it was written, without its levels: ``C(ecog)`` of ``C(ecog)[2]``."""
+        written = []
+        for column in self.columns:
+            name = column.name
+            for part in column.parts:
+                name = name if part.level is None else name.replace(f"[{part.level}]", "", 1)
+            written.append(name)
+        return (("Intercept",) if self.intercept else ()) + tuple(written)
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """Columns of the data that the design needs."""
         return tuple(dict.fromkeys(p.column for c in self.columns for p in c.parts))

@@ -16,8 +16,8 @@ from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
 from fedstats.contract.arguments import check_federation, check_level, check_patients, known_column
 from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
-from fedstats.contract.results import Fit
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery

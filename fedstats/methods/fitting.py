@@ -11,8 +11,8 @@ from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
 from fedstats.contract.design import Design
 from fedstats.contract.entries import Entries
 from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.fit import Fit
 from fedstats.contract.query import Query
-from fedstats.contract.results import Fit
 from fedstats.contract.site_data import SiteData
 from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
 
@@ -129,4 +129,5 @@ def fitted(
         options,
         level,
         status=status,
+        terms=design.term_of_each,
     )

@@ -12,10 +12,10 @@ from fedstats.contract.arguments import check_federation, check_level, check_pat
 from fedstats.contract.design import Design
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
 from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, Spec
-from fedstats.contract.results import Fit
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.fitting import fitted, pooled_start

@@ -5,7 +5,8 @@ from html import escape
 import pandas as pd
 
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.results import Curve, Fit
+from fedstats.contract.fit import Fit
+from fedstats.contract.results import Curve
 from fedstats.reporting import formats
 from fedstats.reporting.coarsening import median_cells
 from fedstats.reporting.tables import Table, table

@@ -9,8 +9,9 @@ import pandas as pd
 
 from fedstats.contract.condition import level_name
 from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
-from fedstats.contract.results import Curve, Fit, Table
+from fedstats.contract.results import Curve, Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.results import Curve, Fit, NotAvailable
+from fedstats.contract.fit import Fit
+from fedstats.contract.results import Curve, NotAvailable
 from fedstats.federations.archive import Archive, Opened
 from fedstats.federations.keys import COORDINATOR, home_of
 from fedstats.federations.ledger import Ledger, Question

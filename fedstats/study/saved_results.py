@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.fit import Fit
 from fedstats.contract.query import canonical_json
-from fedstats.contract.results import Curve, Fit, NotAvailable, Table
+from fedstats.contract.results import Curve, NotAvailable, Table
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 

@@ -7,8 +7,9 @@ import pytest
 
 import fedstats as fs
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.fit import Fit
 from fedstats.contract.labels import unseen
-from fedstats.contract.results import Curve, Fit, Table
+from fedstats.contract.results import Curve, Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.answering import asked
 from fedstats.federations.ledger import Question

@@ -58,6 +58,16 @@ wald <- function(beta, vcov) {
   drop(crossprod(z, solve(cov2cor(vcov), z)))
 }
 
+# The same for the coefficients of every term by itself, which R's `assign` lists.
+joint_tests <- function(assign, beta, vcov) {
+  groups <- Filter(length, assign[setdiff(names(assign), "(Intercept)")])
+  list(
+    term = I(unname(sub("factor[(]", "C(", names(groups)))),
+    df = I(unname(lengths(groups))),
+    statistic = I(unname(vapply(groups, function(g) wald(beta[g], vcov[g, g, drop = FALSE]), 0)))
+  )
+}
+
 settled <- function(beta, next_beta, vcov) {
   left <- max(abs(next_beta - beta) / pmax(sqrt(diag(vcov)), abs(beta)))
   if (left > 1e-12) stop("not yet at the maximum: one more step moves it by ", left)
@@ -87,7 +97,8 @@ cox_case <- function(data, formula, options = none, split = NULL, sites = many, 
     estimates(coef(fit), vcov(fit)),
     list(
       loglik_null = fit$loglik[1], loglik = fit$loglik[2], n = fit$n, n_event = fit$nevent,
-      score_statistic = fit$score, wald_statistic = wald(coef(fit), vcov(fit)), aic = AIC(fit), bic = BIC(fit)
+      score_statistic = fit$score, wald_statistic = wald(coef(fit), vcov(fit)), aic = AIC(fit), bic = BIC(fit),
+      joint_tests = joint_tests(fit$assign, coef(fit), vcov(fit))
     )
   )
 }
@@ -199,6 +210,12 @@ cox <- list(
 
 # Logistic regression ----------------------------------------------------------------------------
 
+# Of each coefficient the label of its term.
+term_of <- function(fit) {
+  labels <- c("(Intercept)", attr(terms(fit), "term.labels"))
+  factor(labels[attr(model.matrix(fit), "assign") + 1], labels)
+}
+
 logistic_case <- function(data, formula, options = none, split = NULL, sites = many) {
   frame <- datasets[[data]]
   weights <- if (is.null(options$weights)) rep(1, nrow(frame)) else frame[[options$weights]]
@@ -230,7 +247,8 @@ logistic_case <- function(data, formula, options = none, split = NULL, sites = m
     estimates(coef(fit), variance),
     list(
       loglik_null = c(logLik(null)), loglik = c(logLik(fit)), n = nrow(frame), n_event = sum(fit$y),
-      deviance = deviance(fit), score_statistic = score, aic = AIC(fit), bic = BIC(fit)
+      deviance = deviance(fit), score_statistic = score, aic = AIC(fit), bic = BIC(fit),
+      joint_tests = joint_tests(split(seq_along(coef(fit)), term_of(fit)), coef(fit), variance)
     )
   )
 }

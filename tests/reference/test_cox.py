@@ -11,6 +11,7 @@ import fedstats as fs
 from tests.datasets import lung_all
 from tests.reference.comparison import (
     FIT_TOLERANCE,
+    JOINT_TOLERANCE,
     REFERENCE,
     agrees,
     coefficient_differences,
@@ -48,6 +49,15 @@ def test_log_likelihoods_and_tests_are_those_of_coxph(fitted):
     glance = fit.glance().iloc[0]
     names = ("loglik", "loglik_null", "score_statistic", "wald_statistic", "aic", "bic")
     assert {name: glance[name] for name in names if not agrees(glance[name], case[name])} == {}
+
+
+def test_joint_tests_of_terms_are_those_of_coxphs_coefficients(fitted):
+    fit, case = fitted
+    found, expected = fit.joint_tests().set_index("term"), case["joint_tests"]
+    assert sorted(found.index) == sorted(expected["term"])
+    found = found.loc[expected["term"]]
+    assert found["df"].tolist() == expected["df"]
+    np.testing.assert_allclose(found["statistic"], numbers(expected["statistic"]), rtol=JOINT_TOLERANCE)
 
 
 def test_patients_and_events_are_counted_as_by_coxph(fitted):

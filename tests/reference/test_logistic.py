@@ -9,6 +9,7 @@ import pytest
 import fedstats as fs
 from tests.reference.comparison import (
     FIT_TOLERANCE,
+    JOINT_TOLERANCE,
     REFERENCE,
     agrees,
     coefficient_differences,
@@ -50,6 +51,15 @@ def test_log_likelihoods_and_tests_are_those_of_glm(fitted):
 def test_the_deviance_of_a_binary_outcome_is_minus_twice_the_log_likelihood(fitted):
     fit, case = fitted
     assert agrees(-2 * fit.loglik, case["deviance"])
+
+
+def test_joint_tests_of_terms_are_those_of_glms_coefficients(fitted):
+    fit, case = fitted
+    found, expected = fit.joint_tests().set_index("term"), case["joint_tests"]
+    assert sorted(found.index) == sorted(expected["term"])
+    found = found.loc[expected["term"]]
+    assert found["df"].tolist() == expected["df"]
+    np.testing.assert_allclose(found["statistic"], numbers(expected["statistic"]), rtol=JOINT_TOLERANCE)
 
 
 def test_patients_and_events_are_counted_as_by_glm(fitted):

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import fedstats as fs
-from fedstats.contract.results import Curve, Fit, NotAvailable, Table
+from fedstats.contract.fit import Fit
+from fedstats.contract.results import Curve, NotAvailable, Table
 from tests.federations.small_study import tables
 
 NAN, INF = float("nan"), float("inf")

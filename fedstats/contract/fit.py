@@ -1,0 +1,201 @@
+"""A fitted regression: coefficients, their covariance, tests and sizes; frozen, never half finished."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from fedstats.contract.hypotheses import (
+    LinearHypothesis,
+    coefficient_table,
+    combination_in_words,
+    wald_test,
+)
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted regression.
+
+    Attributes
+    ----------
+    kind : str                 ``"cox"`` or ``"logistic"``
+    formula : str
+    names : tuple of str       one a coefficient
+    beta : (p,)                on the scale of the columns as written
+    covariance : (p, p)        of ``beta``; the sandwich where ``robust``
+    loglik, loglik_null : float
+    score_test : float         chi-squared of the score test against the null model, p df
+    n, n_event, dropped : int
+    steps, rounds, n_bytes : int
+    options : mapping          what was asked for: ties, baseline, strata, weights ...
+    level : float              coverage of the intervals
+    status : str               how the estimate relates to the pooled one
+    terms : tuple of str       of each coefficient the term that it belongs to, as it was written
+    """
+
+    kind: str
+    formula: str
+    names: tuple[str, ...]
+    beta: Array
+    covariance: Array
+    loglik: float
+    loglik_null: float
+    score_test: float
+    n: int
+    n_event: int
+    dropped: int
+    steps: int
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    level: float = 0.95
+    converged: bool = True
+    status: str = "exact"
+    terms: tuple[str, ...] = ()
+
+    @property
+    def coef(self) -> pd.Series:
+        """Coefficients by term."""
+        return pd.Series(self.beta, index=list(self.names), name="estimate")
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix of the coefficients, by term."""
+        return pd.DataFrame(self.covariance, index=list(self.names), columns=list(self.names))
+
+    @property
+    def effect(self) -> str:
+        """What an exponentiated coefficient is called."""
+        return {"cox": "Hazard ratio", "logistic": "Odds ratio"}[self.kind]
+
+    def tidy(self, exponentiate: bool = False) -> pd.DataFrame:
+        """One row a term: term estimate std_error statistic p_value conf_low conf_high.
+
+        Parameters
+        ----------
+        exponentiate : bool
+            Give estimates and intervals as ratios; the standard error stays on the log scale.
+        """
+        null = np.zeros(len(self.beta))
+        return coefficient_table(
+            self.names, self.beta, self.covariance, null, self.level, exponentiate=exponentiate
+        )
+
+    def joint_tests(self) -> pd.DataFrame:
+        """Wald tests of all coefficients of a term together, one row a term: term df statistic p_value.
+
+        Of a factor, that no level differs from any other; of a number, the square of its z statistic.
+        """
+        terms = self.terms or self.names
+        rows = []
+        for term in dict.fromkeys(t for t in terms if t != "Intercept"):
+            chosen = np.array([t == term for t in terms])
+            statistic, df = wald_test(self.beta[chosen], self.covariance[np.ix_(chosen, chosen)])
+            rows.append(
+                {"term": term, "df": df, "statistic": statistic, "p_value": float(chi2.sf(statistic, df))}
+            )
+        return pd.DataFrame(rows, columns=["term", "df", "statistic", "p_value"])
+
+    def linear_hypothesis(
+        self,
+        weights: Mapping[str, float] | Sequence[Mapping[str, float]],
+        value: float | Sequence[float] = 0.0,
+    ) -> "LinearHypothesis":
+        """Test that combinations of coefficients have given values, all of them together.
+
+        Parameters
+        ----------
+        weights : mapping, or sequence of mappings
+            Of coefficients, by name, to their weights: ``{"C(ecog)[2]": 1, "C(ecog)[1]": -1}`` is the difference
+            of two levels.
+        value : float or sequence of float
+            What each combination is under the hypothesis.
+
+        Returns
+        -------
+        LinearHypothesis
+            With an estimate and interval for every combination.
+
+        Raises
+        ------
+        ValueError
+            A name that is no coefficient, no weights, or combinations of which one follows from the others.
+        """
+        combinations = [weights] if isinstance(weights, Mapping) else list(weights)
+        matrix = np.array([self._weights(combination) for combination in combinations])
+        if not len(matrix) or np.linalg.matrix_rank(matrix) < len(matrix):
+            raise ValueError(
+                "Give at least one combination, and none that is zero or follows from the others."
+            )
+        null = np.broadcast_to(np.asarray(value, dtype=float), (len(matrix),))
+        return LinearHypothesis(
+            tuple(combination_in_words(c) for c in combinations),
+            matrix @ self.beta,
+            matrix @ self.covariance @ matrix.T,
+            null,
+            self.level,
+        )
+
+    def _weights(self, combination: Mapping[str, float]) -> Array:
+        unknown = [name for name in combination if name not in self.names]
+        if unknown:
+            raise ValueError(
+                f"There is no coefficient {unknown[0]!r}; the model has {', '.join(self.names)}."
+            )
+        return np.array([float(combination.get(name, 0.0)) for name in self.names])
+
+    def glance(self) -> pd.DataFrame:
+        """One row: sizes, log-likelihoods, tests and what the fit cost in rounds and bytes."""
+        p = len(self.names)
+        slopes = np.array([name != "Intercept" for name in self.names])
+        likelihood_ratio = 2 * (self.loglik - self.loglik_null)
+        wald, df = wald_test(self.beta[slopes], self.covariance[np.ix_(slopes, slopes)])
+        counted = self.n_event if self.kind == "cox" else self.n  # BIC of a Cox model counts events
+        return pd.DataFrame(
+            [
+                {
+                    "n": self.n,
+                    "n_event": self.n_event,
+                    "dropped": self.dropped,
+                    "loglik": self.loglik,
+                    "loglik_null": self.loglik_null,
+                    "lr_statistic": likelihood_ratio,
+                    "lr_p_value": float(chi2.sf(likelihood_ratio, df)),
+                    "wald_statistic": wald,
+                    "wald_p_value": float(chi2.sf(wald, df)),
+                    "score_statistic": self.score_test,
+                    "score_p_value": float(chi2.sf(self.score_test, df)),
+                    "df": df,
+                    "aic": -2 * self.loglik + 2 * p,
+                    "bic": -2 * self.loglik + p * np.log(counted) if counted else np.nan,
+                    "steps": self.steps,
+                    "rounds": self.rounds,
+                    "bytes": self.n_bytes,
+                    "sites": len(self.sites),
+                    "converged": self.converged,
+                    "status": self.status,
+                }
+            ]
+        )
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.kind} {self.formula}\n{self.n} patients, {self.n_event} events, {len(self.sites)} sites"
+        )
+        return f"{head}, log-likelihood {self.loglik:.4f}\n{self.tidy().to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        caption = escape(
+            f"{self.formula} ({self.n} patients, {self.n_event} events, {len(self.sites)} sites)"
+        )
+        table = self.tidy(exponentiate=True).to_html(index=False, float_format="%.4g")
+        return f"<p>{caption}</p>{table}"

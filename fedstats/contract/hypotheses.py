@@ -1,0 +1,97 @@
+"""Wald tests of coefficients, one by one and together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import chi2, norm
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LinearHypothesis:
+    """Combinations of coefficients and the Wald test of what they should be.
+
+    Attributes
+    ----------
+    names : tuple of str     ``C(ecog)[2] - C(ecog)[1]``
+    estimates : (k,)
+    covariance : (k, k)
+    null : (k,)              values under the hypothesis
+    level : float            coverage of the intervals
+    """
+
+    names: tuple[str, ...]
+    estimates: Array
+    covariance: Array
+    null: Array
+    level: float
+
+    @property
+    def statistic(self) -> float:
+        """Chi-squared of all combinations together."""
+        return wald_test(self.estimates - self.null, self.covariance)[0]
+
+    @property
+    def df(self) -> int:
+        """Number of combinations."""
+        return len(self.names)
+
+    @property
+    def p_value(self) -> float:
+        """Of the joint test."""
+        return float(chi2.sf(self.statistic, self.df))
+
+    def tidy(self, exponentiate: bool = False) -> pd.DataFrame:
+        """One row a combination: term estimate std_error statistic p_value conf_low conf_high."""
+        return coefficient_table(
+            self.names, self.estimates, self.covariance, self.null, self.level, exponentiate=exponentiate
+        )
+
+
+def wald_test(estimates: Array, covariance: Array) -> tuple[float, int]:
+    """Chi-squared that all are zero, on the scale of their correlations, and its degrees of freedom."""
+    std_error = np.sqrt(np.diag(covariance))
+    z = estimates / std_error
+    correlation = covariance / np.outer(std_error, std_error)
+    return (float(z @ np.linalg.solve(correlation, z)) if len(z) else 0.0), len(z)
+
+
+def combination_in_words(weights: Mapping[str, float]) -> str:
+    """``C(ecog)[2] - 2 age``, of weights by name."""
+    text = ""
+    for name, weight in weights.items():
+        size = "" if abs(weight) == 1 else f"{abs(weight):g} "
+        sign = ("-" if weight < 0 else "") if not text else (" - " if weight < 0 else " + ")
+        text += f"{sign}{size}{name}"
+    return text
+
+
+def coefficient_table(
+    names: Sequence[str],
+    estimates: Array,
+    covariance: Array,
+    null: Array,
+    level: float,
+    *,
+    exponentiate: bool,
+) -> pd.DataFrame:
+    """One row an estimate: term estimate std_error statistic p_value conf_low conf_high."""
+    std_error = np.sqrt(np.diag(covariance))
+    z = (estimates - null) / std_error
+    half = norm.ppf(0.5 + level / 2) * std_error
+    scale = np.exp if exponentiate else np.asarray
+    return pd.DataFrame(
+        {
+            "term": list(names),
+            "estimate": scale(estimates),
+            "std_error": std_error,
+            "statistic": z,
+            "p_value": 2 * norm.sf(np.abs(z)),
+            "conf_low": scale(estimates - half),
+            "conf_high": scale(estimates + half),
+        }
+    )
