@@ -39,6 +39,7 @@ class Fit:
     level : float              coverage of the intervals
     status : str               how the estimate relates to the pooled one
     terms : tuple of str       of each coefficient the term that it belongs to, as it was written
+    profile_limits : mapping   of a coefficient to the ends of its profile-likelihood interval, where asked for
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Fit:
     converged: bool = True
     status: str = "exact"
     terms: tuple[str, ...] = ()
+    profile_limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def coef(self) -> pd.Series:
@@ -84,11 +86,19 @@ class Fit:
         ----------
         exponentiate : bool
             Give estimates and intervals as ratios; the standard error stays on the log scale.
+
+        Notes
+        -----
+        Intervals are those of the Wald test, but for the coefficients whose profile was asked for.
         """
         null = np.zeros(len(self.beta))
-        return coefficient_table(
+        table = coefficient_table(
             self.names, self.beta, self.covariance, null, self.level, exponentiate=exponentiate
         )
+        for name, limits in self.profile_limits.items():
+            scaled = np.exp(limits) if exponentiate else np.asarray(limits)
+            table.loc[table["term"] == name, ["conf_low", "conf_high"]] = scaled
+        return table
 
     def joint_tests(self) -> pd.DataFrame:
         """Wald tests of all coefficients of a term together, one row a term: term df statistic p_value.

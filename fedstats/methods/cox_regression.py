@@ -22,7 +22,7 @@ from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_shared_baseline import SharedBaseline, with_grid
-from fedstats.methods.fitting import fitted, pooled_start
+from fedstats.methods.fitting import check_profile, fitted, pooled_start, profile_limits
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.newton import Derivatives, newton
 
@@ -73,6 +73,7 @@ def cox(
     grid: float | Sequence[float] | None = None,
     start: Literal["zero", "pooled"] = "zero",
     level: float = 0.95,
+    profile: str | Sequence[str] = (),
 ) -> Fit:
     """Proportional hazards regression, equal to the pooled fit.
 
@@ -99,6 +100,8 @@ def cox(
         Begin at zero or at the inverse-variance mean of the sites' own fits (one round more, two fewer).
     level : float
         Coverage of the intervals.
+    profile : str or sequence of str
+        Coefficients whose intervals are those of the profile likelihood, at some five rounds an end.
 
     Returns
     -------
@@ -128,6 +131,7 @@ def cox(
     model = CoxModel(
         outcome.entry, outcome.time, outcome.event, design, columns, ties, weights, offset, centre, cluster
     )
+    names = check_profile(profile, design, robust=bool(robust or cluster))
     meter = Meter(federation)
     status = "exact"
     if baseline == "shared":
@@ -143,6 +147,7 @@ def cox(
             zero = pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
         solution = newton(evaluate, zero, design.names)
         meat = evaluate.meat(solution.beta) if robust or cluster else None
+        limits = profile_limits(evaluate, solution, design, names, level)
     options: dict[str, object] = {
         "ties": ties,
         "baseline": baseline,
@@ -163,6 +168,7 @@ def cox(
         federation,
         options,
         level=level,
+        limits=limits,
         status=status,
     )
 

@@ -1,20 +1,23 @@
 """What every regression does after and before Newton: results from a solution, and a warm start."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
 from fedstats.contract.design import Design
 from fedstats.contract.entries import Entries
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
+from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
 from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
+from fedstats.numerics.profile_likelihood import profile_limit
 
 Array = NDArray[np.float64]
 
@@ -89,6 +92,47 @@ def pooled_start(meter: Meter, question: Query) -> Array:
     return start
 
 
+def check_profile(profile: str | Sequence[str], design: Design, *, robust: bool) -> tuple[str, ...]:
+    """Names of coefficients whose profile likelihood is asked for.
+
+    Raises
+    ------
+    FormulaError
+        A name that is no coefficient, the intercept, or a robust variance, which has no likelihood.
+    """
+    if not isinstance(profile, Sequence):
+        raise FormulaError(f"profile is {profile!r}; give the name of a coefficient, or several in a list.")
+    names = (profile,) if isinstance(profile, str) else tuple(profile)
+    known = [column.name for column in design.columns]
+    for name in names:
+        if name not in known:
+            raise FormulaError(f"profile names {name!r}; the coefficients are {', '.join(known)}.")
+    if names and robust:
+        raise FormulaError(
+            "A profile-likelihood interval is that of the likelihood: ask for it, or for a robust variance."
+        )
+    return names
+
+
+def profile_limits(
+    evaluate: Callable[[Array], Derivatives],
+    solution: Solution,
+    design: Design,
+    names: Sequence[str],
+    level: float,
+) -> dict[str, tuple[float, float]]:
+    """Ends of profile-likelihood intervals, on the scale of the columns as they were written."""
+    drop = float(chi2.ppf(level, 1)) / 2
+    limits = {}
+    for name in names:
+        j = design.names.index(name)
+        scale = design.unscaling()[j, j]
+        low = profile_limit(evaluate, solution.at, j, drop, -1)
+        high = profile_limit(evaluate, solution.at, j, drop, 1)
+        limits[name] = (float(scale * low), float(scale * high))
+    return limits
+
+
 def fitted(
     kind: str,
     formula: str,
@@ -103,6 +147,7 @@ def fitted(
     *,
     level: float,
     status: str,
+    limits: Mapping[str, tuple[float, float]],
 ) -> Fit:
     """The result of a regression on the scale of the columns as they were written."""
     transform = design.unscaling()
@@ -130,4 +175,5 @@ def fitted(
         level,
         status=status,
         terms=design.term_of_each,
+        profile_limits=limits,
     )

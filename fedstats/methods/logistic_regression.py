@@ -1,6 +1,6 @@
 """Logistic regression by summed scores and information matrices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,7 +18,7 @@ from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
-from fedstats.methods.fitting import fitted, pooled_start
+from fedstats.methods.fitting import check_profile, fitted, pooled_start, profile_limits
 from fedstats.numerics.families import BINOMIAL
 from fedstats.numerics.newton import Derivatives, NotConverged, newton
 from fedstats.numerics.partial_likelihood import weighted_gram
@@ -143,6 +143,7 @@ def logistic(
     cluster: str | None = None,
     start: Literal["zero", "pooled"] = "zero",
     level: float = 0.95,
+    profile: str | Sequence[str] = (),
 ) -> Fit:
     """Logistic regression, equal to the pooled fit.
 
@@ -161,6 +162,8 @@ def logistic(
         Begin at zero or at the inverse-variance mean of the sites' own fits.
     level : float
         Coverage of the intervals.
+    profile : str or sequence of str
+        Coefficients whose intervals are those of the profile likelihood, at some five rounds an end.
 
     Returns
     -------
@@ -184,6 +187,7 @@ def logistic(
         if column is not None:
             known_column(column, federation.codebook, "weights, offset or cluster")
     model = LogisticModel(outcome.event, design, weights, offset, cluster)
+    names = check_profile(profile, design, robust=bool(robust or cluster))
     meter = Meter(federation)
     counts: dict[str, int] = {}
 
@@ -207,6 +211,7 @@ def logistic(
         if robust or cluster:
             question = LogisticMeat(model, tuple(solution.beta.tolist()))
             meat = full_matrix(meter.sum(question)["meat"])
+        limits = profile_limits(evaluate, solution, design, names, level)
     options = {"weights": weights, "offset": offset, "robust": bool(robust or cluster), "cluster": cluster}
     return fitted(
         "logistic",
@@ -220,6 +225,7 @@ def logistic(
         federation,
         options,
         level=level,
+        limits=limits,
         status="exact",
     )
 

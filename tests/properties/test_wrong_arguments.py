@@ -38,6 +38,18 @@ WRONG = {
     "level as text": (lambda: fs.kaplan_meier(sites(), CURVE, level="95%"), ValueError, "level is '95%'"),
     "strata as a number": (lambda: fs.cox(sites(), COX, strata=5), fs.FormulaError, "strata is 5"),
     "strata not there": (lambda: fs.cox(sites(), COX, strata="sexx"), fs.FormulaError, "did you mean 'sex'"),
+    "profile misspelt": (lambda: fs.cox(sites(), COX, profile=["agee"]), fs.FormulaError, "are age"),
+    "profile as a number": (lambda: fs.cox(sites(), COX, profile=5), fs.FormulaError, "profile is 5"),
+    "profile of the intercept": (
+        lambda: fs.logistic(sites(), "status ~ age", profile="Intercept"),
+        fs.FormulaError,
+        "names 'Intercept'",
+    ),
+    "profile and robust": (
+        lambda: fs.logistic(sites(), "status ~ age", profile="age", robust=True),
+        fs.FormulaError,
+        "or for a robust variance",
+    ),
     "weights as a number": (lambda: fs.logistic(sites(), "status ~ age", weights=5), fs.FormulaError, "is 5"),
     "no formula for cox": (lambda: fs.cox(sites(), None), fs.FormulaError, "NoneType"),
     "no formula for logistic": (lambda: fs.logistic(sites(), None), fs.FormulaError, "NoneType"),

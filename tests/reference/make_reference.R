@@ -281,6 +281,58 @@ logistic <- list(
 )
 
 
+# Profile likelihood -----------------------------------------------------------------------------
+
+# The interval of one coefficient, found slowly: the column becomes an offset, R fits all others, and uniroot looks for
+# where twice the log-likelihood has fallen by the quantile of chi-squared.
+profile_case <- function(kind, data, formula, term, options = none, split = NULL, sites = few, level = 0.95) {
+  frame <- datasets[[data]]
+  weights <- if (is.null(options$weights)) rep(1, nrow(frame)) else frame[[options$weights]]
+  model <- r_formula(formula, options$strata, options$offset)
+  column <- model.matrix(as.formula(paste("~", gsub("\\bC\\(", "factor(", sub(".*~", "", formula)))), frame)
+  column <- column[, which(term_names(colnames(column)) == term)]
+  fit <- function(model) {
+    if (kind == "logistic") return(do.call(glm, list(model, binomial(), frame, weights, control = tight_glm)))
+    do.call(coxph, list(formula = model, data = frame, weights = weights, ties = options$ties, control = control_cox(50)))
+  }
+  whole <- fit(model)
+  estimates <- setNames(coef(whole), term_names(names(coef(whole))))
+  frame$others <- rowSums(cbind(0, if (!is.null(options$offset)) frame[[options$offset]]))
+  rest <- update(model, as.formula(paste(". ~ . -", gsub("\\bC\\(", "factor(", term), "+ offset(held)")))
+  fallen <- function(value) {
+    frame$held <<- value * column
+    # far beyond the end, where uniroot looks first, probabilities may be 0 or 1 to rounding
+    2 * (c(logLik(whole)) - c(logLik(suppressWarnings(fit(rest))))) - qchisq(level, 1)
+  }
+  se <- sqrt(vcov(whole)[match(term, names(estimates)), match(term, names(estimates))])
+  end <- function(side) {
+    uniroot(fallen, sort(estimates[[term]] + side * c(0.01, 8) * se), tol = 1e-13 * se, maxiter = 200)$root
+  }
+  list(
+    kind = kind, data = data, formula = formula, options = options, split = split, sites = I(sites), term = term,
+    level = level, low = end(-1), high = end(1), se = se
+  )
+}
+
+profile <- list(
+  "lung, sex, shared" = profile_case("cox", "lung", lung3, "sex", shared()),
+  "lung, age, shared, Breslow" = profile_case("cox", "lung", lung3, "age", shared("breslow")),
+  "lung, ph.ecog, strata inst, 90 %" =
+    profile_case("cox", "lung", lung3, "ph.ecog", by_site(strata = "inst"), split = "inst", level = 0.9),
+  "lung, sex, weights, strata inst" =
+    profile_case("cox", "lung", lung3, "sex", by_site(strata = "inst", weights = "weight"), split = "inst"),
+  "heart, surgery, strata centre" =
+    profile_case("cox", "heart", heart4, "surgery", by_site(strata = "centre"), split = "centre"),
+  "rossi, prio" = profile_case("cox", "rossi", rossi7, "prio", shared()),
+  "leukemia, logWBC" = profile_case("cox", "leukemia", leukemia3, "logWBC", shared()),
+  "lung, logistic, sex" = profile_case("logistic", "lung", lung_status, "sex"),
+  "lung, logistic, ph.ecog, weights, 99 %" =
+    profile_case("logistic", "lung", lung_status, "ph.ecog", list(weights = "weight"), level = 0.99),
+  "spector, logistic, PSI" = profile_case("logistic", "spector", "GRADE ~ GPA + TUCE + PSI", "PSI"),
+  "spector, logistic, GPA" = profile_case("logistic", "spector", "GRADE ~ GPA + TUCE + PSI", "GPA")
+)
+
+
 # Kaplan-Meier -----------------------------------------------------------------------------------
 
 # survfit has a row at every time at which someone leaves; fedstats may have more (other groups' times).
@@ -344,7 +396,7 @@ packages <- c("survival", "sandwich", "jsonlite")
 versions <- c(list(R = as.character(getRversion())), lapply(setNames(packages, packages), function(package) {
   as.character(packageVersion(package))
 }))
-reference <- list(versions = versions, cox = cox, logistic = logistic, kaplan_meier = kaplan_meier)
+reference <- list(versions = versions, cox = cox, logistic = logistic, profile = profile, kaplan_meier = kaplan_meier)
 path <- "tests/reference/reference.json"
 writeLines(to_json(reference), path)
 

@@ -34,6 +34,8 @@ def fit(**changes):
         "n_bytes": 160,
         "sites": ("north", "süd"),
         "options": {"ties": "efron", "strata": ("a", "b"), "weights": None, "robust": False},
+        "terms": ("age", "C(ecog)"),
+        "profile_limits": {"age": (-INF, 0.3)},
     }
     return Fit(**(values | changes))
 
