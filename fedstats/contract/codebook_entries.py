@@ -35,6 +35,7 @@ class _ColumnEntry(_Entry):
     centre: FiniteFloat = 0.0
     scale: Annotated[FiniteFloat, Field(gt=0)] | None = None
     edges: tuple[FiniteFloat, ...] = ()
+    knots: tuple[FiniteFloat, ...] = ()
     missing: StrictBool = False
     unique: StrictBool = False
 
@@ -49,6 +50,8 @@ class _ColumnEntry(_Entry):
             raise ValueError("a range is [smallest, largest]")
         if list(self.edges) != sorted(set(self.edges)):
             raise ValueError("edges must increase")
+        if list(self.knots) != sorted(set(self.knots)):
+            raise ValueError("knots must increase")
         if self.unique and self.kind != "label":
             raise ValueError("unique is for a label, such as a patient's")
         return self
@@ -106,6 +109,7 @@ def variable_of(name: str, entry: object) -> Variable:
         edges=read.edges,
         missing=read.missing,
         unique=read.unique,
+        knots=read.knots,
     )
 
 

@@ -9,19 +9,23 @@ from numpy.typing import NDArray
 
 from fedstats.contract.condition import level_name
 from fedstats.contract.query import Spec
+from fedstats.contract.shapes import Shape
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Part(Spec):
-    """One factor of a product: a number (``level`` is None) or the indicator of a level."""
+    """One factor of a product: a number, a function of it (``shape``), or the indicator of a level."""
 
     column: str
     level: str | None = None
+    shape: Shape | None = None
 
     def in_words(self) -> str:
-        """``age``, ``ecog[2]``."""
+        """``age``, ``log(age)``, ``ecog[2]``."""
+        if self.shape is not None:
+            return self.shape.in_words(self.column)
         return self.column if self.level is None else f"{self.column}[{self.level}]"
 
 
@@ -29,13 +33,15 @@ class Part(Spec):
 class Column(Spec):
     """One column of the design matrix, ``(product of parts - centre) / scale``.
 
-    Centre and scale are agreed, change no result and keep products of large numbers from cancelling.
+    Centre and scale are agreed, change no result and keep products of large numbers from cancelling.  ``term`` is
+    what was written: ``C(ecog)`` of the column ``C(ecog)[2]``.
     """
 
     name: str
     parts: tuple[Part, ...]
     centre: float = 0.0
     scale: float = 1.0
+    term: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,13 +76,7 @@ class Design(Spec):
     @property
     def term_of_each(self) -> tuple[str, ...]:
         """Of each coefficient the term as it was written, without its levels: ``C(ecog)`` of ``C(ecog)[2]``."""
-        written = []
-        for column in self.columns:
-            name = column.name
-            for part in column.parts:
-                name = name if part.level is None else name.replace(f"[{part.level}]", "", 1)
-            written.append(name)
-        return (("Intercept",) if self.intercept else ()) + tuple(written)
+        return (("Intercept",) if self.intercept else ()) + tuple(c.term or c.name for c in self.columns)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -145,7 +145,8 @@ def levels_of(values: pd.Series) -> list[str]:
 
 def _part(values: pd.Series, part: Part) -> Array:
     if part.level is None:
-        return np.asarray(values.to_numpy(dtype=float))
+        x = np.asarray(values.to_numpy(dtype=float))
+        return x if part.shape is None else part.shape.of(x)
     if isinstance(values.dtype, pd.CategoricalDtype):
         return np.asarray((values == part.level).to_numpy(dtype=float))
     wanted = np.array([v for v in values.dropna().unique() if level_name(v) == part.level], dtype=float)

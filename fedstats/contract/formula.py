@@ -2,13 +2,15 @@
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from formulaic.errors import FormulaicError
 from formulaic.parser import DefaultFormulaParser
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.functions import KNOWN, FunctionError, functions_of
+from fedstats.contract.shapes import Shape, centre_and_scale
 from fedstats.contract.variable import Variable
 
 
@@ -119,19 +121,29 @@ def design(right: str, codebook: Codebook, *, intercept: bool) -> Design:
 
 @dataclass(frozen=True)
 class _Used:
-    """A variable as a formula uses it: with levels, or as a number; ``text`` is how it was written."""
+    """A variable as a formula uses it: with levels, as a number, or by functions of it; ``text`` is how it was written."""
 
     text: str
     column: str
     levels: tuple[str, ...]
+    pieces: tuple[tuple[str, Shape], ...] = ()
 
 
 def _factor(expression: str, codebook: Codebook) -> _Used:
     text = expression.replace(" ", "")
+    try:
+        functions = functions_of(expression, codebook)
+    except FunctionError as problem:
+        raise FormulaError(str(problem)) from None
+    if functions is not None:
+        return _Used(text, functions.column, (), functions.pieces)
     wrapped = text.startswith("C(") and text.endswith(")")
     column = text[2:-1] if wrapped else text
     if "(" in column or column in ("0", "-1"):
-        raise FormulaError(f"{expression!r} cannot be used as a term; write a column, C(column), a:b or a*b.")
+        raise FormulaError(
+            f"{expression!r} cannot be used as a term; write a column, C(column), a:b, a*b, or a function of a number: "
+            f"{KNOWN}."
+        )
     variable = _known(column, codebook)
     if variable.kind == "label":
         raise FormulaError(
@@ -152,31 +164,35 @@ def _columns(
     for used in term:
         margin = frozenset(term) - {used}
         columns = [
-            _times(c, p, used, codebook[used.column])
+            _times(c, piece, codebook[used.column])
             for c in columns
-            for p in _parts(used, margin in present)
+            for piece in _pieces(used, margin in present)
         ]
     has_level = any(u.levels for u in term)
     return [
-        Column(c.name, c.parts, centre=0.0 if has_level or not shift else c.centre, scale=c.scale)
+        replace(c, centre=0.0 if has_level or not shift else c.centre, term=":".join(u.text for u in term))
         for c in columns
     ]
 
 
-def _parts(used: _Used, contrasts: bool) -> list[Part]:
+def _pieces(used: _Used, contrasts: bool) -> list[tuple[str, Part]]:
+    """The columns that a variable stands for, each with its name."""
+    if used.pieces:
+        return [(used.text + suffix, Part(used.column, shape=shape)) for suffix, shape in used.pieces]
     if not used.levels:
-        return [Part(used.column)]
-    return [Part(used.column, level) for level in (used.levels[1:] if contrasts else used.levels)]
+        return [(used.text, Part(used.column))]
+    levels = used.levels[1:] if contrasts else used.levels
+    return [(f"{used.text}[{level}]", Part(used.column, level)) for level in levels]
 
 
-def _times(column: Column, part: Part, used: _Used, variable: Variable) -> Column:
-    piece = used.text if part.level is None else f"{used.text}[{part.level}]"
-    number = part.level is None
+def _times(column: Column, piece: tuple[str, Part], variable: Variable) -> Column:
+    name, part = piece
+    centre, scale = (0.0, 1.0) if part.level is not None else centre_and_scale(part.shape, variable)
     return Column(
-        f"{column.name}:{piece}" if column.name else piece,
+        f"{column.name}:{name}" if column.name else name,
         (*column.parts, part),
-        centre=column.centre * (variable.centre if number else 0.0),
-        scale=column.scale * (variable.scale if number else 1.0),
+        centre=column.centre * centre,
+        scale=column.scale * scale,
     )
 
 

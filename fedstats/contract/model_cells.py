@@ -109,28 +109,35 @@ def model_cells(design: Design, frame: pd.DataFrame, raw: Array) -> ModelCells:
             kept = values[1:] if len(values) == 2 else values  # of two, the complement is the other
             cells = np.column_stack([cells, *(x == v for v in kept)])
             names = (*names, *(f"{name} = {v:g}" for v in kept))
-    held += _values_behind_functions(raw)
+    shaped = {p.column for c in design.columns for p in c.parts if p.shape is not None}
+    held += _values_behind_functions(raw, [frame[name].to_numpy(dtype=float) for name in sorted(shaped)])
     measured = [j for j in range(raw.shape[1]) if len(few_values(raw[:, j], 2)[0]) > 2]
     return ModelCells(cells, names, np.array(measured, dtype=np.int64), np.array(held, dtype=np.int64))
 
 
-def _values_behind_functions(raw: Array) -> list[int]:
-    """How many patients have each value of a column of which others are functions, if these tell it.
+def _values_behind_functions(raw: Array, numbers: list[Array]) -> list[int]:
+    """How many patients have each value of a number of which columns are functions, if these tell it.
 
-    A codebook may hold a number and its square.  Of f functions of one value 1 + f + f (f + 1) / 2 sums leave: so
-    many values are counted by them, whatever the functions.
+    A codebook may hold a number and its square, and a model a spline of it.  Of f functions of one value
+    1 + f + f (f + 1) / 2 sums leave: so many values are counted by them, whatever the functions.
+
+    Parameters
+    ----------
+    raw : (n, p)                 columns of the design; each may be what others are functions of
+    numbers : list of (n,)       others that some columns are functions of
     """
     most = 1 + raw.shape[1] + raw.shape[1] * (raw.shape[1] + 1) // 2
     codes = {}
-    for j, x in enumerate(raw.T):
+    for j, x in enumerate([*raw.T, *numbers]):
         values, counts = few_values(x, most)
         if 2 < len(values) <= most and len(values) < len(x):
             codes[j] = np.searchsorted(values, x), counts
+    columns = [code for j, (code, _) in codes.items() if j < raw.shape[1]]
     found: list[int] = []
     for code, counts in codes.values():
         first = np.empty(len(counts), dtype=np.int64)
         first[code] = np.arange(len(code))  # any patient with the value
-        f = sum(np.array_equal(other[first][code], other) for other, _ in codes.values())
+        f = sum(np.array_equal(other[first][code], other) for other in columns)
         if f > 1 and len(counts) <= 1 + f + f * (f + 1) // 2:
             found += counts.tolist()
     return found

@@ -11,6 +11,7 @@ from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.model_cells import model_cells
+from fedstats.contract.shapes import centre_and_scale
 from fedstats.contract.site_data import SiteData
 
 Array = NDArray[np.float64]
@@ -129,8 +130,16 @@ def model_rows(
         frame = frame[complete]
     frame.index = pd.RangeIndex(len(frame))
     raw = design.raw(frame)
+    defined = ~np.isnan(raw)
     y = frame[event].to_numpy(dtype=float)
-    faults = []
+    faults = [
+        f"{what} is not defined for every value at this site."
+        for what, everywhere in zip(
+            design.described[-raw.shape[1] :], np.all(defined, axis=0).tolist(), strict=False
+        )
+        if not everywhere
+    ]
+    raw[~defined] = 0.0
     if not np.isin(y, (0.0, 1.0)).all():
         faults.append(f"The column {event!r} must hold 0 and 1 alone to be an event.")
         y = (y == 1.0).astype(float)
@@ -163,7 +172,14 @@ def model_rows(
         None if offset is None else frame[offset].to_numpy(dtype=float),
         dropped,
         _standard_scales(design, data.codebook),
-        (*data.subset_evidence, left_out, *(_unusual(c, frame[c]) for c in extra), *evidence, *shares),
+        (
+            *data.subset_evidence,
+            *_knots(design, data.codebook),
+            left_out,
+            *(_unusual(c, frame[c]) for c in extra),
+            *evidence,
+            *shares,
+        ),
         Cohort(data.positions[complete][counted], tuple(dict.fromkeys((*asked, *groups)))),
         tuple(faults),
     )
@@ -181,9 +197,19 @@ def _unusual(name: str, values: pd.Series) -> Evidence:
     return Evidence("level", np.array([others]), f"{name} is another than the usual")
 
 
+def _knots(design: Design, codebook: Codebook) -> tuple[Evidence, ...]:
+    """Where a spline's knots are the question's own: sliding a knot would tell one patient after the other."""
+    parts = [p for c in design.columns for p in c.parts if p.shape is not None]
+    own = sum(not p.shape.agreed_with(codebook[p.column]) for p in parts if p.shape is not None)
+    return (
+        (Evidence("agreed grid", np.array([own]), "pieces with knots of the question's own"),) if own else ()
+    )
+
+
 def _standard_scales(design: Design, codebook: Codebook) -> Array:
     """Agreed spread of each column in units of the question's own: a question is not believed to say it."""
     agreed = [
-        np.prod([1.0 if p.level else codebook[p.column].scale for p in c.parts]) for c in design.columns
+        np.prod([1.0 if p.level else centre_and_scale(p.shape, codebook[p.column])[1] for p in c.parts])
+        for c in design.columns
     ]
     return np.array([a / c.scale for a, c in zip(agreed, design.columns, strict=True)])

@@ -14,7 +14,7 @@ REMEDIES: dict[Rule, str] = {
     "leavers of a time cell": "Too few patients leave in a cell of the time grid: ask with wider cells.",
     "events of a time cell": "Too few events lie in a cell of the time grid: ask with wider cells, or with ties='breslow'.",
     "distinct values": "Single values and times do not leave: give the codebook edges or a [grid].",
-    "agreed grid": "The edges are none of the codebook's: ask with a candidate of its [grid], or agree on one first.",
+    "agreed grid": "The edges, or a spline's knots, are none of the codebook's: ask with a candidate of its [grid] or with its knots, or agree on them first.",
     "dropped rows": "A few rows are left out for an empty cell or a weight of zero: give the column a level for what is missing, or leave it out.",
     "patients of the subset": "The subset holds too few patients at the site, or none: ask about a wider one.",
     "complement of the subset": "The subset leaves a few patients out: ask about all of them, or about a narrower subset.",

@@ -26,6 +26,7 @@ class Variable(Spec):
     centre : float               subtracted before products are summed; changes no result
     scale : float                a power of two near the standard deviation; changes no result
     edges : tuple of float       agreed histogram edges, for medians and quartiles
+    knots : tuple of float       agreed knots of a spline, as formulas use them without their own
     missing : bool               may cells be empty?
     unique : bool                must a label differ in every row, as a patient's does?
     """
@@ -43,6 +44,7 @@ class Variable(Spec):
     edges: tuple[float, ...] = ()
     missing: bool = False
     unique: bool = False
+    knots: tuple[float, ...] = ()
 
     @property
     def title(self) -> str:

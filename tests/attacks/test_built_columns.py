@@ -1,10 +1,14 @@
 """Columns that are built (C3.20; Huth et al., Bioinformatics 2023, btad531): products and powers that one patient has alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from fedstats.contract.design import Column, Part
+from fedstats.contract.shapes import BasisSpline, Power
 from fedstats.methods.descriptives import Moments
-from tests.attacks.targets import NONE, STRICT, TEACHING, CrossTable, N, ask, cohort, column, logistic
+from tests.attacks.targets import BOOK, NONE, STRICT, TEACHING, CrossTable, N, ask, cohort, column, logistic
 
 pytestmark = pytest.mark.acceptance(20)
 i = np.arange(N)
@@ -174,3 +178,42 @@ def test_a_declared_square_of_a_number_with_many_values_leaves():
     frame = cohort()
     frame["a"] = frame["age"] ** 2
     assert not isinstance(ask(frame, logistic(column("age"), column("a")), STRICT), str)
+
+
+# Knots ------------------------------------------------------------------------------------------
+
+KNOT = 61.03
+
+
+def hat(policy, knots=()):
+    """Three sums that bend at points close together: their second difference counts who is between."""
+    frame = cohort()
+    frame["age"] = np.where(np.abs(frame["age"] - KNOT) < 0.4, KNOT + 1.0, frame["age"])
+    frame.loc[123, "age"] = KNOT
+    book = replace(
+        BOOK,
+        variables=tuple(
+            replace(v, knots=knots, low=0.0, high=200.0) if v.name == "age" else v for v in BOOK.variables
+        ),
+    )
+    sums = []
+    for knot in (KNOT - 0.2, KNOT, KNOT + 0.2):
+        bent = Column("bent", (Part("age", shape=BasisSpline((knot,), 0.0, 200.0, 1, 2)),))
+        answer = ask(frame, logistic(bent, column("lab")), policy, book)
+        if isinstance(answer, str):
+            return answer
+        # the piece is (age - knot) / (200 - knot) above the knot: summed, and summed times the outcome
+        sums.append((200.0 - knot) * CrossTable(["1", "bent", "lab"], answer).of("1", "bent"))
+    return (sums[0] - 2 * sums[1] + sums[2]) / 0.2
+
+
+def test_knots_that_slide_count_one_patient_and_a_site_takes_the_codebooks_alone():
+    assert hat(NONE) == pytest.approx(1.0, abs=1e-6)
+    assert hat(STRICT) == "agreed grid"
+    assert hat(STRICT, knots=(KNOT,)) == "agreed grid"  # of three knots one is agreed
+
+
+def test_a_spline_of_a_number_with_few_values_is_a_table():
+    frame = graded(0, 1, 2, 3, 4)
+    pieces = [Column(f"p{k}", (Part("w", shape=Power(k)),)) for k in (1, 2, 3)]
+    assert isinstance(ask(frame, logistic(*pieces), STRICT), str)

@@ -11,6 +11,7 @@ import fedstats.methods  # noqa: F401 (registers every query)
 from fedstats.contract.condition import Condition
 from fedstats.contract.labels import visible
 from fedstats.contract.query import _VOCABULARY, Query, Spec
+from fedstats.contract.shapes import BasisSpline, Logarithm, OtherUnit, Power, RestrictedCubic, Shape
 
 #: What can be asked: queries that tests plant, and base classes that no site can answer, are not among them.
 KINDS = sorted(
@@ -39,10 +40,29 @@ CONDITIONS = st.one_of(
 )
 
 
+_KNOTS = st.lists(FLOATS, min_size=3, max_size=6, unique=True).map(sorted).map(tuple)
+#: Functions of a number refuse what would be none: an exponent of 60, knots that fall.
+SHAPES: dict[type[Spec], st.SearchStrategy[Any]] = {
+    Logarithm: st.just(Logarithm()),
+    OtherUnit: st.builds(OtherUnit, FLOATS, FLOATS.filter(bool)),
+    Power: st.builds(Power, st.integers(1, 9)),
+    RestrictedCubic: st.builds(RestrictedCubic, _KNOTS, st.integers(1, 2)),
+    BasisSpline: _KNOTS.flatmap(
+        lambda k: st.builds(
+            BasisSpline, st.just(k[1:-1]), st.just(k[0]), st.just(k[-1]), st.integers(1, 9), st.just(1)
+        )
+    ),
+}
+
+
 def specs(kind: type[Spec]) -> st.SearchStrategy[Any]:
     """Instances of a spec with every field drawn by its type hint."""
     if kind is Condition:
         return CONDITIONS
+    if kind is Shape:
+        return st.one_of(list(SHAPES.values()))
+    if kind in SHAPES:
+        return SHAPES[kind]
     hints = typing.get_type_hints(kind, localns=_VOCABULARY)
     return st.builds(kind, **{f.name: values(hints[f.name]) for f in fields(kind)})
 

@@ -97,9 +97,11 @@ def test_an_unknown_column_is_named_with_those_that_there_are(right):
         names(right)
 
 
-@pytest.mark.parametrize("call", ["log(age)", "I(age)", "bs(age)", "np.exp(age)", "poly(age)", "C(C(ecog))"])
+@pytest.mark.parametrize("call", ["exp(age)", "np.exp(age)", "log(log(age))", "C(C(ecog))", "ns(age)"])
 def test_a_function_call_is_refused_with_what_to_write_instead(call):
-    with pytest.raises(FormulaError, match=r"write a column, C\(column\), a:b or a\*b"):
+    with pytest.raises(
+        FormulaError, match=r"a function of a number: log\(x\)|functions of a number are log\(x\)"
+    ):
         names(call)
 
 

@@ -33,6 +33,29 @@ control_cox <- function(iter.max) suppressWarnings(coxph.control(eps = 1e-14, it
 tight_glm <- glm.control(epsilon = 1e-14, maxit = 50)
 
 
+# Functions of a number as fedstats writes them ---------------------------------------------------
+
+poly <- function(x, degree) stats::poly(x, degree, raw = TRUE)
+
+bs <- function(x, ..., degree = 3, low, high) {
+  splines::bs(x, knots = c(...), Boundary.knots = c(low, high), degree = degree)
+}
+
+# Harrell's restricted cubic spline: the number itself, then the cubes, linear beyond the outer knots.
+rcs <- function(x, ...) {
+  knots <- c(...)
+  k <- length(knots)
+  cube <- function(knot) pmax(x - knot, 0)^3
+  cubes <- vapply(knots[seq_len(k - 2)], function(knot) {
+    (cube(knot) - cube(knots[k - 1]) * (knots[k] - knot) / (knots[k] - knots[k - 1]) +
+      cube(knots[k]) * (knots[k - 1] - knot) / (knots[k] - knots[k - 1])) / (knots[k] - knots[1])^2
+  }, numeric(length(x)))
+  columns <- cbind(x, cubes)
+  colnames(columns) <- seq_len(k - 1)
+  columns
+}
+
+
 # From fedstats' words to R's, and back ----------------------------------------------------------
 
 r_formula <- function(formula, strata = NULL, offset = NULL) {
@@ -41,7 +64,8 @@ r_formula <- function(formula, strata = NULL, offset = NULL) {
 }
 
 term_names <- function(names) {
-  names <- sub("^\\(Intercept\\)$", "Intercept", names)
+  names <- sub("^\\(Intercept\\)$", "Intercept", gsub(" ", "", names))
+  names <- gsub("((rcs|bs|poly)\\([^)]*\\))([0-9]+)", "\\1[\\3]", names)
   gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", names)
 }
 
@@ -62,7 +86,7 @@ wald <- function(beta, vcov) {
 joint_tests <- function(assign, beta, vcov) {
   groups <- Filter(length, assign[setdiff(names(assign), "(Intercept)")])
   list(
-    term = I(unname(sub("factor[(]", "C(", names(groups)))),
+    term = I(unname(gsub(" ", "", sub("factor[(]", "C(", names(groups))))),
     df = I(unname(lengths(groups))),
     statistic = I(unname(vapply(groups, function(g) wald(beta[g], vcov[g, g, drop = FALSE]), 0)))
   )
@@ -203,6 +227,20 @@ cox <- list(
   "gbsg2, factors, shared" = cox_case("gbsg2", gbsg2_all, shared(), sites = few),
   "gbsg2, strata tgrade, shared" =
     cox_case("gbsg2", sub(" [+] C[(]tgrade[)]", "", gbsg2_all), shared(strata = "tgrade"), sites = few),
+  "gbsg2, log and other units, shared" =
+    cox_case("gbsg2", "Surv(time, cens) ~ log(tsize) + I(age / 10) + I((pnodes - 5) / 10)", shared()),
+  "lung, polynomial, strata inst" =
+    cox_case("lung", paste(surv_lung, "poly(age, 3) + sex"), by_site(strata = "inst"), split = "inst"),
+  "lung, square by sex, shared" =
+    cox_case("lung", paste(surv_lung, "age + I(age^2) + sex + age:sex + I(age^2):sex"), shared(), sites = few),
+  "lung, restricted cubic spline, shared" =
+    cox_case("lung", paste(surv_lung, "rcs(age, 45, 58, 66, 75) + sex + ph.ecog"), shared()),
+  "lung, restricted cubic spline, strata inst" =
+    cox_case("lung", paste(surv_lung, "rcs(age, 50, 62, 70) * sex"), by_site(strata = "inst"), split = "inst"),
+  "lung, B-spline, shared" =
+    cox_case("lung", paste(surv_lung, "bs(age, 58, 68, low = 35, high = 85) + sex"), shared()),
+  "gbsg2, quadratic B-spline, shared" =
+    cox_case("gbsg2", "Surv(time, cens) ~ bs(age, 45, 60, degree = 2, low = 20, high = 90) + log(tsize)", shared(), sites = few),
   "leukemia, shared, Efron" = cox_case("leukemia", leukemia3, shared()),
   "leukemia, shared, Breslow" = cox_case("leukemia", leukemia3, shared("breslow"))
 )
@@ -269,6 +307,10 @@ logistic <- list(
   "lung, cluster inst" = logistic_case("lung", lung_status, list(cluster = "inst"), split = "inst"),
   "lung, cluster inst, weights" =
     logistic_case("lung", lung_status, list(cluster = "inst", weights = "weight"), split = "inst"),
+  "fair, restricted cubic spline" = logistic_case("fair", "affair ~ rcs(age, 20, 27, 35, 42) + religious"),
+  "fair, B-spline" = logistic_case("fair", "affair ~ bs(yrs_married, 6, 13, low = 0, high = 30) + religious"),
+  "fair, polynomial" = logistic_case("fair", "affair ~ poly(yrs_married, 2) + religious"),
+  "fair, log" = logistic_case("fair", "affair ~ log(age) + I(yrs_married / 10) + religious"),
   "lung, age * 1e6" = logistic_case("lung", "status ~ age_large + sex + ph.ecog"),
   "rossi" = logistic_case("rossi", "arrest ~ fin + age + race + wexp + mar + paro + prio"),
   "rossi, cluster centre" =
