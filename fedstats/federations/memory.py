@@ -45,8 +45,9 @@ class Memory:
     Parameters
     ----------
     folder : path
-        Made, if it is not there, for rows that keep to the codebook.  Kept over restarts and over cuts of the data: a patient is known again by
-        the codebook's unique column, or, without one, by a row that has not changed.
+        Made, if it is not there, for rows that keep to the codebook.  Kept over restarts and over cuts of
+        the data: a patient is known again by the codebook's unique column, or, without one, by a row that
+        has not changed.
     """
 
     def __init__(self, folder: str | Path) -> None:
