@@ -1,7 +1,6 @@
 """The report of a study, section by section, from its results and the account of its exchange."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -11,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.results import Curve, Fit, NotAvailable
-from fedstats.federations.archive import Archive, Opened
+from fedstats.federations.archive import Archive
 from fedstats.federations.keys import COORDINATOR, home_of
-from fedstats.federations.ledger import Ledger, Question
+from fedstats.federations.ledger import Ledger
 from fedstats.federations.refusals import refusals
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import (
@@ -28,12 +27,13 @@ from fedstats.reporting.analysis_text import (
 )
 from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import cell_effects, grid_words
+from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
 from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.tables import table
-from fedstats.reporting.wording import question_words, term_labels
+from fedstats.reporting.wording import term_labels
 from fedstats.running.files import sha256_of
 from fedstats.study.definition import Study
 from fedstats.study.saved_results import load_results
@@ -70,8 +70,8 @@ class StudyReport:
     study : path           of study.toml
     results : path         what the coordinator's notebook has written
     exchange : path        the exchange folder
-    home : path            the coordinator's private folder, whose archive says what was let out; empty: one
-                           below the user's own
+    home : path            the coordinator's private folder, whose archive says what was let out (without it
+                           answers are counted, numbers are not); empty: one below the user's own
     pooled_data : sequence of path
         The sites' files in the order of the study's sites; only for public or synthetic data.
     run_folder : path
@@ -95,6 +95,7 @@ class StudyReport:
         self.ledger = Ledger(exchange)
         home = home_of(self.study.id, COORDINATOR, home)
         self.archive = Archive(self.ledger, home, self.study.codebook, self.study.policy)
+        self.account = ExchangeAccount(self.study, self.ledger, self.archive)
         self.pooled_data = dict(zip(self.study.sites, pooled_data, strict=False))
         self.run_folder = Path(run_folder) if str(run_folder) else None
 
@@ -131,15 +132,6 @@ class StudyReport:
 
     def sites(self) -> Section:
         """Who took part, and whether the exchange holds together."""
-        rows = []
-        for site in self.study.sites:
-            answers = self._answers(site)
-            refused = sum(1 for _, opened in answers if site in opened.refused)
-            join = self.ledger.members.join(site, self.ledger.head.number)
-            rows.append(
-                {"Site": self.study.site_title(site), "Answers": len(answers), "of which refusals": refused}
-                | {"Fingerprint of its keys": join.keys.fingerprint if join else ""}
-            )
         faults = list(self.ledger.verify())
         state = (
             "The exchange is complete: every question and answer is signed by its place and follows the one before it by "
@@ -151,9 +143,8 @@ class StudyReport:
             "How many patients each site has is not listed: numbers of patients by site are not asked for "
             "unless an analysis asks for them."
         )
-        return Section(
-            table(pd.DataFrame(rows), caption="Sites"), f"<p>{escape(counts)}</p>", f"<p>{escape(state)}</p>"
-        )
+        unknown = "" if self.account.archived else NO_ARCHIVE
+        return Section(self.account.sites(), paragraph(unknown), paragraph(counts), paragraph(state))
 
     def patients(self) -> Section:
         """Table 1."""
@@ -189,24 +180,11 @@ class StudyReport:
 
     def egress(self) -> Section:
         """What left each site, by kind of question: how many answers, numbers and bytes."""
-        rows = []
-        for site in self.study.sites:
-            asked: Counter[str] = Counter()
-            numbers: Counter[str] = Counter()
-            words = {}
-            for question, opened in self._answers(site):
-                words[question.kind] = question_words(type(question.query))
-                asked[question.kind] += 1
-                numbers[question.kind] += 0 if site in opened.refused else opened.n_numbers
-            rows += [
-                {"site": self.study.site_title(site), "What was asked": words[k], "Answers": asked[k]}
-                | {"Numbers that left": numbers[k], "Bytes": 16 * numbers[k]}
-                for k in asked
-            ]
-        note = "Every number is a sum over patients that the site's policy has let out; refusals hold none."
-        account = table(pd.DataFrame(rows), caption="What left each site", note=note, groups="site")
+        if not self.account.archived:
+            return Section(self.account.egress(), paragraph(NO_ARCHIVE))
         found = refusals(self.archive)
-        return Section(account, *([refusals_table(found, self.study.site_title)] if len(found) else []))
+        listed = [refusals_table(found, self.study.site_title)] if len(found) else []
+        return Section(self.account.egress(), *listed)
 
     def pooled_check(self) -> Section:
         """The largest difference to the same analyses of the pooled rows, where these are at hand."""
@@ -244,15 +222,6 @@ class StudyReport:
             facts |= _run_facts(self.run_folder / "manifest.json")
         frame = pd.DataFrame({"What": list(facts), "Value": list(facts.values())})
         return Section(table(frame, caption="Provenance"))
-
-    def _answers(self, site: str) -> list[tuple[Question, Opened]]:
-        """What the archive holds of a site's answers; a question of both kinds counts once."""
-        found = []
-        for question in self.ledger.questions():
-            opened = self.archive.opened(question) or self.archive.opened(question, each=True)
-            if opened is not None and site in opened.answers:
-                found.append((question, opened))
-        return found
 
     def _about_keys(self) -> str:
         """Whether the keys were compared beforehand."""

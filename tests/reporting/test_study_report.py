@@ -1,0 +1,82 @@
+"""A study's report, as the coordinator and as somebody without the coordinator's folder make it."""
+
+import re
+from html import unescape
+
+import pytest
+
+import fedstats as fs
+from fedstats.reporting.exchange_account import NO_ARCHIVE
+from fedstats.reporting.study_report import StudyReport
+from tests.federations.small_study import CODEBOOK, STUDY, serving, site_objects, tables, write_study
+
+PARTS = ("title", "question", "sites", "patients", "curves", "models", "egress", "pooled_check", "provenance")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A study with refusals, its results and its exchange: monthly cells are too small for the gate."""
+    folder = tmp_path_factory.mktemp("study")
+    book = CODEBOOK.replace("candidates = [6, 12]", "candidates = [1, 6, 12]")
+    file = write_study(folder, STUDY.replace('profile = "none"', 'profile = "teaching"'), book)
+    study = fs.Study.load(file)
+    with serving(folder / "exchange", site_objects(study, tables(120)), study):
+        sites = fs.Folder(folder / "exchange", study=study, home=folder / "home", wait_seconds=60)
+        fs.save_results(fs.together(sites, **study.analyses()), folder / "results.json", study=study.digest)
+        sites.close()
+    return folder
+
+
+def report_of(folder, home):
+    return StudyReport(
+        folder / "study.toml", folder / "results.json", folder / "exchange", home=folder / home
+    )
+
+
+@pytest.fixture(scope="module")
+def report(finished):
+    """As the coordinator makes it."""
+    return report_of(finished, "home")
+
+
+@pytest.fixture(scope="module")
+def without_archive(finished):
+    """As anyone with the results makes it."""
+    return report_of(finished, "another-home")
+
+
+def words(part):
+    return unescape(re.sub(r"<[^>]+>", " ", part._repr_html_()))
+
+
+def test_the_coordinator_sees_answers_refusals_and_numbers(report, finished):
+    asked = len(list((finished / "exchange" / "questions").glob("*.json")))
+    for site in ("north", "south", "west"):
+        assert re.search(rf"{site}\s+{asked}\s+[1-9]\d*\s", words(report.sites()))
+    assert "Numbers that left" in words(report.egress())
+    assert "answered with a coarser time grid" in words(report.egress())
+    assert NO_ARCHIVE not in words(report.sites()) + words(report.egress())
+
+
+def test_without_the_archive_answers_are_counted_and_nothing_is_said_of_numbers(without_archive, finished):
+    asked = len(list((finished / "exchange" / "questions").glob("*.json")))
+    who, left = words(without_archive.sites()), words(without_archive.egress())
+    for site in ("north", "south", "west"):
+        assert re.search(rf"{site}\s+{asked}\s", who)
+    assert NO_ARCHIVE in who
+    assert NO_ARCHIVE in left
+    assert not re.search(r"\b0\b", who + left)
+    for unknown in ("of which refusals", "Numbers that left", "Bytes", "every site answered"):
+        assert unknown not in (who + left).replace(NO_ARCHIVE, "")
+
+
+def test_the_whole_report_is_made_without_the_archive(without_archive):
+    assert all(getattr(without_archive, part)()._repr_html_() for part in PARTS)
+
+
+def test_an_archive_with_a_question_missing_is_not_counted_on(finished):
+    whole = report_of(finished, "home")
+    assert whole.account.archived
+    whole.account.opened.popitem()
+    del whole.account.archived
+    assert NO_ARCHIVE in words(whole.egress())
