@@ -7,7 +7,7 @@ import pandas as pd
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.results import Curve, Fit
 from fedstats.reporting import formats
-from fedstats.reporting.coarsening import median_cells
+from fedstats.reporting.coarsening import spans
 from fedstats.reporting.tables import Table, table
 from fedstats.study.study_file import CurveSpec, ModelSpec
 
@@ -75,35 +75,42 @@ def effect_table(spec: ModelSpec, fit: Fit, labels: dict[str, str]) -> Table:
 
 def curve_alt(spec: CurveSpec, curve: Curve) -> str:
     """What a survival figure shows, for those who do not see it."""
-    about = "" if curve.status == "exact" else "about "
+    groups = zip(curve.medians["group"], _medians(curve), strict=True)
     medians = ", ".join(
-        f"{g} {about}{formats.estimate(m)} {curve.unit}" if pd.notna(m) else f"{g} not reached"
-        for g, m in zip(curve.medians["group"], curve.medians["median"], strict=True)
+        f"{g} not reached" if m == formats.MISSING else f"{g} {m} {curve.unit}" for g, m in groups
     )
     return f"{spec.title}: step curves falling from 100 %. Medians: {medians}."
 
 
+def _medians(curve: Curve) -> list[str]:
+    """Medians as print has them: on a grid the edges between which the median on exact times lies."""
+    if curve.status == "exact":
+        return [formats.estimate(m) for m in curve.medians["median"]]
+    return spans(curve.medians["median_low"], curve.medians["median_high"])
+
+
 def median_table(spec: CurveSpec, curve: Curve) -> Table:
-    """Medians with intervals; on a grid with the cells in which those on exact times lie."""
-    unit, exact = curve.unit or "time", curve.status == "exact"
-    columns = {
-        "Group": list(curve.medians["group"]),
-        f"Median ({unit})": [
-            formats.estimate(m) if exact or pd.isna(m) else f"≈ {formats.estimate(m)}"
-            for m in curve.medians["median"]
-        ],
-        f"{curve.level:.0%} interval": [
+    """Medians with intervals; on a grid those on exact times lie within what is printed."""
+    unit, medians = curve.unit or "time", curve.medians
+    note = f"Status: {curve.status}."
+    if curve.status == "exact":
+        intervals = [
             f"{formats.estimate(a)} to {formats.estimate(b)}"
-            for a, b in zip(curve.medians["conf_low"], curve.medians["conf_high"], strict=True)
-        ],
-    }
-    note = f"Status: {curve.status}. A dash: not reached."
-    if not exact:
-        columns[f"On exact times within ({unit})"] = median_cells(curve)
+            for a, b in zip(medians["conf_low"], medians["conf_high"], strict=True)
+        ]
+        note += " A dash: not reached."
+    else:
+        intervals = spans(medians["conf_low"], medians["conf_high"])
         note += (
-            " ≈: interpolated between edges of the grid. The median on exact times is not known; the sums that left "
-            "the sites say between which edges it lies."
+            " The median on exact times is not known to the coordinator; the sums that left the sites say between "
+            "which edges of the grid it lies. The interval runs, edge to edge, from the lower confidence bound of the "
+            "lowest curve that the sums allow to an upper bound for the highest, so it contains the interval on exact times."
         )
+    columns = {
+        "Group": list(medians["group"]),
+        f"Median ({unit})": _medians(curve),
+        f"{curve.level:.0%} interval": intervals,
+    }
     return table(pd.DataFrame(columns), caption=f"Median: {spec.title}", note=note)
 
 

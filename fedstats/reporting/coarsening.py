@@ -41,11 +41,11 @@ def grid_words(curve: Curve) -> str:
     )
 
 
-def median_cells(curve: Curve) -> list[str]:
-    """For each group the edges of the grid between which its median on exact times lies."""
+def spans(low: "pd.Series[float]", high: "pd.Series[float]") -> list[str]:
+    """Between which edges of the grid something lies, row by row; "above" the last one that is known."""
     return [
-        f"{formats.estimate(low)} to {formats.estimate(high)}"
-        for low, high in zip(curve.medians["median_low"], curve.medians["median_high"], strict=True)
+        f"above {formats.precise(a)}" if pd.isna(b) else f"{formats.precise(a)} to {formats.precise(b)}"
+        for a, b in zip(low, high, strict=True)
     ]
 
 
@@ -93,7 +93,8 @@ def _effects_of_a_grid(study: Study, curve: Curve, pooled: pd.DataFrame) -> list
     import lifelines  # noqa: PLC0415 (three seconds to import, and only this page needs it)
 
     frame, labels, outcome = curve_rows(study, curve, pooled)
-    medians = curve.medians.set_index("group")["median"]
+    medians = curve.medians
+    within = dict(zip(medians["group"], spans(medians["median_low"], medians["median_high"]), strict=True))
     found = []
     for name, rows in curve.frame.groupby("group", sort=False):
         part = follow_up(frame[labels == name], outcome)
@@ -106,7 +107,7 @@ def _effects_of_a_grid(study: Study, curve: Curve, pooled: pd.DataFrame) -> list
                 "group": name,
                 "curve too high by at most": float(gap.max()),
                 "at most, from the sums alone": curve.grid_error,
-                "median on the grid": medians[name],
+                "median within": within[str(name)],
                 "median on exact times": quantile_time(
                     exact.index.to_numpy(), exact.iloc[:, 0].to_numpy(), 0.5
                 ),
