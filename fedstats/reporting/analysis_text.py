@@ -8,6 +8,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.results import Curve, Fit
 from fedstats.reporting import formats
 from fedstats.reporting.coarsening import spans
+from fedstats.reporting.effects import effect_labels, effects
 from fedstats.reporting.tables import Table, table
 from fedstats.study.study_file import CurveSpec, ModelSpec
 
@@ -55,22 +56,24 @@ def p_words(value: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def effect_table(spec: ModelSpec, fit: Fit, labels: dict[str, str]) -> Table:
+def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook) -> Table:
     """Effects with intervals and p-values."""
-    tidy = fit.tidy(exponentiate=True)
+    found, labels = effects(fit, codebook), effect_labels(fit, codebook)
     frame = pd.DataFrame(
         {
-            "Term": [labels[t] for t in tidy["term"]],
-            f"{fit.effect} ({fit.level:.0%} interval)": [
-                formats.interval(e, a, b)
-                for e, a, b in zip(tidy["estimate"], tidy["conf_low"], tidy["conf_high"], strict=True)
-            ],
-            "p": [formats.p_value(p) for p in tidy["p_value"]],
+            "Term": [labels[t] for t in found["term"]],
+            f"{fit.effect} ({fit.level:.0%} interval)": _ratios(found),
+            "p": [formats.p_value(p) for p in found["p_value"]],
         }
     )
     if fit.kind == "logistic":
-        frame.loc[tidy["term"] == "Intercept", "Term"] = "Intercept (odds)"
+        frame.loc[found["term"] == "Intercept", "Term"] = "Intercept (odds)"
     return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: Wald test.")
+
+
+def _ratios(found: pd.DataFrame) -> list[str]:
+    bounds = zip(found["estimate"], found["conf_low"], found["conf_high"], strict=True)
+    return [formats.ratio(*row) for row in bounds]
 
 
 def curve_alt(spec: CurveSpec, curve: Curve) -> str:
@@ -114,10 +117,9 @@ def median_table(spec: CurveSpec, curve: Curve) -> Table:
     return table(pd.DataFrame(columns), caption=f"Median: {spec.title}", note=note)
 
 
-def model_alt(fit: Fit, effects: pd.DataFrame, labels: dict[str, str]) -> str:
+def model_alt(fit: Fit, found: pd.DataFrame, labels: dict[str, str]) -> str:
     """What a forest plot shows, for those who do not see it."""
-    clear = effects[effects["p_value"] < 1 - fit.level]
-    said = "; ".join(
-        f"{labels[t]} {formats.estimate(e)}" for t, e in zip(clear["term"], clear["estimate"], strict=True)
-    )
-    return f"Forest plot of {len(effects)} {fit.effect.lower()}s. Intervals that exclude 1: {said or 'none'}."
+    clear = found[found["p_value"] < 1 - fit.level]
+    ratios = (text.partition(" (")[0] for text in _ratios(clear))
+    said = "; ".join(f"{labels[t]} {ratio}" for t, ratio in zip(clear["term"], ratios, strict=True))
+    return f"Forest plot of {len(found)} {fit.effect.lower()}s. Intervals that exclude 1: {said or 'none'}."

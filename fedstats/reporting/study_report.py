@@ -27,13 +27,13 @@ from fedstats.reporting.analysis_text import (
 )
 from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import cell_effects, grid_words
+from fedstats.reporting.effects import effect_labels, effects
 from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
 from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.tables import table
-from fedstats.reporting.wording import term_labels
 from fedstats.running.files import sha256_of
 from fedstats.study.definition import Study
 from fedstats.study.saved_results import load_results
@@ -261,20 +261,20 @@ class StudyReport:
         fit = self.found[spec.name]
         if not isinstance(fit, Fit):
             return [heading, fit]
-        labels = term_labels(fit.formula, self.study.codebook, intercept=fit.kind == "logistic")
-        effects = fit.tidy(exponentiate=True)
-        effects = effects[effects["term"] != "Intercept"]
+        labels = effect_labels(fit, self.study.codebook)
+        found = effects(fit, self.study.codebook)
+        found = found[found["term"] != "Intercept"]
         picture = figure(
-            forest_plot(effects, effect=fit.effect, labels=labels, level=fit.level),
-            alt=model_alt(fit, effects, labels),
+            forest_plot(found, effect=fit.effect, labels=labels, level=fit.level),
+            alt=model_alt(fit, found, labels),
             caption=f"{spec.title}: {fit.effect.lower()}s with {fit.level:.0%} intervals.",
-            data=effects.assign(term=[labels[t] for t in effects["term"]]),
+            data=found.assign(term=[labels[t] for t in found["term"]]),
         )
         return [
             heading,
             sizes(spec, fit, self.study.codebook),
             picture,
-            effect_table(spec, fit, labels),
+            effect_table(spec, fit, self.study.codebook),
             paragraph(spec.note),
         ]
 
