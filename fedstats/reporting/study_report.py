@@ -126,6 +126,9 @@ class StudyReport:
             {"Analysis": model_title(m), "Method": method(m, self.study.codebook), "Formula": m.formula}
             for m in self.study.models
         ]
+        if (described := self.study.table_one) is not None:
+            formula = " + ".join(described.variables) + (f" by {described.by}" if described.by else "")
+            rows.insert(0, {"Analysis": described.title, "Method": "Description", "Formula": formula})
         asked = table(pd.DataFrame(rows), caption="Prespecified analyses")
         version = f"<p>Study {escape(self.study.id)}, version {escape(self.study.version)}.</p>"
         return Section(f"<p>{escape(self.study.question)}</p>", version, asked)

@@ -49,6 +49,13 @@ def words(part):
     return unescape(re.sub(r"<[^>]+>", " ", part._repr_html_()))
 
 
+def test_every_analysis_that_the_title_counts_is_listed(report):
+    counted = int(re.search(r"of (\d+) analyses", words(report.title()))[1])
+    listed = report.question()._repr_html_().count('<th scope="row"')
+    assert counted == listed == len(report.study.analyses())
+    assert re.search(r"Patient characteristics\s+Description\s+age \+ ecog by sex", words(report.question()))
+
+
 def test_the_coordinator_sees_answers_refusals_and_numbers(report, finished):
     asked = len(list((finished / "exchange" / "questions").glob("*.json")))
     for site in ("north", "south", "west"):
