@@ -6,7 +6,9 @@ import pandas as pd
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.results import Curve, Fit
+from fedstats.contract.results import Table as Description
 from fedstats.reporting import formats
+from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import spans
 from fedstats.reporting.effects import effect_labels, effects
 from fedstats.reporting.tables import Table, table
@@ -56,16 +58,38 @@ def p_words(value: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook) -> Table:
-    """Effects with intervals and p-values."""
+def patient_tables(title: str, found: Description, codebook: Codebook) -> list[Table | str]:
+    """Table 1 under its title, and what of it a site's policy did not let out."""
+    note = "Numbers are n (%), mean (SD) and median [quartiles]. SMD: absolute standardised mean difference. "
+    parts: list[Table | str] = []
+    if len(found.frame):
+        note += f"Status: {found.status}."
+        if has_interpolated(found.frame):
+            note += " ≈: median and quartiles interpolated; the true values lie in the same cells of the codebook."
+        wide = characteristics(codebook, found.frame)
+        sizes = group_sizes(found.frame)
+        parts.append(table(wide, caption=title, note=note, groups="variable", labels=sizes))
+    if found.refused:
+        listed = "; ".join(f"{name} ({rule})" for name, rule in found.refused)
+        parts.append(paragraph(f"Not released by a site's policy: {listed}."))
+    return parts
+
+
+def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bool = False) -> Table:
+    """Ratios with intervals and p-values, and their standard errors if wanted: these are on the log scale."""
     found, labels = effects(fit, codebook), effect_labels(fit, codebook)
     frame = pd.DataFrame(
         {
             "Term": [labels[t] for t in found["term"]],
             f"{fit.effect} ({fit.level:.0%} interval)": _ratios(found),
+            f"Standard error of the log {fit.effect.lower()}": [
+                formats.estimate(s) for s in found["std_error"]
+            ],
             "p": [formats.p_value(p) for p in found["p_value"]],
         }
     )
+    if not std_error:
+        frame = frame.drop(columns=frame.columns[2])
     if fit.kind == "logistic":
         frame.loc[found["term"] == "Intercept", "Term"] = "Intercept (odds)"
     return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: Wald test.")

@@ -23,9 +23,9 @@ from fedstats.reporting.analysis_text import (
     model_alt,
     model_title,
     paragraph,
+    patient_tables,
     sizes,
 )
-from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import cell_effects, grid_words
 from fedstats.reporting.effects import effect_labels, effects
 from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
@@ -33,6 +33,7 @@ from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
 from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
+from fedstats.reporting.section import Section
 from fedstats.reporting.tables import table
 from fedstats.running.files import sha256_of
 from fedstats.study.definition import Study
@@ -44,22 +45,6 @@ PROFILES = {
     "teaching": "Low thresholds, fit for public data only: every cell holds no patient or at least 3.",
     "none": "No disclosure control at all: fit for synthetic or public data only.",
 }
-
-
-class Section:
-    """Parts of a section, shown one beneath the other."""
-
-    def __init__(self, *parts: Any) -> None:
-        self.parts = parts
-
-    def _repr_html_(self) -> str:
-        return "\n".join(p._repr_html_() if hasattr(p, "_repr_html_") else p for p in self.parts)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
-        return {"text/html": self._repr_html_(), "text/plain": "\n".join(map(str, self.parts))}
-
-    def __repr__(self) -> str:
-        return "\n".join(map(str, self.parts))
 
 
 class StudyReport:
@@ -156,22 +141,8 @@ class StudyReport:
             return Section("<p>The study asks for no table of patient characteristics.</p>")
         if isinstance(found, NotAvailable):
             return Section(found)
-        spec = self.study.table_one
-        note = "Numbers are n (%), mean (SD) and median [quartiles]. SMD: absolute standardised mean difference. "
-        caption = spec.title if spec else "Patient characteristics"
-        parts: list[Any] = []
-        if len(found.frame):
-            wide = characteristics(self.study.codebook, found.frame)
-            note += f"Status: {found.status}."
-            if has_interpolated(found.frame):
-                note += " ≈: median and quartiles interpolated; the true values lie in the same cells of the codebook."
-            parts.append(
-                table(wide, caption=caption, note=note, groups="variable", labels=group_sizes(found.frame))
-            )
-        if found.refused:
-            listed = "; ".join(f"{name} ({rule})" for name, rule in found.refused)
-            parts.append(f"<p>Not released by a site's policy: {escape(listed)}.</p>")
-        return Section(*parts)
+        title = self.study.table_one.title if self.study.table_one else "Patient characteristics"
+        return Section(*patient_tables(title, found, self.study.codebook))
 
     def curves(self) -> Section:
         """Kaplan-Meier curves with numbers at risk and medians."""

@@ -20,7 +20,7 @@ def finished(tmp_path_factory):
     book = CODEBOOK.replace("candidates = [6, 12]", "candidates = [1, 6, 12]")
     file = write_study(folder, STUDY.replace('profile = "none"', 'profile = "teaching"'), book)
     study = fs.Study.load(file)
-    with serving(folder / "exchange", site_objects(study, tables(120)), study):
+    with serving(folder / "exchange", site_objects(study, tables(120), homes=folder), study):
         sites = fs.Folder(folder / "exchange", study=study, home=folder / "home", wait_seconds=60)
         fs.save_results(fs.together(sites, **study.analyses()), folder / "results.json", study=study.digest)
         sites.close()
