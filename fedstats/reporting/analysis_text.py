@@ -82,9 +82,7 @@ def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bo
         {
             "Term": [labels[t] for t in found["term"]],
             f"{fit.effect} ({fit.level:.0%} interval)": _ratios(found),
-            f"Standard error of the log {fit.effect.lower()}": [
-                formats.estimate(s) for s in found["std_error"]
-            ],
+            "Standard error (log scale)": [formats.estimate(s) for s in found["std_error"]],
             "p": [formats.p_value(p) for p in found["p_value"]],
         }
     )
