@@ -13,6 +13,7 @@ from fedstats.contract.results import Curve, Table
 from fedstats.methods.follow_up import follow_up
 from fedstats.numerics.survival_table import quantile_time
 from fedstats.reporting import formats
+from fedstats.reporting.characteristics import plain
 from fedstats.reporting.tables import table
 from fedstats.study.definition import Study
 
@@ -64,8 +65,8 @@ def cell_effects(
         )
     if len(medians):
         caption = "Effect of the codebook's edges on medians and quartiles"
-        plain = dict.fromkeys(("interpolated", "of the rows"), lambda v: f"{v:.6g}")
-        parts.append(table(medians, caption=caption, groups="variable", formats=plain))
+        digits = dict.fromkeys(("interpolated", "of the rows"), plain)
+        parts.append(table(medians, caption=caption, groups="variable", formats=digits))
     said = (
         "The table above compares like with like: both sides in the agreed cells. What the cells themselves change, "
         "which adding up over sites has no part in, is the distance to the rows' own times and values:"

@@ -76,6 +76,7 @@ def test_effects_of_cells_stand_in_tables_of_their_own_and_exact_results_have_no
     shown = [str(part) for part in cell_effects(study, found, pooled, str.upper)]
     assert ["Effect of the" in part for part in shown] == [False, True, True]
     assert "SURVIVAL_BY_SEX" in shown[1]
+    assert not re.search(r"\d\.\d{4}|\d{3}\.\d", shown[1] + shown[2])  # no more digits than one reads
     assert cell_effects(study, {"own_baseline": found.own_baseline}, pooled, str.upper) == []
 
 
