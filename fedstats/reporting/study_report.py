@@ -35,6 +35,7 @@ from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.section import Section
 from fedstats.reporting.tables import table
+from fedstats.reporting.wording import question_title
 from fedstats.running.files import sha256_of
 from fedstats.study.definition import Study
 from fedstats.study.saved_results import load_results
@@ -156,7 +157,9 @@ class StudyReport:
         """What left each site, by kind of question: how many answers, numbers and bytes."""
         if not self.account.archived:
             return Section(self.account.egress(), paragraph(NO_ARCHIVE))
-        found = refusals(self.archive)
+        history = list(self.archive.history())
+        found = refusals(history)
+        found["asked"] = [question_title(one.query, self.study) for one in history for _ in one.refused]
         listed = [refusals_table(found, self.study.site_title)] if len(found) else []
         return Section(self.account.egress(), *listed)
 

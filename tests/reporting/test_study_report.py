@@ -1,6 +1,7 @@
 """A study's report, as the coordinator and as somebody without the coordinator's folder make it."""
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import fedstats as fs
 from fedstats.reporting.exchange_account import NO_ARCHIVE
 from fedstats.reporting.study_report import StudyReport
+from fedstats.reporting.wording import question_title
 from tests.federations.small_study import CODEBOOK, STUDY, serving, site_objects, tables, write_study
 
 PARTS = ("title", "question", "sites", "patients", "curves", "models", "egress", "pooled_check", "provenance")
@@ -61,6 +63,10 @@ def test_the_coordinator_sees_answers_refusals_and_numbers(report, finished):
     for site in ("north", "south", "west"):
         assert re.search(rf"{site}\s+{asked}\s+[1-9]\d*\s", words(report.sites()))
     assert "Numbers that left" in words(report.egress())
+    assert "Survival by sex: patients at risk and events in each time cell, on 24 time cells" in words(
+        report.egress()
+    )
+    assert "time/status" not in words(report.egress())
     assert "answered with a coarser time grid" in words(report.egress())
     assert NO_ARCHIVE not in words(report.sites()) + words(report.egress())
 
@@ -87,3 +93,18 @@ def test_an_archive_with_a_question_missing_is_not_counted_on(finished):
     whole.account.opened.popitem()
     del whole.account.archived
     assert NO_ARCHIVE in words(whole.egress())
+
+
+def test_every_question_of_a_study_bears_the_title_of_its_analysis(report):
+    titles = {question_title(q.query, report.study).partition(": ")[0] for q in report.ledger.questions()}
+    assert titles == {
+        "Survival by sex", "A baseline hazard at each practice", "One baseline hazard", "Response",
+        "Patient characteristics, age", "Patient characteristics, ecog",
+    }  # fmt: skip
+
+
+def test_a_question_beyond_the_study_keeps_its_own_words(report):
+    asked = next(q.query for q in report.ledger.questions() if q.kind == "CoxDerivatives")
+    other = replace(asked, model=replace(asked.model, strata=("ecog",)))
+    assert question_title(other, report.study) == other.in_words()
+    assert asked.in_words() != question_title(asked, report.study)
