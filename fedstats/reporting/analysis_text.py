@@ -70,7 +70,8 @@ def patient_tables(title: str, found: Description, codebook: Codebook) -> list[T
         sizes = group_sizes(found.frame)
         parts.append(table(wide, caption=title, note=note, groups="variable", labels=sizes))
     if found.refused:
-        listed = "; ".join(f"{name} ({rule})" for name, rule in found.refused)
+        named = ((codebook[n].label or n if n in codebook else n, rule) for n, rule in found.refused)
+        listed = "; ".join(f"{name} ({rule})" for name, rule in named)
         parts.append(paragraph(f"Not released by a site's policy: {listed}."))
     return parts
 

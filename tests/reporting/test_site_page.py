@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+import pandas as pd
 import pytest
 
 import fedstats as fs
@@ -58,6 +59,13 @@ def test_a_median_that_is_not_reached_is_a_dash(study, here):
     medians = curve.medians.assign(conf_high=float("nan"))
     object.__setattr__(curve, "medians", medians)
     assert re.search(r"to –\s", words(SitePage(study, "north").alone({"survival_by_sex": curve})))
+
+
+def test_what_a_policy_kept_back_is_named_by_its_label(study):
+    kept = fs.Table(None, pd.DataFrame(), (("age", "level"), ("old", "entry")), "exact", 1, 8, ("north",))
+    assert "Not released by a site's policy: Age (level); old (entry)." in words(
+        SitePage(study, "north").alone({"table_one": kept})
+    )
 
 
 def test_what_a_site_cannot_estimate_stands_under_its_title(study):
