@@ -16,7 +16,8 @@ class Curve:
                         row's cell of the grid; the time itself without one: n_risk are at risk then),
                         n_censor, estimate_low (see ``grid_error``); missing where not known
     medians : DataFrame group median conf_low conf_high, and median_low median_high: edges of the grid
-                        between which the median on exact times lies
+                        between which the median on exact times lies; the interval of a curve on a grid
+                        ends at edges too and contains the one on exact times
     unit : str          of time
     status : str        ``"exact"`` or ``"exact on the grid of <width>"``
     grid_error : float  how far at most the curve on exact times lies below this one, at the edges of the

@@ -33,6 +33,7 @@ from fedstats.numerics.survival_table import (
     lowest_estimate,
     quantile_cells,
     quantile_time,
+    widest_interval,
 )
 
 Array = NDArray[np.float64]
@@ -176,7 +177,7 @@ def kaplan_meier(
         frame = _one_curve(name, followed, conf_type, level, entered_late=entry is not None)
         if not frame.empty:
             frames.append(frame)
-            medians.append({"group": name} | _median(frame, exact=status == "exact"))
+            medians.append({"group": name} | _median(frame, conf_type, level, exact=status == "exact"))
     if not frames:
         raise QueryError(f"There are no patients with complete values for {formula!r}.")
     agreed = federation.codebook.grid
@@ -244,20 +245,27 @@ def _grid_error(frame: pd.DataFrame) -> float:
     return float((known["estimate"] - known["estimate_low"]).max())
 
 
-def _median(frame: pd.DataFrame, *, exact: bool) -> dict[str, float]:
-    """Median with its interval, read off the curve and its bounds (Brookmeyer & Crowley 1982)."""
-    read = quantile_time if exact else interpolated_time
-    time = frame["time"].to_numpy()
-    estimate = frame["estimate"].to_numpy()
-    median = read(time, estimate, 0.5)
-    within = (
-        (median, median) if exact else quantile_cells(time, estimate, frame["estimate_low"].to_numpy(), 0.5)
-    )
-    # beyond the last defined bound the lower one is zero and the upper one has not come down
+def _median(frame: pd.DataFrame, conf_type: ConfType, level: float, *, exact: bool) -> dict[str, float]:
+    """Median with its interval, read off the curve and its bounds (Brookmeyer & Crowley 1982).
+
+    On a grid the interval ends at edges and contains the one on exact times.
+    """
+    time, estimate = frame["time"].to_numpy(), frame["estimate"].to_numpy()
+    if exact:
+        median = median_low = median_high = quantile_time(time, estimate, 0.5)
+        # beyond the last defined bound the lower one is zero and the upper one has not come down
+        conf_low = quantile_time(time, frame["conf_low"].fillna(0.0).to_numpy(), 0.5)
+        conf_high = quantile_time(time, frame["conf_high"].fillna(1.0).to_numpy(), 0.5)
+    else:
+        median = interpolated_time(time, estimate, 0.5)
+        median_low, median_high = quantile_cells(time, estimate, frame["estimate_low"].to_numpy(), 0.5)
+        n_risk, n_event, n_censor = frame[["n_risk", "n_event", "n_censor"]].to_numpy(float).T
+        low, high = widest_interval(n_risk, n_event, n_censor, conf_type, level)
+        conf_low, conf_high = quantile_cells(time, high, low, 0.5)
     return {
         "median": median,
-        "conf_low": read(time, frame["conf_low"].fillna(0.0).to_numpy(), 0.5),
-        "conf_high": read(time, frame["conf_high"].fillna(1.0).to_numpy(), 0.5),
-        "median_low": within[0],
-        "median_high": within[1],
+        "conf_low": conf_low,
+        "conf_high": conf_high,
+        "median_low": median_low,
+        "median_high": median_high,
     }

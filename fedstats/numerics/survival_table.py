@@ -90,6 +90,28 @@ def lowest_estimate(n_risk: Array, n_event: Array, n_censor: Array) -> Array:
     return np.asarray(np.cumprod(factors))
 
 
+def widest_interval(
+    n_risk: Array, n_event: Array, n_censor: Array, conf_type: ConfType, level: float
+) -> tuple[Array, Array]:
+    """Bounds within which the interval on exact times lies after each cell, (T,) each.
+
+    No exact risk set is smaller than if everybody censored in its cell had left before, so no standard
+    error on exact times is larger than the lowest curve's.  The lower bound is the lowest curve's; the
+    upper one takes the usual curve with the lowest one's standard error.  Nothing but 0 and 1 is known
+    from the first cell with events whose number of censored patients is not.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        least = n_risk - n_censor
+        terms = np.where(n_event > 0, n_event / (least * (least - n_event)), 0.0)
+        se_log = np.nan_to_num(np.sqrt(np.cumsum(terms)), nan=np.inf, posinf=np.inf)
+        lowest = np.nan_to_num(lowest_estimate(n_risk, n_event, n_censor))
+        highest = np.cumprod(1.0 - n_event / n_risk).astype(float)
+        low, _ = _interval(lowest, se_log, conf_type, level)
+        # log-log: a higher curve with the same standard error may have the lower bound
+        other, high = _interval(highest, se_log, conf_type, level)
+    return np.nan_to_num(np.minimum(low, other)), np.nan_to_num(high, nan=1.0)
+
+
 def quantile_cells(time: Array, survival: Array, lowest: Array, probability: float) -> tuple[float, float]:
     """Edges between which the quantile on exact times must lie.
 

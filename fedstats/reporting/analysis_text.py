@@ -7,8 +7,11 @@ import pandas as pd
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.fit import Fit
 from fedstats.contract.results import Curve
+from fedstats.contract.results import Table as Description
 from fedstats.reporting import formats
-from fedstats.reporting.coarsening import median_cells
+from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
+from fedstats.reporting.coarsening import spans
+from fedstats.reporting.effects import effect_labels, effects
 from fedstats.reporting.tables import Table, table
 from fedstats.study.study_file import CurveSpec, ModelSpec
 
@@ -56,62 +59,91 @@ def p_words(value: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def effect_table(spec: ModelSpec, fit: Fit, labels: dict[str, str]) -> Table:
-    """Effects with intervals and p-values."""
-    tidy = fit.tidy(exponentiate=True)
+def patient_tables(title: str, found: Description, codebook: Codebook) -> list[Table | str]:
+    """Table 1 under its title, and what of it a site's policy did not let out."""
+    note = "Numbers are n (%), mean (SD) and median [quartiles]. SMD: absolute standardised mean difference. "
+    parts: list[Table | str] = []
+    if len(found.frame):
+        note += f"Status: {found.status}."
+        if has_interpolated(found.frame):
+            note += " ≈: median and quartiles interpolated; the true values lie in the same cells of the codebook."
+        wide = characteristics(codebook, found.frame)
+        sizes = group_sizes(found.frame)
+        parts.append(table(wide, caption=title, note=note, groups="variable", labels=sizes))
+    if found.refused:
+        named = ((codebook[n].label or n if n in codebook else n, rule) for n, rule in found.refused)
+        listed = "; ".join(f"{name} ({rule})" for name, rule in named)
+        parts.append(paragraph(f"Not released by a site's policy: {listed}."))
+    return parts
+
+
+def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bool = False) -> Table:
+    """Ratios with intervals and p-values, and their standard errors if wanted: these are on the log scale."""
+    found, labels = effects(fit, codebook), effect_labels(fit, codebook)
     frame = pd.DataFrame(
         {
-            "Term": [labels[t] for t in tidy["term"]],
-            f"{fit.effect} ({fit.level:.0%} interval)": [
-                formats.interval(e, a, b)
-                for e, a, b in zip(tidy["estimate"], tidy["conf_low"], tidy["conf_high"], strict=True)
-            ],
-            "p": [formats.p_value(p) for p in tidy["p_value"]],
+            "Term": [labels[t] for t in found["term"]],
+            f"{fit.effect} ({fit.level:.0%} interval)": _ratios(found),
+            "Standard error (log scale)": [formats.estimate(s) for s in found["std_error"]],
+            "p": [formats.p_value(p) for p in found["p_value"]],
         }
     )
+    if not std_error:
+        frame = frame.drop(columns=frame.columns[2])
     if fit.kind == "logistic":
-        frame.loc[tidy["term"] == "Intercept", "Term"] = "Intercept (odds)"
+        frame.loc[found["term"] == "Intercept", "Term"] = "Intercept (odds)"
     return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: Wald test.")
+
+
+def _ratios(found: pd.DataFrame) -> list[str]:
+    bounds = zip(found["estimate"], found["conf_low"], found["conf_high"], strict=True)
+    return [formats.ratio(*row) for row in bounds]
 
 
 def curve_alt(spec: CurveSpec, curve: Curve) -> str:
     """What a survival figure shows, for those who do not see it."""
-    about = "" if curve.status == "exact" else "about "
+    groups = zip(curve.medians["group"], _medians(curve), strict=True)
     medians = ", ".join(
-        f"{g} {about}{formats.estimate(m)} {curve.unit}" if pd.notna(m) else f"{g} not reached"
-        for g, m in zip(curve.medians["group"], curve.medians["median"], strict=True)
+        f"{g} not reached" if m == formats.MISSING else f"{g} {m} {curve.unit}" for g, m in groups
     )
     return f"{spec.title}: step curves falling from 100 %. Medians: {medians}."
 
 
+def _medians(curve: Curve) -> list[str]:
+    """Medians as print has them: on a grid the edges between which the median on exact times lies."""
+    if curve.status == "exact":
+        return [formats.estimate(m) for m in curve.medians["median"]]
+    return spans(curve.medians["median_low"], curve.medians["median_high"])
+
+
 def median_table(spec: CurveSpec, curve: Curve) -> Table:
-    """Medians with intervals; on a grid with the cells in which those on exact times lie."""
-    unit, exact = curve.unit or "time", curve.status == "exact"
-    columns = {
-        "Group": list(curve.medians["group"]),
-        f"Median ({unit})": [
-            formats.estimate(m) if exact or pd.isna(m) else f"≈ {formats.estimate(m)}"
-            for m in curve.medians["median"]
-        ],
-        f"{curve.level:.0%} interval": [
+    """Medians with intervals; on a grid those on exact times lie within what is printed."""
+    unit, medians = curve.unit or "time", curve.medians
+    note = f"Status: {curve.status}."
+    if curve.status == "exact":
+        intervals = [
             f"{formats.estimate(a)} to {formats.estimate(b)}"
-            for a, b in zip(curve.medians["conf_low"], curve.medians["conf_high"], strict=True)
-        ],
-    }
-    note = f"Status: {curve.status}. A dash: not reached."
-    if not exact:
-        columns[f"On exact times within ({unit})"] = median_cells(curve)
+            for a, b in zip(medians["conf_low"], medians["conf_high"], strict=True)
+        ]
+        note += " A dash: not reached."
+    else:
+        intervals = spans(medians["conf_low"], medians["conf_high"])
         note += (
-            " ≈: interpolated between edges of the grid. The median on exact times is not known; the sums that left "
-            "the sites say between which edges it lies."
+            " The median on exact times is not known to the coordinator; the sums that left the sites say between "
+            "which edges of the grid it lies. The interval runs, edge to edge, from the lower confidence bound of the "
+            "lowest curve that the sums allow to an upper bound for the highest, so it contains the interval on exact times."
         )
+    columns = {
+        "Group": list(medians["group"]),
+        f"Median ({unit})": _medians(curve),
+        f"{curve.level:.0%} interval": intervals,
+    }
     return table(pd.DataFrame(columns), caption=f"Median: {spec.title}", note=note)
 
 
-def model_alt(fit: Fit, effects: pd.DataFrame, labels: dict[str, str]) -> str:
+def model_alt(fit: Fit, found: pd.DataFrame, labels: dict[str, str]) -> str:
     """What a forest plot shows, for those who do not see it."""
-    clear = effects[effects["p_value"] < 1 - fit.level]
-    said = "; ".join(
-        f"{labels[t]} {formats.estimate(e)}" for t, e in zip(clear["term"], clear["estimate"], strict=True)
-    )
-    return f"Forest plot of {len(effects)} {fit.effect.lower()}s. Intervals that exclude 1: {said or 'none'}."
+    clear = found[found["p_value"] < 1 - fit.level]
+    ratios = (text.partition(" (")[0] for text in _ratios(clear))
+    said = "; ".join(f"{labels[t]} {ratio}" for t, ratio in zip(clear["term"], ratios, strict=True))
+    return f"Forest plot of {len(found)} {fit.effect.lower()}s. Intervals that exclude 1: {said or 'none'}."

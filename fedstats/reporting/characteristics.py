@@ -36,7 +36,7 @@ def _factor_lines(variable: Variable, part: pd.DataFrame) -> Iterator[tuple[str,
 
 def _number_lines(variable: Variable, part: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
     lines = list(part.itertuples())
-    yield "Mean (SD)", {c.group: f"{_plain(c.mean)} ({_plain(c.sd)})" for c in lines}
+    yield "Mean (SD)", {c.group: f"{plain(c.mean)} ({plain(c.sd)})" for c in lines}
     if variable.edges or part["median"].notna().any():
         yield "Median [quartiles]", {c.group: _median(c) for c in lines}
     yield from _missing_line(part)
@@ -75,11 +75,11 @@ def _quantile(line: Any, name: str) -> str:
     """A quantile; of one in an open outer cell only the edge is known."""
     value = getattr(line, name)
     if pd.notna(value):
-        return _plain(value)
+        return plain(value)
     low, high = (getattr(line, f"{name}_{side}", np.nan) for side in ("low", "high"))
-    return f"above {_plain(low)}" if high == np.inf else f"up to {_plain(high)}"
+    return f"above {plain(low)}" if high == np.inf else f"up to {plain(high)}"
 
 
-def _plain(value: float) -> str:
+def plain(value: float) -> str:
     """A measurement without thousands separators: a year is not 2,020."""
     return formats.estimate(value).replace(",", "")

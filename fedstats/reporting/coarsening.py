@@ -13,6 +13,7 @@ from fedstats.contract.results import Curve, Table
 from fedstats.methods.follow_up import follow_up
 from fedstats.numerics.survival_table import quantile_time
 from fedstats.reporting import formats
+from fedstats.reporting.characteristics import plain
 from fedstats.reporting.tables import table
 from fedstats.study.definition import Study
 
@@ -41,11 +42,11 @@ def grid_words(curve: Curve) -> str:
     )
 
 
-def median_cells(curve: Curve) -> list[str]:
-    """For each group the edges of the grid between which its median on exact times lies."""
+def spans(low: "pd.Series[float]", high: "pd.Series[float]") -> list[str]:
+    """Between which edges of the grid something lies, row by row; "above" the last one that is known."""
     return [
-        f"{formats.estimate(low)} to {formats.estimate(high)}"
-        for low, high in zip(curve.medians["median_low"], curve.medians["median_high"], strict=True)
+        f"above {formats.precise(a)}" if pd.isna(b) else f"{formats.precise(a)} to {formats.precise(b)}"
+        for a, b in zip(low, high, strict=True)
     ]
 
 
@@ -64,8 +65,8 @@ def cell_effects(
         )
     if len(medians):
         caption = "Effect of the codebook's edges on medians and quartiles"
-        plain = dict.fromkeys(("interpolated", "of the rows"), lambda v: f"{v:.6g}")
-        parts.append(table(medians, caption=caption, groups="variable", formats=plain))
+        digits = dict.fromkeys(("interpolated", "of the rows"), plain)
+        parts.append(table(medians, caption=caption, groups="variable", formats=digits))
     said = (
         "The table above compares like with like: both sides in the agreed cells. What the cells themselves change, "
         "which adding up over sites has no part in, is the distance to the rows' own times and values:"
@@ -93,7 +94,8 @@ def _effects_of_a_grid(study: Study, curve: Curve, pooled: pd.DataFrame) -> list
     import lifelines  # noqa: PLC0415 (three seconds to import, and only this page needs it)
 
     frame, labels, outcome = curve_rows(study, curve, pooled)
-    medians = curve.medians.set_index("group")["median"]
+    medians = curve.medians
+    within = dict(zip(medians["group"], spans(medians["median_low"], medians["median_high"]), strict=True))
     found = []
     for name, rows in curve.frame.groupby("group", sort=False):
         part = follow_up(frame[labels == name], outcome)
@@ -106,7 +108,7 @@ def _effects_of_a_grid(study: Study, curve: Curve, pooled: pd.DataFrame) -> list
                 "group": name,
                 "curve too high by at most": float(gap.max()),
                 "at most, from the sums alone": curve.grid_error,
-                "median on the grid": medians[name],
+                "median within": within[str(name)],
                 "median on exact times": quantile_time(
                     exact.index.to_numpy(), exact.iloc[:, 0].to_numpy(), 0.5
                 ),

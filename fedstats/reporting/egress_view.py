@@ -71,7 +71,7 @@ def asked_table(asked: pd.DataFrame) -> Table:
     return table(asked, caption="Open questions", labels=labels)
 
 
-def account_table(account: pd.DataFrame) -> Table:
+def account_table(account: pd.DataFrame, caption: str = "What has left this site") -> Table:
     """The account of what has left as a table to read.
 
     Parameters
@@ -83,7 +83,7 @@ def account_table(account: pd.DataFrame) -> Table:
     note = "Closest: of a refusal the count that was too small, otherwise the smallest group of patients that was counted."
     return table(
         shown[["question", "asked", "numbers", "closest", "patients", "rule needs"]],
-        caption="What has left this site",
+        caption=caption,
         labels={
             "question": "No.",
             "asked": "What was asked",

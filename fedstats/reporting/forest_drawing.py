@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import blended_transform_factory
 
-from fedstats.reporting.formats import interval
+from fedstats.reporting.formats import ratio
 from fedstats.reporting.measure import LINE, size, text_width
 from fedstats.reporting.palette import (
     BAND,
@@ -127,7 +127,7 @@ def _draw_rows(
             y = middle + (number - (len(found) - 1) / 2) * LINE
             values = tuple(float(frame.loc[term, name]) for name in _COLUMNS[1:])
             _draw_effect(axes, values, y, number, limits)
-            numbers.append(axes.text(1, y, interval(*values), transform=beside, ha="left", va="center"))
+            numbers.append(axes.text(1, y, ratio(*values), transform=beside, ha="left", va="center"))
         top += height
     return names, numbers
 

@@ -61,12 +61,12 @@ def count_percent(n: float | None, total: float | None, digits: int = 1) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """A p-value: three decimals below 0.1, two above, and never ``0.000``.
+    """A p-value: three decimals below 0.1, two above, never ``0.000``, and below 0.05 never ``0.050``.
 
     Examples
     --------
-    >>> p_value(0.0123), p_value(0.00001), p_value(0.351)
-    ('0.012', '<0.001', '0.35')
+    >>> p_value(0.0123), p_value(0.00001), p_value(0.351), p_value(0.0498)
+    ('0.012', '<0.001', '0.35', '0.0498')
     """
     if p is None or not math.isfinite(p):
         return MISSING
@@ -74,6 +74,8 @@ def p_value(p: float | None) -> str:
         return "<0.001"
     if p > 0.99:
         return ">0.99"
+    if p < 0.05:
+        return _short_of(p, 0.05, 3)
     return f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
 
 
@@ -114,6 +116,24 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return f"{estimate(value)} ({NOT_ESTIMATED})"
     return f"{estimate(value)} ({estimate(low)} to {estimate(high)})"
+
+
+def ratio(value: float | None, low: float | None, high: float | None) -> str:
+    """A ratio with its interval; one that excludes 1 has as many digits as it takes to show that.
+
+    Examples
+    --------
+    >>> ratio(0.812, 0.671, 0.983), ratio(0.989, 0.9803, 0.9981)
+    ('0.81 (0.67 to 0.98)', '0.989 (0.980 to 0.998)')
+    """
+    nearest = low if low is not None and low > 1 else high if high is not None and high < 1 else None
+    if nearest is None or value is None or low is None or high is None:
+        return interval(value, low, high)
+    decimals = len(_short_of(nearest, 1, 2).partition(".")[2])
+    if decimals == 2 or nearest >= 9.995:
+        return interval(value, low, high)
+    shown = (estimate(v) if v >= 9.995 else f"{v:.{decimals}f}" for v in (value, low, high))
+    return "{} ({} to {})".format(*shown)
 
 
 def precise(value: float | None, digits: int = 4) -> str:
@@ -163,6 +183,13 @@ def defuse(text: str) -> str:
     ("'=HYPERLINK(1)", '-0.5')
     """
     return f"'{text}" if _FORMULA.match(text) and not is_number(text) else text
+
+
+def _short_of(value: float, limit: float, decimals: int) -> str:
+    """A number with more decimals than asked for, if that is what it takes to be told from a limit beside it."""
+    while float(text := f"{value:.{decimals}f}") == limit != value:
+        decimals += 1
+    return text
 
 
 def _scientific(value: float, digits: int) -> str:

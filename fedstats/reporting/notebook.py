@@ -35,8 +35,9 @@ def for_reading(notebook: Any) -> Any:
     """
     notebook = copy.deepcopy(notebook)
     notebook.cells = [cell for cell in notebook.cells if _is_read(cell)]
-    for number, cell in enumerate(notebook.cells, start=1):
-        cell.metadata["fold"] = _fold(cell, number)
+    notebook.cells = list(_one_parameters_cell(notebook.cells))
+    for cell in notebook.cells:
+        cell.metadata["fold"] = _fold(cell)
         if cell.cell_type != "code":
             continue
         cell.outputs = [] if REMOVE_OUTPUT in tags(cell) else list(_outputs(cell.outputs))
@@ -54,11 +55,22 @@ def _is_read(cell: Any) -> bool:
     return bool(cell.source.strip() or cell.get("outputs"))
 
 
-def _fold(cell: Any, number: int) -> str:
+def _one_parameters_cell(cells: Iterable[Any]) -> Iterable[Any]:
+    """Parameters that were given to a run stand beneath their defaults, in one cell."""
+    defaults = None
+    for cell in cells:
+        if defaults is not None and "injected-parameters" in tags(cell):
+            defaults.source += f"\n\n{cell.source}"
+            continue
+        defaults = cell if "parameters" in tags(cell) else None
+        yield cell
+
+
+def _fold(cell: Any) -> str:
     """What the line says that unfolds a cell's code; empty if there is none to unfold."""
     if cell.cell_type != "code" or REMOVE_INPUT in tags(cell) or not cell.source.strip():
         return ""
-    return "Parameters" if {"parameters", "injected-parameters"} & set(tags(cell)) else f"Code {number}"
+    return "Parameters" if {"parameters", "injected-parameters"} & set(tags(cell)) else "Code"
 
 
 def _outputs(outputs: Iterable[Any]) -> Iterable[Any]:

@@ -1,7 +1,6 @@
 """The report of a study, section by section, from its results and the account of its exchange."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -12,9 +11,9 @@ import pandas as pd
 
 from fedstats.contract.fit import Fit
 from fedstats.contract.results import Curve, NotAvailable
-from fedstats.federations.archive import Archive, Opened
+from fedstats.federations.archive import Archive
 from fedstats.federations.keys import COORDINATOR, home_of
-from fedstats.federations.ledger import Ledger, Question
+from fedstats.federations.ledger import Ledger
 from fedstats.federations.refusals import refusals
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import (
@@ -25,16 +24,19 @@ from fedstats.reporting.analysis_text import (
     model_alt,
     model_title,
     paragraph,
+    patient_tables,
     sizes,
 )
-from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import cell_effects, grid_words
+from fedstats.reporting.effects import effect_labels, effects
+from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
 from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
+from fedstats.reporting.section import Section
 from fedstats.reporting.tables import table
-from fedstats.reporting.wording import question_words, term_labels
+from fedstats.reporting.wording import question_title
 from fedstats.running.files import sha256_of
 from fedstats.study.definition import Study
 from fedstats.study.saved_results import load_results
@@ -47,22 +49,6 @@ PROFILES = {
 }
 
 
-class Section:
-    """Parts of a section, shown one beneath the other."""
-
-    def __init__(self, *parts: Any) -> None:
-        self.parts = parts
-
-    def _repr_html_(self) -> str:
-        return "\n".join(p._repr_html_() if hasattr(p, "_repr_html_") else p for p in self.parts)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:  # noqa: ARG002
-        return {"text/html": self._repr_html_(), "text/plain": "\n".join(map(str, self.parts))}
-
-    def __repr__(self) -> str:
-        return "\n".join(map(str, self.parts))
-
-
 class StudyReport:
     """Reads what a run has left behind; asks nothing of any site.
 
@@ -71,8 +57,8 @@ class StudyReport:
     study : path           of study.toml
     results : path         what the coordinator's notebook has written
     exchange : path        the exchange folder
-    home : path            the coordinator's private folder, whose archive says what was let out; empty: one
-                           below the user's own
+    home : path            the coordinator's private folder, whose archive says what was let out (without it
+                           answers are counted, numbers are not); empty: one below the user's own
     pooled_data : sequence of path
         The sites' files in the order of the study's sites; only for public or synthetic data.
     run_folder : path
@@ -96,6 +82,7 @@ class StudyReport:
         self.ledger = Ledger(exchange)
         home = home_of(self.study.id, COORDINATOR, home)
         self.archive = Archive(self.ledger, home, self.study.codebook, self.study.policy)
+        self.account = ExchangeAccount(self.study, self.ledger, self.archive)
         self.pooled_data = dict(zip(self.study.sites, pooled_data, strict=False))
         self.run_folder = Path(run_folder) if str(run_folder) else None
 
@@ -126,21 +113,15 @@ class StudyReport:
             {"Analysis": model_title(m), "Method": method(m, self.study.codebook), "Formula": m.formula}
             for m in self.study.models
         ]
+        if (described := self.study.table_one) is not None:
+            formula = " + ".join(described.variables) + (f" by {described.by}" if described.by else "")
+            rows.insert(0, {"Analysis": described.title, "Method": "Description", "Formula": formula})
         asked = table(pd.DataFrame(rows), caption="Prespecified analyses")
         version = f"<p>Study {escape(self.study.id)}, version {escape(self.study.version)}.</p>"
         return Section(f"<p>{escape(self.study.question)}</p>", version, asked)
 
     def sites(self) -> Section:
         """Who took part, and whether the exchange holds together."""
-        rows = []
-        for site in self.study.sites:
-            answers = self._answers(site)
-            refused = sum(1 for _, opened in answers if site in opened.refused)
-            join = self.ledger.members.join(site, self.ledger.head.number)
-            rows.append(
-                {"Site": self.study.site_title(site), "Answers": len(answers), "of which refusals": refused}
-                | {"Fingerprint of its keys": join.keys.fingerprint if join else ""}
-            )
         faults = list(self.ledger.verify())
         state = (
             "The exchange is complete: every question and answer is signed by its place and follows the one before it by "
@@ -152,9 +133,8 @@ class StudyReport:
             "How many patients each site has is not listed: numbers of patients by site are not asked for "
             "unless an analysis asks for them."
         )
-        return Section(
-            table(pd.DataFrame(rows), caption="Sites"), f"<p>{escape(counts)}</p>", f"<p>{escape(state)}</p>"
-        )
+        unknown = "" if self.account.archived else NO_ARCHIVE
+        return Section(self.account.sites(), paragraph(unknown), paragraph(counts), paragraph(state))
 
     def patients(self) -> Section:
         """Table 1."""
@@ -163,22 +143,8 @@ class StudyReport:
             return Section("<p>The study asks for no table of patient characteristics.</p>")
         if isinstance(found, NotAvailable):
             return Section(found)
-        spec = self.study.table_one
-        note = "Numbers are n (%), mean (SD) and median [quartiles]. SMD: absolute standardised mean difference. "
-        caption = spec.title if spec else "Patient characteristics"
-        parts: list[Any] = []
-        if len(found.frame):
-            wide = characteristics(self.study.codebook, found.frame)
-            note += f"Status: {found.status}."
-            if has_interpolated(found.frame):
-                note += " ≈: median and quartiles interpolated; the true values lie in the same cells of the codebook."
-            parts.append(
-                table(wide, caption=caption, note=note, groups="variable", labels=group_sizes(found.frame))
-            )
-        if found.refused:
-            listed = "; ".join(f"{name} ({rule})" for name, rule in found.refused)
-            parts.append(f"<p>Not released by a site's policy: {escape(listed)}.</p>")
-        return Section(*parts)
+        title = self.study.table_one.title if self.study.table_one else "Patient characteristics"
+        return Section(*patient_tables(title, found, self.study.codebook))
 
     def curves(self) -> Section:
         """Kaplan-Meier curves with numbers at risk and medians."""
@@ -190,24 +156,13 @@ class StudyReport:
 
     def egress(self) -> Section:
         """What left each site, by kind of question: how many answers, numbers and bytes."""
-        rows = []
-        for site in self.study.sites:
-            asked: Counter[str] = Counter()
-            numbers: Counter[str] = Counter()
-            words = {}
-            for question, opened in self._answers(site):
-                words[question.kind] = question_words(type(question.query))
-                asked[question.kind] += 1
-                numbers[question.kind] += 0 if site in opened.refused else opened.n_numbers
-            rows += [
-                {"site": self.study.site_title(site), "What was asked": words[k], "Answers": asked[k]}
-                | {"Numbers that left": numbers[k], "Bytes": 16 * numbers[k]}
-                for k in asked
-            ]
-        note = "Every number is a sum over patients that the site's policy has let out; refusals hold none."
-        account = table(pd.DataFrame(rows), caption="What left each site", note=note, groups="site")
-        found = refusals(self.archive)
-        return Section(account, *([refusals_table(found, self.study.site_title)] if len(found) else []))
+        if not self.account.archived:
+            return Section(self.account.egress(), paragraph(NO_ARCHIVE))
+        history = list(self.archive.history())
+        found = refusals(history)
+        found["asked"] = [question_title(one.query, self.study) for one in history for _ in one.refused]
+        listed = [refusals_table(found, self.study.site_title)] if len(found) else []
+        return Section(self.account.egress(), *listed)
 
     def pooled_check(self) -> Section:
         """The largest difference to the same analyses of the pooled rows, where these are at hand."""
@@ -245,15 +200,6 @@ class StudyReport:
             facts |= _run_facts(self.run_folder / "manifest.json")
         frame = pd.DataFrame({"What": list(facts), "Value": list(facts.values())})
         return Section(table(frame, caption="Provenance"))
-
-    def _answers(self, site: str) -> list[tuple[Question, Opened]]:
-        """What the archive holds of a site's answers; a question of both kinds counts once."""
-        found = []
-        for question in self.ledger.questions():
-            opened = self.archive.opened(question) or self.archive.opened(question, each=True)
-            if opened is not None and site in opened.answers:
-                found.append((question, opened))
-        return found
 
     def _about_keys(self) -> str:
         """Whether the keys were compared beforehand."""
@@ -293,20 +239,20 @@ class StudyReport:
         fit = self.found[spec.name]
         if not isinstance(fit, Fit):
             return [heading, fit]
-        labels = term_labels(fit.formula, self.study.codebook, intercept=fit.kind == "logistic")
-        effects = fit.tidy(exponentiate=True)
-        effects = effects[effects["term"] != "Intercept"]
+        labels = effect_labels(fit, self.study.codebook)
+        found = effects(fit, self.study.codebook)
+        found = found[found["term"] != "Intercept"]
         picture = figure(
-            forest_plot(effects, effect=fit.effect, labels=labels, level=fit.level),
-            alt=model_alt(fit, effects, labels),
+            forest_plot(found, effect=fit.effect, labels=labels, level=fit.level),
+            alt=model_alt(fit, found, labels),
             caption=f"{spec.title}: {fit.effect.lower()}s with {fit.level:.0%} intervals.",
-            data=effects.assign(term=[labels[t] for t in effects["term"]]),
+            data=found.assign(term=[labels[t] for t in found["term"]]),
         )
         return [
             heading,
             sizes(spec, fit, self.study.codebook),
             picture,
-            effect_table(spec, fit, labels),
+            effect_table(spec, fit, self.study.codebook),
             paragraph(spec.note),
         ]
 

@@ -1,33 +1,50 @@
-"""Names of terms, groups and questions as a reader of a report meets them."""
+"""Names of questions as a reader of a report meets them."""
 
-from fedstats.contract.codebook import Codebook
-from fedstats.contract.design import Design, Part
-from fedstats.contract.formula import parse
+from typing import Any
+
+from fedstats.contract.formula import parse, parse_groups
 from fedstats.contract.query import Query
-from fedstats.contract.variable import Variable
-
-
-def term_labels(formula: str, codebook: Codebook, *, intercept: bool) -> dict[str, str]:
-    """Labels of a model's terms: ``sex[female]`` reads "Sex: female (vs male)"."""
-    _, design = parse(formula, codebook, intercept=intercept)
-    return {"Intercept": "Intercept"} | _labels(design, codebook)
-
-
-def _labels(design: Design, codebook: Codebook) -> dict[str, str]:
-    return {c.name: " × ".join(_part(p, codebook[p.column]) for p in c.parts) for c in design.columns}
-
-
-def _part(part: Part, variable: Variable) -> str:
-    name = variable.label or variable.name
-    if part.level is None:
-        return f"{name}, per {_singular(variable.unit)}" if variable.unit else f"{name}, per unit"
-    return f"{name}: {variable.level_label(part.level)} (vs {variable.level_label(variable.levels[0])})"
-
-
-def _singular(unit: str) -> str:
-    return unit[:-1] if unit in ("years", "months", "weeks", "days") else unit
+from fedstats.study.definition import Study
+from fedstats.study.study_file import CurveSpec, ModelSpec
 
 
 def question_words(kind: type[Query]) -> str:
     """What a kind of query asks for: the first sentence of its documentation."""
     return (kind.__doc__ or kind.__name__).strip().splitlines()[0].rstrip(".")
+
+
+def question_title(query: Query, study: Study) -> str:
+    """A question by the titles of the study's analyses that ask it; in its own words where none does."""
+    title = "; ".join(_titles(query, study))
+    if not title or query.where:
+        return query.in_words()
+    grid = getattr(query, "grid", ()) or getattr(getattr(query, "model", None), "grid", ())
+    cells = f", on {len(grid)} time cells" if grid else ""
+    return f"{title}: {query.asks}{cells}" if query.asks else f"{title}{cells}"
+
+
+def _titles(query: Any, study: Study) -> list[str]:
+    """Titles of the analyses that a question belongs to."""
+    if hasattr(query, "question"):  # about another question
+        return _titles(query.question, study)
+    if hasattr(query, "model"):
+        return [m.title for m in study.models if _is_of_model(query.model, m, study)]
+    if hasattr(query, "variable"):
+        name = study.codebook[query.variable].title if query.variable in study.codebook else query.variable
+        return [f"{study.table_one.title}, {name}"] if study.table_one else []
+    return [c.title for c in study.curves if _is_of_curve(query, c, study)]
+
+
+def _is_of_model(model: Any, spec: ModelSpec, study: Study) -> bool:
+    outcome, design = parse(spec.formula, study.codebook, intercept=spec.kind == "logistic")
+    if spec.kind == "logistic":
+        return bool(getattr(model, "outcome", None) == outcome.event and model.design == design)
+    same = (getattr(model, "time", None), getattr(model, "event", None)) == (outcome.time, outcome.event)
+    strata = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
+    return same and model.design == design and list(model.strata) == strata
+
+
+def _is_of_curve(query: Any, spec: CurveSpec, study: Study) -> bool:
+    outcome, group = parse_groups(spec.formula, study.codebook)
+    asked = (getattr(query, "time", None), getattr(query, "event", None), getattr(query, "group", group))
+    return asked == (outcome.time, outcome.event, group)

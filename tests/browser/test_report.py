@@ -1,8 +1,14 @@
 """The sample report in a real browser with the network refused, hostile labels and all."""
 
-import pytest
+from io import BytesIO
 
-from fedstats.reporting import export_html
+import numpy as np
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
+
+from fedstats.reporting import export_html, table
 from tests.browser import page_checks
 from tests.reporting.sample_report import sample_notebook
 
@@ -82,6 +88,55 @@ def test_contents_stay_beside_the_text_where_there_is_room(browser, report):
     with page_checks.opened(browser, report, width=390) as narrow:
         assert not narrow.page.is_visible("nav.side")
         assert narrow.page.is_visible("nav.top summary")
+
+
+WIDE_TABLE = """() => {
+    const box = [...document.querySelectorAll('.table-scroll:has(caption)')].find(e => e.clientWidth && e.scrollWidth > e.clientWidth + 40);
+    box.scrollIntoView({block: 'center'});
+    return box.getBoundingClientRect();
+}"""
+FIRST_TABLE = "() => document.querySelector('.table-scroll').getBoundingClientRect()"
+SCROLL_TO_END = "() => document.querySelectorAll('.table-scroll').forEach(e => e.scrollTo(1e6, 0))"
+CUE = "() => getComputedStyle(document.querySelector('figcaption'), '::before').content"
+
+
+def edges(page, box):
+    """How much the left and the right edge of a box differ from the page's ground, 0 to 255, where nothing is written."""
+    clip = {"x": box["x"], "y": box["y"] + 1, "width": box["width"], "height": 3}
+    picture = Image.open(BytesIO(page.screenshot(clip=clip))).convert("L")
+    rows = np.asarray(picture, float)
+    ground = np.median(rows)
+    return tuple(float(abs(rows[:, at] - ground).mean(axis=0).max()) for at in (slice(0, 3), slice(-3, None)))
+
+
+@pytest.mark.parametrize("scheme", page_checks.SCHEMES)
+def test_a_table_that_goes_on_beyond_an_edge_has_a_shadow_there(browser, report, scheme):
+    with page_checks.opened(browser, report, width=390, scheme=scheme) as opened:
+        box = opened.page.evaluate(WIDE_TABLE)
+        left, right = edges(opened.page, box)
+        assert left < 1
+        assert right > 15
+        opened.page.evaluate(SCROLL_TO_END)
+        left, right = edges(opened.page, box)
+        assert left > 15
+        assert right < 1
+
+
+def test_a_table_that_fits_has_no_shadow_at_any_width(browser, tmp_path):
+    data = {"text/html": table(pd.DataFrame({"a": [1]}), caption="One number").markup}
+    cell = new_code_cell("x", outputs=[new_output("display_data", data=data)])
+    page = export_html(new_notebook(cells=[cell]), tmp_path / "small.html", title="Small")
+    for width in (1280, 1133, 1041, 390):  # a box of a broken number of pixels leaves no hairline
+        with page_checks.opened(browser, page, width=width) as opened:
+            assert max(edges(opened.page, opened.page.evaluate(FIRST_TABLE))) < 1
+
+
+def test_a_figure_that_scrolls_says_so_and_one_that_fits_does_not(browser, report):
+    for width, says in ((390, True), (700, False), (1280, False)):
+        with page_checks.opened(browser, report, width=width) as opened:
+            box = opened.page.locator(".figure-scroll").first
+            assert box.evaluate("e => e.scrollWidth > e.clientWidth + 1") == says
+            assert ("sideways" in opened.page.evaluate(CUE)) == says
 
 
 def test_paper_shows_no_folded_code(browser, report):

@@ -211,7 +211,7 @@ def test_a_preview_shows_what_would_leave_and_sends_nothing(attended):
     assert after == before
     assert "0 of 1 open questions answered and sent." in shown
     assert "age by sex: number of patients, sum and sum of squares" in shown
-    assert "rule needs" in shown
+    assert "Rule needs" in shown
 
 
 def test_approved_answers_are_sent_and_nothing_else_changes(attended):

@@ -1,9 +1,10 @@
 """Table 1 against pandas, survival curves against plain counting, and both against any split into sites."""
 
+import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 import fedstats as fs
 from tests.properties.cohorts import LAW, SEEDS, cohort, deal, one, open_sites
@@ -184,6 +185,29 @@ def test_a_curve_on_a_grid_lies_above_the_one_on_exact_times_by_at_most_its_erro
         if medians[group] <= edges[-1]:
             assert not medians[group] < span["median_low"]
             assert not medians[group] > span["median_high"]
+
+
+@settings(LAW, max_examples=60)
+@given(
+    seed=SEEDS,
+    level=st.sampled_from([0.8, 0.95, 0.99]),
+    conf_type=st.sampled_from(["log", "log-log", "plain"]),
+)
+def test_the_interval_of_a_median_on_a_grid_contains_the_one_on_exact_times(
+    seed: int, level: float, conf_type: str
+) -> None:
+    rng = np.random.default_rng(seed)
+    frame = cohort(seed, int(rng.integers(20, 400)))
+    frame["time"] += rng.random(len(frame)) * (seed % 2)  # every other time all times are distinct
+    edges = np.unique(rng.choice(np.arange(2.0, 20.0), rng.integers(2, 7))).tolist()
+    formula, how = "Surv(time, event) ~ sex", {"conf_type": conf_type, "level": level}
+    drawn, exact = (
+        fs.kaplan_meier(one(frame), formula, **how, grid=g).medians.set_index("group") for g in (edges, None)
+    )
+    for group, wide in drawn.iterrows():
+        low, high = exact.loc[group, ["conf_low", "conf_high"]].fillna(np.inf)
+        assert wide["conf_low"] <= low or low > edges[-1]
+        assert np.nan_to_num(wide["conf_high"], nan=np.inf) >= high
 
 
 def test_with_delayed_entry_the_error_of_a_grid_is_not_known() -> None:

@@ -2,15 +2,19 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fedstats as fs
+from data_synth.generate import generate
 from fedstats.federations.keys import HOME_VARIABLE
-from fedstats.reporting.analysis_text import median_table
+from fedstats.reporting.analysis_text import curve_alt, median_table
 from fedstats.reporting.characteristics import characteristics
 from fedstats.reporting.coarsening import cell_effects, edge_effects, grid_effects, grid_words
+from fedstats.reporting.formats import estimate
 from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
 
@@ -80,6 +84,7 @@ def test_effects_of_cells_stand_in_tables_of_their_own_and_exact_results_have_no
     shown = [str(part) for part in cell_effects(study, found, pooled, str.upper)]
     assert ["Effect of the" in part for part in shown] == [False, True, True]
     assert "SURVIVAL_BY_SEX" in shown[1]
+    assert not re.search(r"\d\.\d{4}|\d{3}\.\d", shown[1] + shown[2])  # no more digits than one reads
     assert cell_effects(study, {"own_baseline": found.own_baseline}, pooled, str.upper) == []
 
 
@@ -103,13 +108,55 @@ def test_a_quartile_beyond_the_edges_is_named_by_the_edge(checked):
     assert "above 70" in shown.iloc[1, -1]
 
 
-def test_medians_on_a_grid_are_marked_and_exact_ones_are_not(checked):
+def test_a_median_on_a_grid_is_printed_as_the_band_it_lies_in(checked):
     study, found, _ = checked
-    shown = str(median_table(study.curves[0], found.survival_by_sex))
-    assert "≈ " in shown
-    assert "On exact times within (months)" in shown
+    curve = found.survival_by_sex.medians.assign(median_low=6.0, median_high=[12.0, np.nan])
+    curve = replace(found.survival_by_sex, medians=curve.assign(conf_low=0.0, conf_high=[12.0, np.nan]))
+    shown = str(median_table(study.curves[0], curve))
+    assert re.search(r"F +6 to 12 +0 to 12\n", shown)
+    assert re.search(r"M +above 6 +above 0\n", shown)
+    assert "not known to the coordinator" in shown
+    assert "contains the interval on exact times" in shown
+    assert "≈" not in shown
+    assert curve_alt(study.curves[0], curve).endswith("F 6 to 12 months, M above 6 months.")
+
+
+def test_a_curve_on_exact_times_is_printed_as_before(checked):
+    study, _, _ = checked
     sites = fs.InProcess(tables(), study.codebook, fs.DisclosurePolicy.none())
     exact = fs.kaplan_meier(sites, "Surv(time, status) ~ sex")
     assert grid_words(exact) == ""
-    assert "≈" not in str(median_table(study.curves[0], exact))
     np.testing.assert_array_equal(exact.medians["median"], exact.medians["median_low"])
+    shown = str(median_table(study.curves[0], exact))
+    for row in exact.medians.itertuples():
+        numbers = [estimate(v) for v in (row.median, row.conf_low, row.conf_high)]
+        assert re.search(rf"{row.group} +{numbers[0]} +{numbers[1]} to {numbers[2]}\n", shown)
+    assert shown.endswith("Status: exact. A dash: not reached.")
+
+
+@pytest.mark.parametrize("grid", [1, 2, 3, 6, 12])
+def test_on_any_grid_of_the_nsclc_study_the_interval_contains_the_one_on_exact_times(nsclc, grid):
+    study, sites, exact = nsclc
+    for spec in study.curves:
+        expected = exact[spec.name]
+        medians = fs.kaplan_meier(sites, spec.formula, grid=grid).medians
+        high = medians["conf_high"].fillna(np.inf)  # in the last cell nobody knows how many are censored
+        assert (medians["conf_low"] <= expected["conf_low"]).all()
+        assert (high >= expected["conf_high"]).all()
+        assert (medians["conf_low"] <= medians["median_low"]).all()
+        assert (medians["median_high"] <= high).all()
+        if grid < 12:  # and it is of use
+            assert (high <= expected["conf_high"] + 2 * grid).all()
+            assert (medians["conf_low"] >= expected["conf_low"] - 2 * grid).all()
+
+
+@pytest.fixture(scope="module")
+def nsclc():
+    """The shipped study, its sites without a gate, and the pooled medians on exact times."""
+    study = fs.Study.load(Path(__file__).resolve().parents[2] / "studies" / "nsclc")
+    frames = generate()
+    sites = fs.InProcess(frames, study.codebook, fs.DisclosurePolicy.none())
+    pooled = fs.InProcess(
+        {"pooled": pd.concat(frames.values(), ignore_index=True)}, study.codebook, fs.DisclosurePolicy.none()
+    )
+    return study, sites, {c.name: fs.kaplan_meier(pooled, c.formula).medians for c in study.curves}

@@ -1,0 +1,74 @@
+"""Ratios as a report prints them: of numbers per a stated step, "per 10 years" and not per one."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.design import Design, Part
+from fedstats.contract.fit import Fit
+from fedstats.contract.formula import parse
+from fedstats.contract.variable import Variable
+from fedstats.reporting.formats import precise
+
+
+def effects(fit: Fit, codebook: Codebook) -> pd.DataFrame:
+    """Exponentiated estimates and intervals, one row a term, each per the step that its label states.
+
+    The columns are those of ``fit.tidy``, which is per unit of the columns as written; ``std_error`` stays
+    on the log scale, per step too.
+    """
+    design = _design(fit, codebook)
+    steps = {c.name: math.prod(_step(p, codebook[p.column]) for p in c.parts) for c in design.columns}
+    tidy = fit.tidy()
+    step = np.array([steps.get(term, 1.0) for term in tidy["term"]])
+    scaled = {name: np.exp(tidy[name] * step) for name in ("estimate", "conf_low", "conf_high")}
+    return tidy.assign(std_error=tidy["std_error"] * step, **scaled)
+
+
+def effect_labels(fit: Fit, codebook: Codebook) -> dict[str, str]:
+    """Labels of a model's terms: ``sex[female]`` reads "Sex: female (vs male)", ``age`` "Age, per 10 years"."""
+    design = _design(fit, codebook)
+    named = {c.name: " × ".join(_label(p, codebook[p.column]) for p in c.parts) for c in design.columns}
+    return {"Intercept": "Intercept"} | named
+
+
+def step_of(variable: Variable) -> float:
+    """The number among 1, 5, 10, 50 ... (0.5, 0.1 ...) that is nearest to the spread of a column.
+
+    The spread is a guess at the standard deviation: a quarter of the way between the outermost inner edges
+    of the codebook, a fifth of the range where there are none.
+    """
+    inner = variable.edges[1:-1]
+    if len(inner) > 1:
+        spread = (inner[-1] - inner[0]) / 4
+    elif variable.low is not None and variable.high is not None:
+        spread = (variable.high - variable.low) / 5
+    else:
+        return 1.0
+    decade = math.floor(math.log10(spread))
+    found = (float(f"{digit}e{k}") for k in (decade, decade + 1) for digit in (1, 5))
+    return min(found, key=lambda step: abs(math.log(step / spread)))
+
+
+def _design(fit: Fit, codebook: Codebook) -> Design:
+    return parse(fit.formula, codebook, intercept=fit.kind == "logistic")[1]
+
+
+def _step(part: Part, variable: Variable) -> float:
+    return step_of(variable) if part.level is None else 1.0
+
+
+def _label(part: Part, variable: Variable) -> str:
+    name = variable.label or variable.name
+    if part.level is not None:
+        return f"{name}: {variable.level_label(part.level)} (vs {variable.level_label(variable.levels[0])})"
+    step = step_of(variable)
+    if step == 1:
+        return f"{name}, per {_singular(variable.unit) or 'unit'}"
+    return f"{name}, per {precise(step)} {variable.unit}".rstrip()
+
+
+def _singular(unit: str) -> str:
+    return unit[:-1] if unit in ("years", "months", "weeks", "days") else unit
