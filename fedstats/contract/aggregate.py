@@ -126,11 +126,13 @@ class Cohort:
     rows : (k,) int            positions among all rows of the site
     columns : tuple of str     what was read of them
     cuts : tuple               (column, edges) of a number or time that was counted by cells (left, right]
+    products : tuple           columns whose levels were multiplied: each is read by their levels together
     """
 
     rows: NDArray[np.int64]
     columns: tuple[str, ...]
     cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    products: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,12 @@ class Design(Spec):
         """Columns of the data that the design needs."""
         return tuple(dict.fromkeys(p.column for c in self.columns for p in c.parts))
 
+    @property
+    def products(self) -> tuple[tuple[str, ...], ...]:
+        """Columns whose levels are multiplied, once each."""
+        by_column = (tuple(sorted({p.column for p in c.parts if p.level is not None})) for c in self.columns)
+        return tuple(dict.fromkeys(columns for columns in by_column if len(columns) > 1))
+
     def powers(self) -> dict[str, tuple[int, int]]:
         """Up to which power sums of a number leave, alone and together with others; of those in a product."""
         counted = [Counter(p.column for p in c.parts if p.level is None) for c in self.columns]

@@ -33,7 +33,7 @@ class SiteRefused(PermissionError):  # noqa: N818 (a decision, not an error)
         if refusal.entry == "question":  # not a decision of the policy: the question does not fit the rows
             text, hint = f"The site {site} could not answer {refusal.query}: {refusal.rule}", ""
         else:
-            text = f"The site {site} refused {refusal.query}: the {refusal.entry} did not meet the rule '{refusal.rule}'."
+            text = f"The site {site} refused {refusal.query}: {refusal.why}"
         super().__init__(f"{text} {hint}".strip())
 
 

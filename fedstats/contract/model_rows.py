@@ -180,7 +180,11 @@ def model_rows(
             *evidence,
             *shares,
         ),
-        Cohort(data.positions[complete][counted], tuple(dict.fromkeys((*asked, *groups)))),
+        Cohort(
+            data.positions[complete][counted],
+            tuple(dict.fromkeys((*asked, *groups))),
+            products=design.products,
+        ),
         tuple(faults),
     )
 

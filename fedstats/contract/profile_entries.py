@@ -19,6 +19,7 @@ class _Thresholds(BaseModel):
 
     min_patients: Count | None = None
     min_pair: Count | None = None
+    min_level_difference: Count | None = None
     min_leavers: Count | None = None
     min_difference: Count | None = None
     min_model_patients: Count | None = None

@@ -17,8 +17,14 @@ class Refusal(Spec):
     entry: str
     rule: str
 
+    @property
+    def why(self) -> str:
+        """What did not meet which rule; of a rule that judges the answer as a whole, the rule alone."""
+        what = "it" if self.entry == self.rule else f"the {self.entry}"
+        return f"{what} did not meet the rule '{self.rule}'."
+
     def __str__(self) -> str:
-        return f"{self.query} was refused: the {self.entry} did not meet the rule '{self.rule}'."
+        return f"{self.query} was refused: {self.why}"
 
 
 def not_answered(query: Query) -> Refusal:

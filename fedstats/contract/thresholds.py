@@ -21,7 +21,7 @@ ZERO_OR_AT_LEAST: dict[Rule, str] = {
     "dropped rows": "min_difference",
     "complement of the subset": "min_difference",
     "difference between cohorts": "min_difference",
-    "level of a difference": "min_pair",
+    "level of a difference": "min_level_difference",
     "effective size of a level": "min_effective_level",
 }
 #: At least so much; nothing is too little as well.

@@ -1,8 +1,7 @@
-"""Whom an answer singles out together with the earlier ones: in all, within a level, within two levels."""
+"""Whom an answer singles out together with the earlier ones: in all, and within a level."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,22 +71,19 @@ class Differences:
         earlier = {_Asked(name, a.table, columns) for a in lines for name, columns in a.cohorts}
         new = {_Asked(name, line.table, columns) for name, columns in line.cohorts} - earlier
         read = sorted({column for asked in new for column in asked.columns})
-        levelled = [column for column in read if self._held.is_levelled(column)]
         self._overlays.clear()
         whole, parts = _Found(), _Found()
-        for columns in [(c,) for c in read] + list(combinations(levelled, 2)):
-            laid = self._laid(earlier, new, columns, members)
+        for column in read:
+            laid = self._laid(earlier, new, column, members)
             if laid is None:
                 continue
             before, after, values = laid
-            about = " and ".join(columns)
-            if len(columns) == 1:
-                sizes = _new_groups(before, after, policy.min_difference)
-                whole.add(sizes, f"patients whom answers about {about} single out together")
-            if all(self._held.is_levelled(column) for column in columns):
+            sizes = _new_groups(before, after, policy.min_difference)
+            whole.add(sizes, f"patients whom answers about {column} single out together")
+            if self._held.is_levelled(column):
                 for level in range(values.max(initial=-1) + 1):
-                    sizes = _new_groups(before, after, policy.min_pair, values == level)
-                    parts.add(sizes, f"of a level of {about}, patients whom answers single out together")
+                    sizes = _new_groups(before, after, policy.min_level_difference, values == level)
+                    parts.add(sizes, f"of a level of {column}, patients whom answers single out together")
         yield whole.evidence("difference between cohorts")
         yield parts.evidence("level of a difference")
 
@@ -95,24 +91,24 @@ class Differences:
         self,
         earlier: set[_Asked],
         new: set[_Asked],
-        columns: tuple[str, ...],
+        column: str,
         members: Mapping[str, Flags],
     ) -> tuple[Overlay | None, Overlay, NDArray[np.int64]] | None:
-        """Cohorts of which these columns were read, before and after, and the columns' values as codes.
+        """Cohorts of which a column was read, before and after, and the column's values as codes.
 
         None where the question adds no cohort, or there is but one.
         """
-        old = {(a.table, a.cohort) for a in earlier if set(columns) <= set(a.columns)}
-        fresh = {(a.table, a.cohort) for a in new if set(columns) <= set(a.columns)} - old
+        old = {(a.table, a.cohort) for a in earlier if column in a.columns}
+        fresh = {(a.table, a.cohort) for a in new if column in a.columns} - old
         if not fresh or len(old | fresh) < 2:
             return None
         names = [*sorted(old), *sorted(fresh)]
         tables = sorted({table for table, _ in names})
-        element, values = self._elements(tables, columns)
+        element, values = self._elements(tables, column)
 
         def overlay(count: int) -> Overlay:
             """The first cohorts laid over each other; those of one table are the same for all columns."""
-            key = (tuple(names[:count]), columns if len(tables) > 1 else ())
+            key = (tuple(names[:count]), column if len(tables) > 1 else "")
             if key not in self._overlays:
                 flags = [
                     self._spread(members.get(name), name, table, element) for table, name in names[:count]
@@ -123,30 +119,22 @@ class Differences:
         return overlay(len(old)) if old else None, overlay(len(names)), values
 
     def _elements(
-        self, tables: list[str], columns: tuple[str, ...]
+        self, tables: list[str], column: str
     ) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
         """The patients of all tables with their values: which is whose, by table, and each one's values as a code.
 
         A patient whose value has moved from one table to the next is another element there.
         """
         if tables == [self._held.name]:
-            return {self._held.name: np.arange(len(self._held.patients))}, self._codes(columns)
+            return {self._held.name: np.arange(len(self._held.patients))}, self._held.codes(column)
         sizes = [len(self._hashes(table, "")) for table in tables]
         keys = np.column_stack(
-            [np.concatenate([self._hashes(table, of) for table in tables]) for of in ("", *columns)]
+            [np.concatenate([self._hashes(table, of) for table in tables]) for of in ("", column)]
         )
         found, element = np.unique(keys, axis=0, return_inverse=True)
-        _, values = np.unique(found[:, 1:], axis=0, return_inverse=True)
+        _, values = np.unique(found[:, 1], return_inverse=True)
         parts = np.split(element.reshape(-1), np.cumsum(sizes)[:-1])
         return dict(zip(tables, parts, strict=True)), values.reshape(-1)
-
-    def _codes(self, columns: tuple[str, ...]) -> NDArray[np.int64]:
-        """Of the held table, the values of one or two columns as codes."""
-        codes = np.zeros(len(self._held.patients), dtype=np.int64)
-        for column in columns:
-            own = self._held.codes(column)
-            codes = codes * (own.max(initial=0) + 1) + own
-        return codes
 
     def _hashes(self, table: str, column: str) -> Hashes:
         """Of a table that is held or was, the patients (``""``) or the values of a column."""

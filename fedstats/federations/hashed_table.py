@@ -35,7 +35,7 @@ class HashedTable:
         self.patients = patients[self._order]
         self.place = np.argsort(self._order)
         self._columns: dict[str, Hashes] = {}
-        self._cuts: set[str] = set()
+        self._counted: set[str] = set()
         self._codes: dict[str, NDArray[np.int64]] = {}
 
     def column(self, name: str) -> Hashes:
@@ -51,7 +51,18 @@ class HashedTable:
             values = self._frame[column]
             cells = pd.Series(np.searchsorted(np.array(edges), values, side="left")).where(values.notna())
             self._columns[name] = cell_hashes(cells, self._key)[self._order]
-            self._cuts.add(name)
+            self._counted.add(name)
+        return name
+
+    def product(self, columns: tuple[str, ...]) -> str:
+        """Levels of several columns together as a column of its own; its name."""
+        name = " times ".join(sorted(columns))
+        if name not in self._columns:
+            together = np.column_stack([self.column(column) for column in sorted(columns)])
+            _, codes = np.unique(together, axis=0, return_inverse=True)
+            self._columns[name] = _rows_of(together, self._key)
+            self._codes[name] = codes.reshape(-1)
+            self._counted.add(name)
         return name
 
     def codes(self, name: str) -> NDArray[np.int64]:
@@ -62,7 +73,7 @@ class HashedTable:
 
     def is_levelled(self, name: str) -> bool:
         """Whether the values of a column are counted one by one."""
-        return name in self._levelled or name in self._cuts
+        return name in self._levelled or name in self._counted
 
     @cached_property
     def _levelled(self) -> set[str]:
@@ -75,15 +86,24 @@ class HashedTable:
 def row_hashes(frame: pd.DataFrame, key: bytes) -> Hashes:
     """A keyed 64-bit hash of every row, in the frame's order; identical rows are told apart by a count."""
     cells = np.column_stack([cell_hashes(frame[name], key) for name in sorted(frame.columns)])
-    width = cells.shape[1] * 8
-    raw = cells.astype("<u8").tobytes()
-    whole = [_hash(raw[i : i + width], key) for i in range(0, len(raw), width)]
+    whole = _bytes_of_rows(cells, key)
     counts = pd.Series(whole).groupby(whole).cumcount().tolist()
     told_apart = [
         _hash(one + count.to_bytes(8, "little"), key) if count else one
         for one, count in zip(whole, counts, strict=True)
     ]
     return np.frombuffer(b"".join(told_apart), dtype="<u8").astype(np.uint64)
+
+
+def _rows_of(cells: Hashes, key: bytes) -> Hashes:
+    """A hash of each row of hashes (n, c)."""
+    return np.frombuffer(b"".join(_bytes_of_rows(cells, key)), dtype="<u8").astype(np.uint64)
+
+
+def _bytes_of_rows(cells: Hashes, key: bytes) -> list[bytes]:
+    width = cells.shape[1] * 8
+    raw = cells.astype("<u8").tobytes()
+    return [_hash(raw[i : i + width], key) for i in range(0, len(raw), width)]
 
 
 def cell_hashes(column: pd.Series, key: bytes) -> Hashes:

@@ -89,8 +89,9 @@ class Memory:
             flags[self._held.place[cohort.rows]] = True
             name = self._files.cohort_name(self._held.name, flags)
             members[name] = flags
-            cuts = [self._held.cut(column, edges) for column, edges in cohort.cuts]
-            cohorts.add((name, tuple(sorted({*cohort.columns, *chosen_by, *cuts}))))
+            counted = [self._held.cut(column, edges) for column, edges in cohort.cuts]
+            counted += [self._held.product(columns) for columns in cohort.products]
+            cohorts.add((name, tuple(sorted({*cohort.columns, *chosen_by, *counted}))))
         points = any(point_fields(type(question)) for question in inside)
         line = Line(query.digest(), type(query).__name__, self._held.name, points, tuple(sorted(cohorts)))
         trace = Trace(line, members, policy)

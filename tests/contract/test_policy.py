@@ -28,7 +28,7 @@ AT_LEAST = [
     ("dropped rows", "min_difference", True),
     ("complement of the subset", "min_difference", True),
     ("difference between cohorts", "min_difference", True),
-    ("level of a difference", "min_pair", True),
+    ("level of a difference", "min_level_difference", True),
     ("patients of the subset", "min_patients", False),
     ("patients", "min_model_patients", False),
     ("effective sample size", "min_effective", False),
@@ -162,6 +162,7 @@ def test_the_strict_default_is_as_the_protocol_says():
 STRICTER_IF_LARGER = {
     "min_patients",
     "min_pair",
+    "min_level_difference",
     "min_leavers",
     "min_difference",
     "min_model_patients",
@@ -236,7 +237,7 @@ def test_a_study_without_a_gate_does_not_open_a_sites():
 
 @pytest.mark.parametrize("rule", [r for r, _, _ in AT_LEAST] + [r for r, _ in AT_MOST + ALLOWED])
 def test_a_refusal_tells_the_rule_and_no_number_or_label_of_the_data(rule):
-    counts = np.array([4321.5 if rule in dict(AT_MOST) else 3.25])
+    counts = np.array([4321.5 if rule in dict(AT_MOST) else 2.25])
     evidence = Evidence(rule, counts, "practice = Practice Alpha")
     sums = {"score": Sum(np.array([123.75]), np.array([99]))}
     policy = DisclosurePolicy(per_site_estimates=False)

@@ -164,7 +164,7 @@ def test_a_memory_that_is_full_lets_nothing_leave(asked, monkeypatch):
         spoil(patch, "fsync", errno.ENOSPC, asked.home)
         with pytest.raises(fs.FolderTrouble) as caught:
             fs.send(asked.exchange, site, questions, answers)
-    told(caught, errno.ENOSPC, f"memory in the private folder {asked.home / 'small' / 'south'} ")
+    told(caught, errno.ENOSPC, f"in the private folder {asked.home / 'small' / 'south' / 'memory'}")
     assert not (asked.exchange / "answers").exists()
 
 

@@ -75,8 +75,8 @@ def test_the_larger_of_both_differences_counts(tmp_path, last, leaves):
 
 
 @pytest.mark.acceptance(23)
-@pytest.mark.parametrize(("men", "leaves"), [(0, True), (1, False), (4, False), (5, True)])
-def test_of_a_level_nobody_or_five_are_in_a_difference(tmp_path, men, leaves):
+@pytest.mark.parametrize(("men", "leaves"), [(0, True), (1, False), (2, False), (3, True)])
+def test_of_a_level_nobody_or_three_are_in_a_difference(tmp_path, men, leaves):
     frame = cohort(b=(np.arange(360) >= 30).astype(float))
     frame["sex"] = np.where(frame.index < men, "M", np.where(frame.index < 30, "F", frame["sex"]))
     question = Moments("lab", "sex", ("F", "M"), 0.0, 1.0)
@@ -87,25 +87,25 @@ def test_of_a_level_nobody_or_five_are_in_a_difference(tmp_path, men, leaves):
 
 
 @pytest.mark.acceptance(23)
-def test_of_two_levels_together_nobody_or_five_are_in_a_difference(tmp_path):
+def test_of_levels_that_a_model_multiplies_nobody_or_three_are_in_a_difference(tmp_path):
     # thirty apart: fifteen of each sex, fifteen of each ecog, but one man of ecog 1
     frame = cohort(b=(np.arange(360) >= 30).astype(float))
     frame.loc[:29, "sex"] = ["M"] * 15 + ["F"] * 15
     frame.loc[:29, "ecog"] = [0] * 14 + [1] * 15 + [0]
     frame.loc[:29, "y"] = [i % 2 for i in range(30)]
-    whole = LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2"))
-    part = whole.among(Condition("b", "==", (1.0,)))
-    assert told(site(tmp_path, frame=frame), whole, part) == [None, "level of a difference"]
-    for variable in ("ecog", "sex"):  # one by one they are many enough
-        alone = LevelCounts(variable, None, (), tuple(sorted(frame[variable].astype(str).unique())))
-        folder = tmp_path / variable
-        assert told(site(folder, frame=frame), alone, alone.among(*part.where)) == [None, None]
+    parts = (("sex", "M"), ("ecog", "1"))
+    main = [column(f"{name} {level}", (name, level)) for name, level in parts]
+    where = (Condition("b", "==", (1.0,)),)
+    for columns, rule in ((main, None), ([*main, column("both", *parts)], "level of a difference")):
+        whole = logistic(*columns, column("lab"))
+        place = site(tmp_path / str(len(columns)), frame=frame)
+        assert told(place, whole, whole.among(*where)) == [None, rule]
 
 
 @pytest.mark.acceptance(23)
-@pytest.mark.parametrize("within", [0, 4, 5])
+@pytest.mark.parametrize("within", [0, 2, 3])
 @pytest.mark.parametrize("kind", ["histogram", "curve", "model"])
-def test_of_a_cell_nobody_or_five_are_in_a_difference(tmp_path, kind, within):
+def test_of_a_cell_nobody_or_three_are_in_a_difference(tmp_path, kind, within):
     # thirty apart, so many of them in the first cell
     frame = cohort(b=(np.arange(360) >= 30).astype(float))
     frame["lab"] = np.where(np.arange(360) % 2, 110.0, 90.0)
@@ -128,7 +128,7 @@ def test_of_a_cell_nobody_or_five_are_in_a_difference(tmp_path, kind, within):
     }[kind]
     part = question.among(Condition("b", "==", (1.0,)))
     place = Site("north", frame, book, replace(STRICT, distinct_values=True), Memory(tmp_path / "memory"))
-    assert told(place, question, part) == [None, "level of a difference" if 0 < within < 5 else None]
+    assert told(place, question, part) == [None, "level of a difference" if 0 < within < 3 else None]
 
 
 def test_what_shares_no_column_is_not_compared(tmp_path):

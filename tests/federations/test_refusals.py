@@ -24,6 +24,7 @@ def west_is_strict(here):
         name="own",
         min_patients=0,
         min_pair=0,
+        min_level_difference=0,
         min_leavers=0,
         min_difference=0,
         min_model_patients=rows_needed,
@@ -47,7 +48,7 @@ def test_a_refusal_says_which_site_what_was_asked_and_which_rule(here, west_is_s
         "patients",
     )
     assert str(got) == (
-        "The site west refused LogisticDerivatives: the patients did not meet the rule 'patients'."
+        "The site west refused LogisticDerivatives: it did not meet the rule 'patients'."
     )
 
 

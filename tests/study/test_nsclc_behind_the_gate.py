@@ -1,0 +1,57 @@
+"""The synthetic study as it ships: at sites that are strict and remember, every analysis is let out."""
+
+from pathlib import Path
+
+import pytest
+
+import fedstats as fs
+from data_synth.generate import generate
+from fedstats.contract.federation import Answers, Asked, Federation
+from fedstats.contract.results import NotAvailable, Table
+from fedstats.federations.refusals import outcome
+
+#: Grids that a site does not let out, before a coarser one that it does.
+GRIDS_TRIED = 5
+
+
+class Remembering(Federation):
+    """Sites whose answers leave at once and stand in their memories."""
+
+    def __init__(self, study, sites):
+        self.held, self.sites = sites, tuple(sorted(sites))
+        self.codebook, self.distinct_values = study.codebook, study.policy.distinct_values
+        self.asked: dict[object, Asked] = {}
+
+    def ask(self, query, *, each=False):  # noqa: ARG002 (each site's own are here)
+        answers = {name: site.remembered(site.answer(query)).content for name, site in self.held.items()}
+        self.asked[query] = outcome(query, answers)
+        return Answers(query, answers)
+
+    def history(self):
+        return self.asked.values()
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    here = tmp_path_factory.mktemp("nsclc")
+    study = fs.Study.load(Path("studies/nsclc"))
+    sites = {}
+    for name, frame in generate().items():
+        frame.to_csv(here / f"{name}.csv", index=False)
+        sites[name] = study.site(name, here / f"{name}.csv", "strict", home=here / name)
+    federation = Remembering(study, sites)
+    return fs.together(federation, **study.analyses()), federation
+
+
+def test_every_analysis_is_let_out(found):
+    results, _ = found
+    assert {name: r.reason for name, r in results.items() if isinstance(r, NotAvailable)} == {}
+    assert [r.refused for r in results.values() if isinstance(r, Table)] == [()]
+    assert len(results) == 6
+
+
+def test_what_is_refused_is_a_grid_that_a_coarser_one_replaces(found):
+    _, federation = found
+    refused = [refusal.rule for asked in federation.history() for refusal in asked.refused.values()]
+    assert len(refused) == GRIDS_TRIED
+    assert set(refused) <= {"leavers of a time cell", "events of a time cell"}
