@@ -100,7 +100,7 @@ def test_bad_data_end_a_run_with_3_and_one_sentence_that_says_how_to_go_on(fault
     done, _, _ = faulty
     assert done.returncode == 3
     last = done.stderr.strip().splitlines()[-1]
-    assert re.match(r"Site site-[abc] failed: cell \d+ 'The study and the site's data', DataError: ", last)
+    assert re.match(r"Site site-[abc] failed: cell \d+ 'The site's data', DataError: ", last)
     assert "go on with: python3 study.py run --resume faulty" in last
     assert "Traceback" not in done.stderr
 
