@@ -228,17 +228,17 @@ cox <- list(
   "gbsg2, strata tgrade, shared" =
     cox_case("gbsg2", sub(" [+] C[(]tgrade[)]", "", gbsg2_all), shared(strata = "tgrade"), sites = few),
   "gbsg2, log and other units, shared" =
-    cox_case("gbsg2", "Surv(time, cens) ~ log(tsize) + I(age / 10) + I((pnodes - 5) / 10)", shared()),
+    cox_case("gbsg2", "Surv(time, cens) ~ log(tsize) + I(age / 10) + I((pnodes - 5) / 10)", shared(), sites = few),
   "lung, polynomial, strata inst" =
-    cox_case("lung", paste(surv_lung, "poly(age, 3) + sex"), by_site(strata = "inst"), split = "inst"),
+    cox_case("lung", paste(surv_lung, "poly(age, 3) + sex"), by_site(strata = "inst"), split = "inst", sites = few),
   "lung, square by sex, shared" =
     cox_case("lung", paste(surv_lung, "age + I(age^2) + sex + age:sex + I(age^2):sex"), shared(), sites = few),
   "lung, restricted cubic spline, shared" =
-    cox_case("lung", paste(surv_lung, "rcs(age, 45, 58, 66, 75) + sex + ph.ecog"), shared()),
+    cox_case("lung", paste(surv_lung, "rcs(age, 45, 58, 66, 75) + sex + ph.ecog"), shared(), sites = few),
   "lung, restricted cubic spline, strata inst" =
     cox_case("lung", paste(surv_lung, "rcs(age, 50, 62, 70) * sex"), by_site(strata = "inst"), split = "inst"),
   "lung, B-spline, shared" =
-    cox_case("lung", paste(surv_lung, "bs(age, 58, 68, low = 35, high = 85) + sex"), shared()),
+    cox_case("lung", paste(surv_lung, "bs(age, 58, 68, low = 35, high = 85) + sex"), shared(), sites = few),
   "gbsg2, quadratic B-spline, shared" =
     cox_case("gbsg2", "Surv(time, cens) ~ bs(age, 45, 60, degree = 2, low = 20, high = 90) + log(tsize)", shared(), sites = few),
   "leukemia, shared, Efron" = cox_case("leukemia", leukemia3, shared()),
@@ -307,10 +307,10 @@ logistic <- list(
   "lung, cluster inst" = logistic_case("lung", lung_status, list(cluster = "inst"), split = "inst"),
   "lung, cluster inst, weights" =
     logistic_case("lung", lung_status, list(cluster = "inst", weights = "weight"), split = "inst"),
-  "fair, restricted cubic spline" = logistic_case("fair", "affair ~ rcs(age, 20, 27, 35, 42) + religious"),
-  "fair, B-spline" = logistic_case("fair", "affair ~ bs(yrs_married, 6, 13, low = 0, high = 30) + religious"),
-  "fair, polynomial" = logistic_case("fair", "affair ~ poly(yrs_married, 2) + religious"),
-  "fair, log" = logistic_case("fair", "affair ~ log(age) + I(yrs_married / 10) + religious"),
+  "fair, restricted cubic spline" = logistic_case("fair", "affair ~ rcs(age, 20, 27, 35, 42) + religious", sites = few),
+  "fair, B-spline" = logistic_case("fair", "affair ~ bs(yrs_married, 6, 13, low = 0, high = 30) + religious", sites = few),
+  "fair, polynomial" = logistic_case("fair", "affair ~ poly(yrs_married, 2) + religious", sites = few),
+  "fair, log" = logistic_case("fair", "affair ~ log(age) + I(yrs_married / 10) + religious", sites = few),
   "lung, age * 1e6" = logistic_case("lung", "status ~ age_large + sex + ph.ecog"),
   "rossi" = logistic_case("rossi", "arrest ~ fin + age + race + wexp + mar + paro + prio"),
   "rossi, cluster centre" =
