@@ -47,9 +47,7 @@ def test_a_refusal_says_which_site_what_was_asked_and_which_rule(here, west_is_s
         "patients",
         "patients",
     )
-    assert str(got) == (
-        "The site west refused LogisticDerivatives: it did not meet the rule 'patients'."
-    )
+    assert str(got) == ("The site west refused LogisticDerivatives: it did not meet the rule 'patients'.")
 
 
 def test_a_refusal_tells_no_number(here, west_is_strict):
