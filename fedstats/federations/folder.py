@@ -23,6 +23,9 @@ POLL_SECONDS = (0.005, 0.25)
 class SiteMissing(TimeoutError):  # noqa: N818 (names what was found)
     """A site has not answered in time, or has been reported gone; what is there stays."""
 
+    def _render_traceback_(self) -> list[str]:  # a notebook shows the sentence, not thirty lines of our code
+        return [f"SiteMissing: {self}"]
+
 
 class StudyLike(Protocol):
     """What a folder needs to know of a study."""

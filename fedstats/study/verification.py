@@ -20,6 +20,8 @@ from fedstats.federations.together import together
 from fedstats.study.definition import Study
 from fedstats.study.saved_results import save_results
 
+_PLACES = ["place", "fingerprint", "named_by_study", "software", "profile", "answers"]
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -34,6 +36,7 @@ class Verification:
     results, rebuilt : str   sha256 of the results file, and of the results rebuilt from the archive
     compared : bool          whether the archive's sums were compared with the sealed answers, which only the
                              coordinator's keys open
+    closed : bool            whether the coordinator has said that there are no more questions
     """
 
     faults: tuple[str, ...]
@@ -43,6 +46,7 @@ class Verification:
     results: str
     rebuilt: str
     compared: bool = False
+    closed: bool = True
 
     @property
     def ok(self) -> bool:
@@ -60,6 +64,11 @@ class Verification:
             else "The archive's sums were not compared with the sealed answers: that takes the coordinator's keys."
         )
         said = (*(self.faults or (well,)), compared)
+        if not self.closed:
+            said = (
+                *said,
+                "The coordinator has not closed the exchange: questions may follow, or its last ones have been taken away.",
+            )
         if self.beyond:
             said = (*said, f"Asked beyond the study's analyses: question {', '.join(self.beyond)}.")
         unnamed = [p.place for p in self.places.itertuples() if not p.named_by_study]
@@ -93,8 +102,8 @@ def verify(
     """
     ledger = Ledger(exchange)
     faults = list(ledger.verify())
-    if not ledger.members.opened:
-        return Verification(tuple(faults), _places(ledger, study), 0, (), "", "")
+    if not _opened(ledger):
+        return Verification(tuple(faults), pd.DataFrame(columns=_PLACES), 0, (), "", "")
     if ledger.head.study != study.digest:
         faults.append(
             f"The exchange is about the study {ledger.head.study_id!r} with other files than {study.file.name} and its codebook."
@@ -122,9 +131,8 @@ def verify(
                 f"The results in {Path(results).name} do not follow from the archive: it gives others."
             )
     once = tuple(dict.fromkeys(faults))  # a broken sum is met when it is compared and when it is used
-    return Verification(
-        once, _places(ledger, study), len(ledger.questions()), beyond, found, rebuilt, compared
-    )
+    places, asked = _places(ledger, study), len(ledger.questions())
+    return Verification(once, places, asked, beyond, found, rebuilt, compared, _closed(ledger))
 
 
 def _reader(ledger: Ledger, home: Path) -> Identity | None:
@@ -133,6 +141,21 @@ def _reader(ledger: Ledger, home: Path) -> Identity | None:
         return None
     own = Identity.at(home, COORDINATOR)
     return own if own.public == ledger.head.keys else None
+
+
+def _opened(ledger: Ledger) -> bool:
+    """Whether it can be read who takes part; what is wrong with that is among the faults already."""
+    try:
+        return ledger.members.opened
+    except LedgerMismatch:
+        return False
+
+
+def _closed(ledger: Ledger) -> bool:
+    try:
+        return ledger.closed
+    except LedgerMismatch:  # among the faults already
+        return True
 
 
 def _rebuilt(archive: Archive, study: Study) -> str:
@@ -163,9 +186,6 @@ def _unnamed_keys(ledger: Ledger, study: Study) -> list[str]:
 
 
 def _places(ledger: Ledger, study: Study) -> pd.DataFrame:
-    columns = ["place", "fingerprint", "named_by_study", "software", "profile", "answers"]
-    if not ledger.members.opened:
-        return pd.DataFrame(columns=columns)
     head = ledger.head
     rows = [[COORDINATOR, head.keys.fingerprint, COORDINATOR in study.fingerprints, head.software, "", 0]]
     for site in head.sites:
@@ -177,4 +197,4 @@ def _places(ledger: Ledger, study: Study) -> pd.DataFrame:
             named = site in study.fingerprints
             answers = len(ledger.answered(site))
             rows.append([site, join.keys.fingerprint, named, join.software, join.profile, answers])
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=_PLACES)

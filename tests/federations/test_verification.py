@@ -208,3 +208,20 @@ def test_another_study_is_said_to_be_another(copied, small):
 def test_an_amended_opening_by_the_coordinator_breaks_what_follows(fitted):
     rewrite(fitted.exchange / "study" / "0001.json", lambda body: body.update(why="other"), fitted.study)
     assert list(fs.Ledger(fitted.exchange).verify())
+
+
+def test_an_exchange_that_is_not_closed_is_told(copied):
+    finished, folder = copied
+    assert check(finished, folder).closed
+    (folder / "exchange" / "closed.json").unlink()
+    found = check(finished, folder)
+    assert not found.closed
+    assert "its last ones have been taken away" in str(found)
+
+
+def test_a_version_that_is_no_message_is_a_fault_and_no_traceback(copied):
+    finished, folder = copied
+    (folder / "exchange" / "study" / "0002.json").write_text("{}")
+    found = check(finished, folder)
+    assert not found.ok
+    assert "0002.json is not a signed message" in str(found)
