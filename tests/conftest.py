@@ -1,10 +1,14 @@
 """What every test is to leave alone: the private folders of whoever runs it."""
 
 import os
+import signal
 
 import pytest
 
 from fedstats.federations.keys import HOME_VARIABLE
+
+# a shell starts background jobs with Ctrl-C ignored, and what they start would ignore it too
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
