@@ -10,7 +10,6 @@ import pandas as pd
 from fedstats.federations import egress_folder
 from fedstats.federations.desk import Desk
 from fedstats.federations.egress import ACCOUNT, account_line, sheet, turn_of
-from fedstats.federations.files import explained
 from fedstats.federations.folder import POLL_SECONDS, SiteMissing
 from fedstats.federations.ledger import Ledger, Question
 from fedstats.federations.site import Answer, Site
@@ -111,8 +110,7 @@ def send(
         raise ValueError("The answers do not belong to these questions, in this order; nothing was sent.")
     paths = []
     for question, answer in pairs:
-        with explained("private folder", desk.home / "memory", "used"):
-            site.remembered(answer)
+        site.remembered(answer)
         _keep(egress, desk, site, question, answer)  # nothing leaves without its sheet
         paths.append(desk.send(question, answer.content))
     return paths

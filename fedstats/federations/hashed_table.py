@@ -59,9 +59,7 @@ class HashedTable:
         name = " times ".join(sorted(columns))
         if name not in self._columns:
             together = np.column_stack([self.column(column) for column in sorted(columns)])
-            _, codes = np.unique(together, axis=0, return_inverse=True)
             self._columns[name] = _rows_of(together, self._key)
-            self._codes[name] = codes.reshape(-1)
             self._counted.add(name)
         return name
 

@@ -147,9 +147,8 @@ class Study:
         policy = site_policy(profile).tightened_by(self.policy)
         table = read_table(data_file)
         own = home_of(self.id, name, home)
-        with explained("private folder", own / "memory", "used"):
-            memory = Memory(own / "memory") if remember else None
-            return Site(name, table, self.codebook, policy, memory, home=own, fingerprints=self.fingerprints)
+        memory = Memory(own / "memory") if remember else None
+        return Site(name, table, self.codebook, policy, memory, home=own, fingerprints=self.fingerprints)
 
     def analyses(self) -> dict[str, Analysis]:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""

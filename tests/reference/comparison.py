@@ -69,6 +69,15 @@ def covariance_differences(fit: Fit, case: Case) -> NDArray[np.float64]:
     return np.abs(vcov - numbers(case["vcov"])) / np.outer(se, se)
 
 
+def joint_test_differences(fit: Fit, case: Case) -> NDArray[np.float64]:
+    """Relative differences of the Wald statistics of the terms, which are R's with R's degrees of freedom."""
+    found, expected = fit.joint_tests().set_index("term"), case["joint_tests"]
+    assert sorted(found.index) == sorted(expected["term"])
+    found = found.loc[expected["term"]]
+    assert found["df"].tolist() == expected["df"]
+    return np.abs(found["statistic"].to_numpy() / numbers(expected["statistic"]) - 1)
+
+
 def agrees(value: float, reference: float) -> bool:
     """Equal to FIT_TOLERANCE, relative."""
     return bool(abs(value - reference) <= FIT_TOLERANCE * abs(reference))

@@ -15,6 +15,7 @@ from tests.reference.comparison import (
     coefficient_differences,
     covariance_differences,
     federation,
+    joint_test_differences,
     layouts,
     numbers,
 )
@@ -55,11 +56,7 @@ def test_the_deviance_of_a_binary_outcome_is_minus_twice_the_log_likelihood(fitt
 
 def test_joint_tests_of_terms_are_those_of_glms_coefficients(fitted):
     fit, case = fitted
-    found, expected = fit.joint_tests().set_index("term"), case["joint_tests"]
-    assert sorted(found.index) == sorted(expected["term"])
-    found = found.loc[expected["term"]]
-    assert found["df"].tolist() == expected["df"]
-    np.testing.assert_allclose(found["statistic"], numbers(expected["statistic"]), rtol=JOINT_TOLERANCE)
+    assert joint_test_differences(fit, case).max() <= JOINT_TOLERANCE
 
 
 def test_patients_and_events_are_counted_as_by_glm(fitted):
