@@ -5,12 +5,14 @@ patients, with a factor for each; where all factors but those of a few patients 
 singled out.  Patients who are in exactly the same cohorts always have the same factor: they are an *atom*.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fedstats.numerics.elementary_vectors import elementary_vectors
 
 Flags = NDArray[np.bool_]
 
@@ -60,10 +62,10 @@ class Overlay:
         Notes
         -----
         The audit of Chin & Ozsoyoglu (1982), for cohorts.  Combinations whose factors are zero on every atom of
-        ``least`` patients or more are a linear space; atoms whose factors are proportional throughout it
-        (one up, one down) come and go together.  Every combination over few patients is made of such
-        groups, so where all are large enough nobody is singled out.  The converse does not hold: groups that
-        never come alone may be named one by one.
+        ``least`` patients or more are a linear space; every one is made of the space's elementary vectors, and
+        tells of no fewer patients than one of them.  Where a space is too large to try all of these, the
+        atoms whose factors are proportional throughout it are named one by one: nobody is overlooked, and
+        groups that never come alone may be named.
         """
         rows = np.arange(len(self.atom)) if within is None else np.flatnonzero(within)
         atom = self.atom[rows]
@@ -78,17 +80,42 @@ class Overlay:
         if not there.any():
             return {}
         few, factors = few[there], factors[:, there] / length[there]
-        first = np.argmax(np.abs(factors) > 1e-3, axis=0)
-        sign = np.sign(factors[first, np.arange(len(few))])
-        _, group = np.unique(np.round(factors * sign, _DECIMALS) + 0.0, axis=1, return_inverse=True)
-        group = group.reshape(-1)
+        classes, group, sign = _proportional(factors)
+        added, taken = (
+            np.bincount(group[sign == s], sizes[few[sign == s]], minlength=classes.shape[1]) for s in (1, -1)
+        )
         found = {}
-        for g in range(group.max(initial=-1) + 1):
-            own = group == g
-            size = max(int(sizes[few[own & (sign == s)]].sum()) for s in (1.0, -1.0))
+        for vector in _smallest(classes):
+            size = max(
+                added[vector > 0].sum() + taken[vector < 0].sum(),
+                taken[vector > 0].sum() + added[vector < 0].sum(),
+            )
             if size < least:
-                found[frozenset(rows[np.isin(atom, few[own])].tolist())] = size
+                own = few[(vector != 0)[group]]
+                found[frozenset(rows[np.isin(atom, own)].tolist())] = int(size)
         return found
+
+
+def _proportional(
+    factors: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+    """Directions (d, k) that columns (d, a) of length one share; which each has, and whether it is turned round."""
+    first = np.argmax(np.abs(factors) > 1e-3, axis=0)
+    sign = np.sign(factors[first, np.arange(factors.shape[1])])
+    turned = factors * sign
+    _, one, group = np.unique(
+        np.round(turned, _DECIMALS) + 0.0, axis=1, return_index=True, return_inverse=True
+    )
+    return turned[:, one], group.reshape(-1), sign.astype(np.int64)
+
+
+def _smallest(directions: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """Elementary vectors over the directions, (k,) each; alone, each direction that not all can be tried of."""
+    left, values, _ = np.linalg.svd(directions, full_matrices=False)
+    rank = int((values > _ZERO * values[0]).sum())
+    vectors, untried = elementary_vectors(left[:, :rank].T @ directions)
+    yield from vectors
+    yield from np.eye(directions.shape[1])[untried]
 
 
 def _vanishing(table: NDArray[np.float64]) -> NDArray[np.float64]:

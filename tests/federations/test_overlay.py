@@ -79,9 +79,16 @@ def test_no_combination_tells_of_fewer_than_those_that_are_found(cohorts, least)
         total = sum(f * c.astype(int) for f, c in zip(factors, cohorts, strict=True))
         few = 0 < max((total > 0).sum(), (total < 0).sum()) < least
         told_of = set(np.flatnonzero(total).tolist())
-        groups = [g for g in found if g & told_of]
-        if few:  # whoever is told of stands in a group that was found, and the group is told of as a whole
-            assert told_of == set().union(*groups)
+        if few:  # whoever is told of stands in a group that was found, of nobody else
+            assert told_of == set().union(*(g for g in found if g <= told_of))
+
+
+@given(cohort_lists(), st.integers(2, 4))
+def test_every_group_that_is_found_is_told_of_by_some_combination(cohorts, least):
+    table = np.array(cohorts, dtype=float)
+    for group in Overlay.of(cohorts).singled_out(least):
+        others = np.setdiff1d(np.arange(table.shape[1]), sorted(group))
+        assert np.linalg.matrix_rank(table[:, others]) < np.linalg.matrix_rank(table)
 
 
 @given(cohort_lists(), st.integers(2, 4), st.permutations(range(4)))
