@@ -126,13 +126,17 @@ class Cohort:
     rows : (k,) int            positions among all rows of the site
     columns : tuple of str     what was read of them
     cuts : tuple               (column, edges) of a number or time that was counted by cells (left, right]
-    products : tuple           columns whose levels were multiplied: each is read by their levels together
+    levels : tuple             columns that were read by their levels, alone or of several together
+    functions : tuple          (column, function in words) of a number that was summed; the number itself is one
+    told_by : tuple of str     columns that belong together: who is in this cohort is told by them alone
     """
 
     rows: NDArray[np.int64]
     columns: tuple[str, ...]
     cuts: tuple[tuple[str, tuple[float, ...]], ...] = ()
-    products: tuple[tuple[str, ...], ...] = ()
+    levels: tuple[tuple[str, ...], ...] = ()
+    functions: tuple[tuple[str, str], ...] = ()
+    told_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """``codebook.toml`` as it is written: what each entry may say."""
 
+from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -68,10 +69,11 @@ class _GridEntry(_Entry):
     def _nested(self) -> Self:
         if list(self.candidates) != sorted(set(self.candidates)) or self.candidates[0] <= 0:
             raise ValueError("candidates are cell widths above zero in increasing order")
-        multiples = [c / self.candidates[0] for c in self.candidates]
+        multiples = [wide / narrow for narrow, wide in pairwise(self.candidates)]
         if any(abs(m - round(m)) > 1e-9 for m in multiples):
             raise ValueError(
-                "candidates must be multiples of the first, so that coarser cells are unions of finer ones"
+                "each candidate must be a multiple of the one before, so that coarser cells are unions of finer ones: "
+                "cells of 2 and of 3 months together tell of single months"
             )
         return self
 

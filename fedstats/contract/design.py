@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.condition import level_name
 from fedstats.contract.query import Spec
-from fedstats.contract.shapes import Shape
+from fedstats.contract.shapes import OtherUnit, Shape
 
 Array = NDArray[np.float64]
 
@@ -21,6 +21,11 @@ class Part(Spec):
     column: str
     level: str | None = None
     shape: Shape | None = None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether a number counts as it is, up to its unit."""
+        return self.shape is None or isinstance(self.shape, OtherUnit)
 
     def in_words(self) -> str:
         """``age``, ``log(age)``, ``ecog[2]``."""
@@ -84,10 +89,17 @@ class Design(Spec):
         return tuple(dict.fromkeys(p.column for c in self.columns for p in c.parts))
 
     @property
-    def products(self) -> tuple[tuple[str, ...], ...]:
-        """Columns whose levels are multiplied, once each."""
-        by_column = (tuple(sorted({p.column for p in c.parts if p.level is not None})) for c in self.columns)
-        return tuple(dict.fromkeys(columns for columns in by_column if len(columns) > 1))
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """Columns that are read by their levels, alone or multiplied, once each."""
+        by_column = [tuple(sorted({p.column for p in c.parts if p.level is not None})) for c in self.columns]
+        alone = {(name,) for names in by_column for name in names}
+        return tuple(sorted(alone | {names for names in by_column if names}))
+
+    @property
+    def functions(self) -> tuple[tuple[str, str], ...]:
+        """Numbers with each function of them that is summed, in words; another unit is no other function."""
+        parts = (p for c in self.columns for p in c.parts if p.level is None)
+        return tuple(sorted({(p.column, p.column if p.is_linear else p.in_words()) for p in parts}))
 
     def powers(self) -> dict[str, tuple[int, int]]:
         """Up to which power sums of a number leave, alone and together with others; of those in a product."""

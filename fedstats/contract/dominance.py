@@ -125,6 +125,22 @@ def dominance_of_residuals(residuals: Array, design: Design) -> tuple[Evidence, 
     return Evidence("dominance", one.ravel(), names), Evidence("dominance of two", two.ravel(), names)
 
 
+def scores_of_clusters(scores: Array, cluster: NDArray[np.int64]) -> tuple[Array, tuple[Evidence, ...]]:
+    """Scores added up by cluster, (g, k), and what the gate judges of the clusters.
+
+    Beside a sum of squares by patient one by clusters tells the products of those who share one; and where
+    one cluster makes up most of a sum, that is a sum over its patients.
+    """
+    added: Array = np.column_stack([np.bincount(cluster, column) for column in scores.T]).astype(float)
+    size = np.bincount(cluster, minlength=len(added))
+    squares = added**2
+    most = (squares > 0.5 * squares.sum(axis=0)).any(axis=1)
+    return added, (
+        Evidence("level", np.array([size[size > 1].sum()]), "patients who share a cluster with another"),
+        Evidence("level", size[most], "patients of a cluster that makes up most of a sum"),
+    )
+
+
 def _products(columns: Array, names: tuple[str, ...]) -> Iterator[tuple[tuple[Array, Array], str]]:
     """Shares of sums of products of two columns, squares among them; the bound first, for all pairs at once."""
     # divided where they are huge, for a sum of squares of numbers near 1e200 would not be finite

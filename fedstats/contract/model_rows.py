@@ -52,6 +52,11 @@ class ModelRows:
         """Patients in the model at this site."""
         return len(self.frame)
 
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Rows with a weight, (n,)."""
+        return np.ones(self.n, dtype=bool) if self.weights is None else self.weights > 0
+
     def codes(self, columns: tuple[str, ...]) -> NDArray[np.int64]:
         """Groups of rows that agree in all the columns, as 0 ... G-1; one group without columns."""
         if not columns:
@@ -183,7 +188,8 @@ def model_rows(
         Cohort(
             data.positions[complete][counted],
             tuple(dict.fromkeys((*asked, *groups))),
-            products=design.products,
+            levels=design.levels,
+            functions=design.functions,
         ),
         tuple(faults),
     )

@@ -70,7 +70,7 @@ class Differences:
         """
         earlier = {_Asked(name, a.table, columns) for a in lines for name, columns in a.cohorts}
         new = {_Asked(name, line.table, columns) for name, columns in line.cohorts} - earlier
-        read = sorted({column for asked in new for column in asked.columns})
+        read = sorted({c for asked in new for c in asked.columns if not self._held.function_of(c)})
         self._overlays.clear()
         whole, parts = _Found(), _Found()
         for column in read:

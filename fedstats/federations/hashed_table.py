@@ -13,6 +13,8 @@ Hashes = NDArray[np.uint64]
 
 #: A number with so few values is as good as a factor: sums of its first powers count each of them.
 _FEW_VALUES = 3
+#: How the names of columns begin that a question makes of the table's own.
+_CELLS, _LEVELS, _FUNCTION, _TOGETHER = "cells of ", "levels of ", "function of ", "told by "
 
 
 class HashedTable:
@@ -35,32 +37,45 @@ class HashedTable:
         self.patients = patients[self._order]
         self.place = np.argsort(self._order)
         self._columns: dict[str, Hashes] = {}
-        self._counted: set[str] = set()
         self._codes: dict[str, NDArray[np.int64]] = {}
 
+    def knows(self, name: str) -> bool:
+        """Whether a column is the table's own, or has been made of it since."""
+        return name in self._codebook or name in self._columns
+
     def column(self, name: str) -> Hashes:
-        """A hash of every patient's value, of a column or of a column as it was cut."""
+        """A hash of every patient's value, of a column or of one that was made of it."""
         if name not in self._columns:
             self._columns[name] = cell_hashes(self._frame[name], self._key)[self._order]
         return self._columns[name]
 
     def cut(self, column: str, edges: tuple[float, ...]) -> str:
         """Cells (left, right] of a number as a column of its own; its name."""
-        name = f"{column} cut at {', '.join(map(repr, edges))}"
+        name = f"{_CELLS}{column} at {', '.join(map(repr, edges))}"
         if name not in self._columns:
             values = self._frame[column]
             cells = pd.Series(np.searchsorted(np.array(edges), values, side="left")).where(values.notna())
             self._columns[name] = cell_hashes(cells, self._key)[self._order]
-            self._counted.add(name)
         return name
 
-    def product(self, columns: tuple[str, ...]) -> str:
-        """Levels of several columns together as a column of its own; its name."""
-        name = " times ".join(sorted(columns))
+    def levels(self, columns: tuple[str, ...]) -> str:
+        """Levels, of several columns together, as a column of its own; its name."""
+        return self._together(f"{_LEVELS}{', '.join(sorted(columns))}", columns)
+
+    def told_by(self, columns: tuple[str, ...]) -> str:
+        """Several columns that are read as one; its name."""
+        return self._together(f"{_TOGETHER}{', '.join(sorted(columns))}", columns)
+
+    def function(self, column: str, words: str) -> str:
+        """A function of a number as a column of its own; its name."""
+        name = f"{_FUNCTION}{column}: {words}"
+        self._columns[name] = self.column(column)
+        return name
+
+    def _together(self, name: str, columns: tuple[str, ...]) -> str:
         if name not in self._columns:
             together = np.column_stack([self.column(column) for column in sorted(columns)])
             self._columns[name] = _rows_of(together, self._key)
-            self._counted.add(name)
         return name
 
     def codes(self, name: str) -> NDArray[np.int64]:
@@ -69,9 +84,27 @@ class HashedTable:
             self._codes[name] = np.unique(self.column(name), return_inverse=True)[1].reshape(-1)
         return self._codes[name]
 
+    def is_own(self, name: str) -> bool:
+        """Whether a column is one of the codebook's."""
+        return name in self._codebook
+
+    def is_label(self, name: str) -> bool:
+        """Whether a column groups patients, whatever its groups are called."""
+        return name in self._codebook and self._codebook[name].kind == "label"
+
     def is_levelled(self, name: str) -> bool:
         """Whether the values of a column are counted one by one."""
-        return name in self._levelled or name in self._counted
+        return name in self._levelled if name in self._codebook else name.startswith((_CELLS, _LEVELS))
+
+    @staticmethod
+    def cells_of(name: str) -> str:
+        """The column of which cells were made, or nothing."""
+        return name.removeprefix(_CELLS).rsplit(" at ", 1)[0] if name.startswith(_CELLS) else ""
+
+    @staticmethod
+    def function_of(name: str) -> str:
+        """The number of which a function was made, or nothing."""
+        return name.removeprefix(_FUNCTION).split(": ", 1)[0] if name.startswith(_FUNCTION) else ""
 
     @cached_property
     def _levelled(self) -> set[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.aggregate import Aggregate, Evidence
+from fedstats.contract.aggregate import Aggregate, Cohort, Evidence
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.query import Query, point_fields, questions_in
@@ -21,6 +21,7 @@ from fedstats.federations.differences import Differences
 from fedstats.federations.hashed_table import HashedTable
 from fedstats.federations.memory_folder import Line, MemoryFolder
 from fedstats.federations.overlay import Flags
+from fedstats.federations.readings import Readings
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Memory:
         self._files = MemoryFolder(self._folder)
         self._held = HashedTable(frame, codebook, self._files.key)
         self._differences = Differences(self._held, self._files)
+        self._readings = Readings(self._held, self._files)
 
     def judge(
         self, query: Query, aggregate: Aggregate, policy: DisclosurePolicy, pending: Sequence[Trace] = ()
@@ -89,14 +91,21 @@ class Memory:
             flags[self._held.place[cohort.rows]] = True
             name = self._files.cohort_name(self._held.name, flags)
             members[name] = flags
-            counted = [self._held.cut(column, edges) for column, edges in cohort.cuts]
-            counted += [self._held.product(columns) for columns in cohort.products]
-            cohorts.add((name, tuple(sorted({*cohort.columns, *chosen_by, *counted}))))
+            cohorts.add((name, self._read(cohort, chosen_by)))
         points = any(point_fields(type(question)) for question in inside)
         line = Line(query.digest(), type(query).__name__, self._held.name, points, tuple(sorted(cohorts)))
         trace = Trace(line, members, policy)
         self._files.read()
         return (() if policy.off else self._evidence(trace, pending)), trace
+
+    def _read(self, cohort: Cohort, chosen_by: Sequence[str]) -> tuple[str, ...]:
+        """What was read of a cohort: columns, and those that the question made of them."""
+        held = self._held
+        made = [held.cut(column, edges) for column, edges in cohort.cuts]
+        made += [held.levels(columns) for columns in cohort.levels]
+        made += [held.function(column, words) for column, words in cohort.functions]
+        made += [held.told_by(cohort.told_by)] if cohort.told_by else []
+        return tuple(sorted({*cohort.columns, *chosen_by, *made}))
 
     def record(self, trace: Trace) -> None:
         """Write down that an answer leaves, before it does: written and not sent errs on the safe side.
@@ -131,7 +140,8 @@ class Memory:
         if self._judged[0] == (trace.line, trace.policy, lines):  # recorded as it was judged a moment ago
             return self._judged[1]
         members = {name: flags for t in (*pending, trace) for name, flags in t.members.items()}
-        found = list(self._differences.evidence(trace.line, lines, members, trace.policy))
+        judges = (self._differences, self._readings)
+        found = [e for j in judges for e in j.evidence(trace.line, lines, members, trace.policy)]
         if trace.line.has_point:
             asked = [
                 len({line.question for line in lines if line.has_point and cohort in line.cohorts}) + 1

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Evidence, Sum
+from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.design import Design, level_codes
-from fedstats.contract.dominance import dominance_of_residuals
+from fedstats.contract.dominance import dominance_of_residuals, scores_of_clusters
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
 from fedstats.contract.model_cells import model_cells
@@ -228,9 +228,12 @@ class CoxQuery(Query):
     def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
         evidence = cox.rows.evidence_at(np.array(self.beta), False, np.where(cox.informative, r, 0.0))
         evidence += cox.evidence
-        cuts = Outcome(self.model.event, self.model.time, self.model.entry).cuts(self.model.grid)
-        cohort = replace(cox.rows.cohort, cuts=cuts)
-        return Aggregate(sums, cox.rows.n, evidence, (cohort,), cox.faults)
+        outcome = Outcome(self.model.event, self.model.time, self.model.entry)
+        cuts = outcome.cuts(self.model.grid)
+        whole = replace(cox.rows.cohort, cuts=cuts)
+        # strata that set one patient alone leave him out of the sums, and other strata of the same outcome do not
+        told = Cohort(whole.rows[cox.informative[cox.rows.counted]], (), told_by=outcome.variables)
+        return Aggregate(sums, cox.rows.n, evidence, (whole, told), cox.faults)
 
 
 @dataclass(frozen=True)
@@ -268,8 +271,8 @@ class CoxMeat(CoxQuery):
         u = pl.score_residuals(cox.sets, cox.stratum, cox.x, r, cox.rows.weights, v, means)
         parts = dominance_of_residuals(u, self.model.design)
         if self.model.cluster is not None:
-            group = cox.rows.codes((self.model.cluster,))
-            u = np.column_stack([np.bincount(group, column) for column in u.T])
+            u, more = scores_of_clusters(u, cox.rows.codes((self.model.cluster,)))
+            parts += more
         answer = self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
         return answer.with_evidence(deaths_of_cells(cox)) if self.hazards else answer
 

@@ -71,7 +71,10 @@ class _ByGroup(Query):
         keep = group >= 0
         columns = (self.variable, *([self.by] if self.by else []))
         there = keep & frame[self.variable].notna().to_numpy()
-        cohorts = tuple(Cohort(data.positions[rows], columns) for rows in (keep, there))
+        cohorts = tuple(
+            Cohort(data.positions[rows], columns, levels=((self.by,),) if self.by else ())
+            for rows in (keep, there)
+        )
         return frame.loc[keep, self.variable], group[keep], max(1, len(self.groups)), evidence, cohorts
 
 
@@ -97,6 +100,8 @@ class LevelCounts(_ByGroup):
         width = len(self.levels) + 1
         position = group * width + np.where(level < 0, width - 1, level)
         counts = np.bincount(position, minlength=n_groups * width).reshape(n_groups, width)
+        read = tuple({(self.variable,), tuple(sorted({self.variable, self.by or self.variable}))})
+        cohorts = tuple(replace(cohort, levels=(*cohort.levels, *read)) for cohort in cohorts)
         return Aggregate({"counts": Sum(counts, counts)}, len(values), evidence, cohorts)
 
 
@@ -135,6 +140,7 @@ class Moments(_ByGroup):
             sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
             sums["squares"] = Sum(np.bincount(group[there], z * z, n_groups), n)
             evidence += (*_few_values(z, group[there]), *self._dominance(z, group[there], n_groups))
+        cohorts = tuple(replace(cohort, functions=((self.variable, self.variable),)) for cohort in cohorts)
         return Aggregate(sums, len(values), evidence, cohorts)
 
     def _dominance(self, z: Array, group: NDArray[np.int64], n_groups: int) -> tuple[Evidence, ...]:

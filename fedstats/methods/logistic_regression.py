@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
 from fedstats.contract.arguments import check_federation, check_level, check_patients, known_column
 from fedstats.contract.design import Design
+from fedstats.contract.dominance import scores_of_clusters
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
@@ -124,10 +125,11 @@ class LogisticMeat(_LogisticQuery):
         """p (p + 1) / 2 sums over patients or clusters."""
         rows, y, w, eta = self._at(data)
         u = rows.x * (w * BINOMIAL.residual(y, eta))[:, None]
+        of_clusters: tuple[Evidence, ...] = ()
         if self.model.cluster is not None:
-            group = rows.codes((self.model.cluster,))
-            u = np.column_stack([np.bincount(group, column) for column in u.T])
-        return self._answer(rows, w * BINOMIAL.curvature(eta), {"meat": rows.matrix(u.T @ u)})
+            u, of_clusters = scores_of_clusters(u, rows.codes((self.model.cluster,)))
+        answer = self._answer(rows, w * BINOMIAL.curvature(eta), {"meat": rows.matrix(u.T @ u)})
+        return answer.with_evidence(*of_clusters)
 
 
 # The coordinator's half ------------------------------------------------------------------------

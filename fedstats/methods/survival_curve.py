@@ -105,7 +105,14 @@ class RiskTable(Query):
                 *grid_evidence(data, times, group, n_groups, grid),
                 Evidence("dropped rows", np.array([dropped]), "rows with an empty cell"),
             ),
-            (Cohort(data.positions[complete.to_numpy()], tuple(columns), outcome.cuts(self.grid)),),
+            (
+                Cohort(
+                    data.positions[complete.to_numpy()],
+                    tuple(columns),
+                    outcome.cuts(self.grid),
+                    ((self.group,),) if self.group else (),
+                ),
+            ),
             faults,
         )
 

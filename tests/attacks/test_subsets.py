@@ -129,10 +129,22 @@ def a_level_of_two_subsets(policy, memory=None):
     return part if isinstance(part, str) else whole["sum"][1] - part["sum"][1]
 
 
+def a_number_of_two_subsets(policy, memory=None):
+    """The same by a number of nine values that a question uses as a group."""
+    frame = marked(b=(np.arange(360) >= 20).astype(float), a=np.arange(360) % 9)
+    frame.loc[:19, "a"] = [i % 8 for i in range(19)] + [8]
+    frame.loc[19, "lab"] = 187.25
+    site = Site("north", frame, BOOK, policy, memory)
+    question = Moments("lab", "a", tuple(map(str, range(9))), 0.0, 1.0)
+    whole, part = asked(site, question, question.among(Condition("b", "==", (1.0,))))
+    return part if isinstance(part, str) else whole["sum"][8] - part["sum"][8]
+
+
 @pytest.mark.acceptance(23)
 @pytest.mark.parametrize(
     ("attack", "value", "rule"),
     [
+        (a_number_of_two_subsets, 187.25, "level of a difference"),
         (three_subsets, marked().loc[VICTIM, "lab"], "difference between cohorts"),
         (a_level_of_two_subsets, 187.25, "level of a difference"),
     ],

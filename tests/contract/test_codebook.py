@@ -57,8 +57,8 @@ def faults(frame):
         ({"columns": {}, "grid": {"unit": "m", "candidates": [], "horizon": 9}}, "grid.*candidates"),
         ({"columns": {}, "grid": {"unit": "m", "candidates": [2, 1], "horizon": 9}}, "increasing order"),
         (
-            {"columns": {}, "grid": {"unit": "m", "candidates": [2, 3], "horizon": 9}},
-            "multiples of the first",
+            {"columns": {}, "grid": {"unit": "m", "candidates": [1, 2, 3], "horizon": 9}},
+            "multiple of the one before",
         ),
     ],
 )

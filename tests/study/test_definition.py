@@ -72,7 +72,7 @@ WRONG_CODEBOOK = {
         ["codebook.toml", "'practice'"],
     ),
     "a grid without horizon": ("horizon = 24", "", ["codebook.toml", "[grid]", "horizon"]),
-    "cells that do not nest": ("[6, 12]", "[5, 12]", ["codebook.toml", "multiples of the first"]),
+    "cells that do not nest": ("[6, 12]", "[5, 12]", ["codebook.toml", "multiple of the one before"]),
     "a cell of zero": ("[6, 12]", "[0, 12]", ["codebook.toml", "candidates"]),
     "a horizon of text": ("horizon = 24", 'horizon = "two years"', ["codebook.toml", "horizon"]),
     "a horizon below zero": ("horizon = 24", "horizon = -24", ["codebook.toml", "horizon"]),
