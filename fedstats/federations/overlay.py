@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.numerics.elementary_vectors import elementary_vectors
+from fedstats.federations.elementary_vectors import elementary_vectors
 
 Flags = NDArray[np.bool_]
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedstats.numerics import elementary_vectors as module
-from fedstats.numerics.elementary_vectors import elementary_vectors
+from fedstats.federations import elementary_vectors as module
+from fedstats.federations.elementary_vectors import elementary_vectors
 
 
 def supports(basis):
