@@ -33,6 +33,7 @@ from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticMeat, LogisticModel
+from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.survival_curve import RiskTable
 
 PAGE = Path(__file__).with_name("disclosure.md")
@@ -89,6 +90,7 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     "CoxDerivatives": (CoxDerivatives(COX, ZERO),),
     "CoxMeat": (CoxMeat(COX, ZERO), CoxMeat(SHARED, ZERO, (0.01,) * (CELLS * (2 + 3 * P)))),
     "CoxRiskSets": (CoxRiskSets(SHARED, ZERO), CoxRiskSets(replace(SHARED, grid=(7.0, 24.0)), ZERO)),
+    "DesignMoments": (DesignMoments(LogisticDerivatives(LOGISTIC, (0.0,) * 3)),),
     "DistinctTimes": (DistinctTimes("time", "event"),),
     "DistinctValues": (DistinctValues("age", *GROUPS),),
     "Histogram": (Histogram("age", *GROUPS, (50.0, 60.0, 70.0)),),

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from fedstats.methods.logistic_regression import logistic as logistic
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.numerics.newton import NotConverged as NotConverged
+    from fedstats.numerics.penalties import ElasticNet as ElasticNet
+    from fedstats.numerics.penalties import Ridge as Ridge
     from fedstats.reporting.egress_view import account_table as account_table
     from fedstats.reporting.egress_view import asked_table as asked_table
     from fedstats.reporting.egress_view import sheets as sheets
@@ -72,6 +74,7 @@ _HOME = {
     "Federation": "contract.federation",
     "Fit": "contract.fit",
     "Folder": "federations.folder",
+    "ElasticNet": "numerics.penalties",
     "FolderTrouble": "federations.files",
     "FormulaError": "contract.formula",
     "InProcess": "federations.in_process",
@@ -84,6 +87,7 @@ _HOME = {
     "QueryError": "contract.query",
     "Release": "contract.aggregate",
     "Results": "federations.together",
+    "Ridge": "numerics.penalties",
     "Site": "federations.site",
     "SiteMissing": "federations.folder",
     "SiteRefused": "contract.federation",

@@ -40,6 +40,7 @@ class Fit:
     status : str               how the estimate relates to the pooled one
     terms : tuple of str       of each coefficient the term that it belongs to, as it was written
     profile_limits : mapping   of a coefficient to the ends of its profile-likelihood interval, where asked for
+    df : float                 degrees of freedom that the fit uses: its coefficients, fewer under a penalty
     """
 
     kind: str
@@ -63,6 +64,12 @@ class Fit:
     status: str = "exact"
     terms: tuple[str, ...] = ()
     profile_limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    df: float = np.nan
+
+    @property
+    def is_penalised(self) -> bool:
+        """Whether a penalty has shrunk the coefficients: there are no tests of the likelihood then."""
+        return "penalty" in self.options
 
     @property
     def coef(self) -> pd.Series:
@@ -165,10 +172,13 @@ class Fit:
 
     def glance(self) -> pd.DataFrame:
         """One row: sizes, log-likelihoods, tests and what the fit cost in rounds and bytes."""
-        p = len(self.names)
         slopes = np.array([name != "Intercept" for name in self.names])
-        likelihood_ratio = 2 * (self.loglik - self.loglik_null)
-        wald, df = wald_test(self.beta[slopes], self.covariance[np.ix_(slopes, slopes)])
+        parameters = self.df if np.isfinite(self.df) else float(len(self.names))
+        if self.is_penalised:
+            likelihood_ratio, wald, df = np.nan, np.nan, parameters
+        else:
+            likelihood_ratio = 2 * (self.loglik - self.loglik_null)
+            wald, df = wald_test(self.beta[slopes], self.covariance[np.ix_(slopes, slopes)])
         counted = self.n_event if self.kind == "cox" else self.n  # BIC of a Cox model counts events
         return pd.DataFrame(
             [
@@ -185,8 +195,8 @@ class Fit:
                     "score_statistic": self.score_test,
                     "score_p_value": float(chi2.sf(self.score_test, df)),
                     "df": df,
-                    "aic": -2 * self.loglik + 2 * p,
-                    "bic": -2 * self.loglik + p * np.log(counted) if counted else np.nan,
+                    "aic": -2 * self.loglik + 2 * parameters,
+                    "bic": -2 * self.loglik + parameters * np.log(counted) if counted else np.nan,
                     "steps": self.steps,
                     "rounds": self.rounds,
                     "bytes": self.n_bytes,
@@ -201,6 +211,7 @@ class Fit:
         head = (
             f"{self.kind} {self.formula}\n{self.n} patients, {self.n_event} events, {len(self.sites)} sites"
         )
+        head += f", {self.options['penalty']}" if self.is_penalised else ""
         return f"{head}, log-likelihood {self.loglik:.4f}\n{self.tidy().to_string(index=False)}"
 
     def _repr_html_(self) -> str:

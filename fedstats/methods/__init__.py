@@ -10,6 +10,7 @@ from fedstats.methods import (
     fitting,
     follow_up,
     logistic_regression,
+    penalised_fit,
     survival_curve,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "fitting",
     "follow_up",
     "logistic_regression",
+    "penalised_fit",
     "survival_curve",
 ]

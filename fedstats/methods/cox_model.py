@@ -220,8 +220,15 @@ class CoxQuery(Query):
         """The model in words."""
         return self.model.in_words()
 
+    def model_rows(self, data: SiteData) -> ModelRows:
+        """The rows of the model at a site."""
+        return self._prepared(data).rows
+
+    def _prepared(self, data: SiteData) -> CoxRows:
+        return data.prepared(self.model, lambda: _prepare(self.model, data))
+
     def at_point(self, data: SiteData) -> tuple[CoxRows, Array, Array]:
-        cox = data.prepared(self.model, lambda: _prepare(self.model, data))
+        cox = self._prepared(data)
         eta, r = _relative_risk(self.model, cox, np.array(self.beta))
         return cox, eta, r
 

@@ -23,8 +23,10 @@ from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_shared_baseline import SharedBaseline, with_grid
 from fedstats.methods.fitting import check_profile, fitted, pooled_start, profile_limits
+from fedstats.methods.penalised_fit import check_penalty, maximum
 from fedstats.numerics import partial_likelihood as pl
-from fedstats.numerics.newton import Derivatives, newton
+from fedstats.numerics.newton import Derivatives
+from fedstats.numerics.penalties import ElasticNet
 
 Array = NDArray[np.float64]
 
@@ -74,6 +76,7 @@ def cox(
     start: Literal["zero", "pooled"] = "zero",
     level: float = 0.95,
     profile: str | Sequence[str] = (),
+    penalty: ElasticNet | None = None,
 ) -> Fit:
     """Proportional hazards regression, equal to the pooled fit.
 
@@ -102,6 +105,9 @@ def cox(
         Coverage of the intervals.
     profile : str or sequence of str
         Coefficients whose intervals are those of the profile likelihood, at some five rounds an end.
+    penalty : ElasticNet, optional
+        ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``, on glmnet's scale.
+        Standard errors of a ridge are those of the penalised information; a lasso has none.
 
     Returns
     -------
@@ -132,6 +138,7 @@ def cox(
         outcome.entry, outcome.time, outcome.event, design, columns, ties, weights, offset, centre, cluster
     )
     names = check_profile(profile, design, robust=bool(robust or cluster))
+    penalty = check_penalty(penalty, robust=bool(robust or cluster), profile=names)
     meter = Meter(federation)
     status = "exact"
     if baseline == "shared":
@@ -145,7 +152,7 @@ def cox(
             check_patients(evaluate.counts["n"], evaluate.counts["n_event"], formula)
         if start == "pooled" and baseline == "site":
             zero = pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
-        solution = newton(evaluate, zero, design.names)
+        solution, weighted = maximum(evaluate, zero, design, penalty, meter, evaluate.question(null.beta))
         meat = evaluate.meat(solution.beta) if robust or cluster else None
         limits = profile_limits(evaluate, solution, design, names, level)
     options: dict[str, object] = {
@@ -170,6 +177,8 @@ def cox(
         level=level,
         limits=limits,
         status=status,
+        penalty=penalty,
+        weighted=weighted,
     )
 
 
@@ -181,13 +190,17 @@ class _SiteBaseline:
         self.counts: dict[str, int] = {}
 
     def __call__(self, gamma: Array) -> Derivatives:
-        total = self.meter.finite_sum(CoxDerivatives(self.model, tuple(gamma.tolist()), course=self.start))
+        total = self.meter.finite_sum(self.question(gamma))
         if total is None:
             return Derivatives.not_finite(gamma)
         self.counts = {k: round(float(total[k][0])) for k in ("n", "n_event", "dropped")}
         information, at = full_matrix(total["information"]), np.array(total.query.beta)
         unit = float(total["event_weight"][0]) / max(self.counts["n_event"], 1)
         return Derivatives(float(total["loglik"][0]), total["score"], information, at, unit)
+
+    def question(self, gamma: Array) -> CoxDerivatives:
+        """What is asked at a point."""
+        return CoxDerivatives(self.model, tuple(gamma.tolist()), course=self.start)
 
     def meat(self, gamma: Array) -> Array:
         """Sum of outer products of score residuals."""

@@ -139,6 +139,10 @@ class SharedBaseline:
         self.meter, self.model = meter, model
         self.counts: dict[str, int] = {}
 
+    def question(self, gamma: Array) -> CoxRiskSets:
+        """What is asked at a point, in its first round."""
+        return CoxRiskSets(self.model, tuple(gamma.tolist()))
+
     def _cells(self, total: Total) -> tuple[pl.CellSums, pl.CellTerms]:
         none = np.zeros_like(total["s0"])
         t0, t1 = total.get("t0", none), total.get("t1", np.zeros_like(total["s1"]))
@@ -147,7 +151,7 @@ class SharedBaseline:
         return sums, pl.cell_terms(sums, self.model.ties)
 
     def __call__(self, gamma: Array) -> Derivatives:
-        total = self.meter.finite_sum(CoxRiskSets(self.model, tuple(gamma.tolist())))
+        total = self.meter.finite_sum(self.question(gamma))
         if total is None:
             return Derivatives.not_finite(gamma)
         try:
@@ -168,7 +172,7 @@ class SharedBaseline:
 
     def meat(self, gamma: Array) -> Array:
         """Sum of outer products of score residuals, with the shared hazards and means published."""
-        total = self.meter.sum(CoxRiskSets(self.model, tuple(gamma.tolist())))
+        total = self.meter.sum(self.question(gamma))
         sums, terms = self._cells(total)
         hazards = pack_hazards(terms, pl.cell_means(sums, terms))
         return full_matrix(self.meter.sum(CoxMeat(self.model, total.query.beta, hazards))["meat"])

@@ -17,6 +17,7 @@ from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
 from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
+from fedstats.numerics.penalties import ElasticNet, Weighted
 from fedstats.numerics.profile_likelihood import profile_limit
 
 Array = NDArray[np.float64]
@@ -148,13 +149,26 @@ def fitted(
     level: float,
     status: str,
     limits: Mapping[str, tuple[float, float]],
+    penalty: ElasticNet | None = None,
+    weighted: Weighted | None = None,
 ) -> Fit:
-    """The result of a regression on the scale of the columns as they were written."""
+    """The result of a regression on the scale of the columns as they were written.
+
+    Notes
+    -----
+    Of a ridge the covariance is the inverse of the penalised information, as ``coxph`` gives it (Gray 1992), and the
+    degrees of freedom the trace of the one information over the other; of a lasso there is no covariance, and the degrees of
+    freedom are the coefficients that are not zero (Zou, Hastie & Tibshirani 2007).
+    """
     transform = design.unscaling()
-    bread = np.linalg.inv(solution.at.information)
+    bread, df = _bread(solution, weighted)
     covariance = bread if meat is None else bread @ meat @ bread
     covariance = transform @ covariance @ transform.T
-    score_test = float(null.score @ np.linalg.solve(null.information, null.score))
+    score_test = (
+        float(null.score @ np.linalg.solve(null.information, null.score)) if weighted is None else np.nan
+    )
+    if penalty is not None:
+        options = {**options, "penalty": penalty.in_words()}
     return Fit(
         kind,
         formula,
@@ -176,4 +190,16 @@ def fitted(
         status=status,
         terms=design.term_of_each,
         profile_limits=limits,
+        df=df,
     )
+
+
+def _bread(solution: Solution, weighted: Weighted | None) -> tuple[Array, float]:
+    """Covariance before any sandwich, and the degrees of freedom that the fit uses."""
+    information = solution.at.information
+    if weighted is None:
+        return np.asarray(np.linalg.inv(information)), float(len(information))
+    if weighted.absolute.any():
+        return np.full_like(information, np.nan), float(np.count_nonzero(solution.beta))
+    bread: Array = np.asarray(np.linalg.inv(information + np.diag(weighted.square)))
+    return bread, float(np.trace(information @ bread))

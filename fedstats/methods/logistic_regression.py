@@ -20,9 +20,11 @@ from fedstats.contract.query import POINT, Query, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.fitting import check_profile, fitted, pooled_start, profile_limits
+from fedstats.methods.penalised_fit import check_penalty, maximum
 from fedstats.numerics.families import BINOMIAL
 from fedstats.numerics.newton import Derivatives, NotConverged, newton
 from fedstats.numerics.partial_likelihood import weighted_gram
+from fedstats.numerics.penalties import ElasticNet
 
 Array = NDArray[np.float64]
 Evaluate = Callable[[Array], Derivatives]
@@ -58,15 +60,19 @@ class _LogisticQuery(Query):
         """The model in words."""
         return self.model.in_words()
 
-    def _at(self, data: SiteData) -> tuple[ModelRows, Array, Array, Array]:
+    def model_rows(self, data: SiteData) -> ModelRows:
+        """The rows of the model at a site."""
         m = self.model
         groups = (m.cluster,) if m.cluster is not None else ()
-        rows = data.prepared(
+        return data.prepared(
             m,
             lambda: model_rows(
                 data, m.design, (m.outcome,), m.outcome, m.weights, m.offset, groups, rarer_outcome=True
             ),
         )
+
+    def _at(self, data: SiteData) -> tuple[ModelRows, Array, Array, Array]:
+        m, rows = self.model, self.model_rows(data)
         y = rows.frame[m.outcome].to_numpy(dtype=float)
         w = np.ones(rows.n) if rows.weights is None else rows.weights
         return rows, y, w, rows.linear_predictor(np.array(self.beta))
@@ -146,6 +152,7 @@ def logistic(
     start: Literal["zero", "pooled"] = "zero",
     level: float = 0.95,
     profile: str | Sequence[str] = (),
+    penalty: ElasticNet | None = None,
 ) -> Fit:
     """Logistic regression, equal to the pooled fit.
 
@@ -166,6 +173,9 @@ def logistic(
         Coverage of the intervals.
     profile : str or sequence of str
         Coefficients whose intervals are those of the profile likelihood, at some five rounds an end.
+    penalty : ElasticNet, optional
+        ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``, on glmnet's scale; the intercept is not
+        penalised.  Standard errors of a ridge are those of the penalised information; a lasso has none.
 
     Returns
     -------
@@ -190,6 +200,7 @@ def logistic(
             known_column(column, federation.codebook, "weights, offset or cluster")
     model = LogisticModel(outcome.event, design, weights, offset, cluster)
     names = check_profile(profile, design, robust=bool(robust or cluster))
+    penalty = check_penalty(penalty, robust=bool(robust or cluster), profile=names)
     meter = Meter(federation)
     counts: dict[str, int] = {}
 
@@ -208,11 +219,11 @@ def logistic(
         begin = null.beta
         if start == "pooled":
             begin = pooled_start(meter, LogisticDerivatives(model, (0.0,) * len(design.names)))
-        solution = newton(evaluate, begin, design.names)
+        question = LogisticDerivatives(model, (0.0,) * len(design.names), course=start)
+        solution, weighted = maximum(evaluate, begin, design, penalty, meter, question)
         meat = None
         if robust or cluster:
-            question = LogisticMeat(model, tuple(solution.beta.tolist()))
-            meat = full_matrix(meter.sum(question)["meat"])
+            meat = full_matrix(meter.sum(LogisticMeat(model, tuple(solution.beta.tolist())))["meat"])
         limits = profile_limits(evaluate, solution, design, names, level)
     options = {"weights": weights, "offset": offset, "robust": bool(robust or cluster), "cluster": cluster}
     return fitted(
@@ -229,6 +240,8 @@ def logistic(
         level=level,
         limits=limits,
         status="exact",
+        penalty=penalty,
+        weighted=weighted,
     )
 
 

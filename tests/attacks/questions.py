@@ -9,6 +9,7 @@ from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticMeat
+from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import column, logistic
 
@@ -33,6 +34,7 @@ QUESTIONS = {
         _LOGISTIC,
         LogisticMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
         LocalEstimate(LogisticDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
+        DesignMoments(LogisticDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
         LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),
         Moments("age", "sex", ("F", "M"), 60.0, 8.0, where=WHERE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),

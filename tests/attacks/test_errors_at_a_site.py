@@ -19,6 +19,7 @@ from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import LevelCounts, Moments
 from fedstats.methods.fitting import LocalEstimate
+from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, cohort, column, logistic
 from tests.exchange_reading import opened_answers, opened_files
@@ -177,6 +178,7 @@ STOPPING = {
     "too few coefficients": replace(logistic(column("age")), beta=(0.0,)),
     "a group without a level": RiskTable(None, "time", "y", "sex", ("F",), (500.0,)),
     "a warm start of a count": LocalEstimate(Moments("lab", None, (), 0.0, 1.0)),
+    "column sums of a count": DesignMoments(Moments("lab", None, (), 0.0, 1.0)),
     "a base class": Query(),
 }
 

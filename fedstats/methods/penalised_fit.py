@@ -1,0 +1,102 @@
+"""Ridge, lasso and elastic net of a regression: the penalty is added at the coordinator, on columns standardised by
+their pooled standard deviation.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Aggregate, Sum
+from fedstats.contract.design import Design
+from fedstats.contract.entries import Entries, each, one
+from fedstats.contract.federation import Meter
+from fedstats.contract.formula import FormulaError
+from fedstats.contract.model_rows import ModelRows
+from fedstats.contract.query import Query
+from fedstats.contract.site_data import SiteData
+from fedstats.numerics.newton import Derivatives, Solution, newton
+from fedstats.numerics.penalties import ElasticNet, Weighted, penalised
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DesignMoments(Query):
+    """Sums and sums of squares of the columns of a model, to standardise them.
+
+    ``question`` is the derivatives query of the model, whose rows and rules count.
+    """
+
+    question: Query
+
+    asks = "sums and sums of squares of the columns"
+
+    def subject(self) -> str:
+        """The model in words."""
+        return self.question.subject()
+
+    def entries(self) -> dict[str, Entries]:
+        """Two vectors with a number a column, and the weight."""
+        model = getattr(self.question, "model", None)
+        if model is None:
+            return {}
+        said = {"sum": "sum of a column around its agreed centre", "squares": "sum of its squares"}
+        vectors = {name: each(means, model.design.described, count="p") for name, means in said.items()}
+        return vectors | {"weight": one("sum of the weights of all patients")}
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """2 p + 1 sums over patients."""
+        question: Any = self.question
+        rows: ModelRows = question.model_rows(data)
+        judged = question.aggregate(data)
+        weights = rows.counted.astype(float) if rows.weights is None else rows.weights
+        with np.errstate(over="ignore", invalid="ignore"):  # whether a sum is finite is said after the gate
+            sums = {
+                "sum": rows.vector(weights @ rows.x),
+                "squares": rows.vector(weights @ rows.x**2),
+                "weight": Sum(np.array([weights.sum()]), np.array([rows.n])),
+            }
+        return replace(judged, sums=sums)
+
+
+def check_penalty(penalty: object, *, robust: bool, profile: tuple[str, ...]) -> ElasticNet | None:
+    """The penalty of a model, or None.
+
+    Raises
+    ------
+    FormulaError
+        No penalty, or one together with what a penalised fit does not have.
+    """
+    if penalty is None:
+        return None
+    if not isinstance(penalty, ElasticNet):
+        raise FormulaError(f"penalty is {penalty!r}; give fs.Ridge(...) or fs.ElasticNet(...).")
+    if robust or profile:
+        raise FormulaError(
+            "A penalised fit has no robust variance and no profile-likelihood interval: ask without penalty, or without them."
+        )
+    return penalty
+
+
+def maximum(
+    evaluate: Callable[[Array], Derivatives],
+    start: Array,
+    design: Design,
+    penalty: ElasticNet | None,
+    meter: Meter,
+    question: Query,
+) -> tuple[Solution, Weighted | None]:
+    """Where the log-likelihood, less the penalty if there is one, is largest."""
+    if penalty is None:
+        return newton(evaluate, start, design.names), None
+    total = meter.sum(DesignMoments(question))
+    weight = float(total["weight"][0])
+    mean = total["sum"] / weight
+    spread = np.sqrt(np.maximum(total["squares"] / weight - mean**2, 0.0))  # around the codebook's centre
+    if design.intercept:
+        spread[0] = 0.0
+    weighted = Weighted.of(penalty, weight, spread)
+    return penalised(evaluate, start, design.names, weighted), weighted

@@ -1,0 +1,121 @@
+# Reference values of penalised fits for tests/reference, computed by R on the tests' own data sets:
+#
+#   Rscript tests/reference/make_penalised_reference.R
+#
+# writes tests/reference/penalised.json (needs glmnet, survival and jsonlite; PYTHON as in make_reference.R).
+#
+# glmnet's objective is -loglik / n with columns of unit standard deviation (divisor n), which is fedstats' too; its
+# weights are made to add up to n, and fedstats' -loglik is divided by their sum. Its Cox fits do not meet the conditions of
+# a maximum to more than 1e-4 on tied times, so these are found slowly: the gradient is coxph's, and proximal steps
+# go on until nothing moves. A ridge is survival's ridge() as well, whose theta is n times the strength on columns
+# standardised beforehand.
+
+suppressPackageStartupMessages({
+  library(glmnet)
+  library(survival)
+  library(jsonlite)
+})
+folder <- tempfile("datasets")
+dir.create(folder)
+python <- Sys.getenv("PYTHON", ".venv/bin/python")
+stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
+paths <- list.files(folder, full.names = TRUE)
+datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
+
+spread <- function(x, w) {
+  m <- sum(w * x) / sum(w)
+  sqrt(sum(w * (x - m)^2) / sum(w))
+}
+
+# Every solution must meet the conditions of a maximum to 1e-9: `slope` is -loglik's, over the sum of weights.
+settled <- function(slope, beta, strength, mixing, sds) {
+  away <- slope / sds + strength * (1 - mixing) * beta * sds
+  off <- ifelse(beta != 0, abs(away + strength * mixing * sign(beta)), pmax(abs(away) - strength * mixing, 0))
+  if (max(off) > 1e-9) stop("not yet at the maximum: ", max(off))
+}
+
+case <- function(kind, data, formula, terms, beta, strength, mixing, weights, extra = list()) {
+  c(list(kind = kind, data = data, formula = formula, terms = I(terms), coef = I(unname(beta)),
+         strength = strength, mixing = mixing, weights = weights), extra)
+}
+
+logistic <- function(data, outcome, columns, strength, mixing, weights = NULL) {
+  frame <- datasets[[data]]
+  x <- as.matrix(frame[columns])
+  y <- frame[[outcome]]
+  w <- if (is.null(weights)) rep(1, nrow(x)) else frame[[weights]]
+  fit <- glmnet(x, y, "binomial", weights = w, alpha = mixing, lambda = strength, thresh = 1e-22, maxit = 1e7)
+  beta <- as.numeric(coef(fit, exact = FALSE))
+  eta <- cbind(1, x) %*% beta
+  slope <- -colSums(w * (y - plogis(eta))[, 1] * x) / sum(w)
+  settled(slope, beta[-1], strength, mixing, apply(x, 2, spread, w))
+  case("logistic", data, paste(outcome, "~", paste(columns, collapse = " + ")), c("Intercept", columns), beta,
+       strength, mixing, weights)
+}
+
+# Of the partial likelihood's slope, over n, at beta.
+slope_of <- function(model, frame, beta, ties) {
+  at <- suppressWarnings(coxph(model, frame, ties = ties, init = beta, x = TRUE, control = coxph.control(iter.max = 0)))
+  list(slope = -colSums(as.matrix(residuals(at, "score"))) / nrow(frame), variance = vcov(at))
+}
+
+# Proximal gradient steps on standardised columns, each as long as the curvature at zero allows.
+cox <- function(data, time, event, columns, strength, mixing, strata = NULL, ties = "breslow") {
+  frame <- datasets[[data]]
+  n <- nrow(frame)
+  sds <- vapply(columns, function(column) spread(frame[[column]], rep(1, n)), 0)
+  standard <- as.data.frame(Map(function(column, sd) frame[[column]] / sd, columns, sds))
+  names(standard) <- columns
+  standard$y <- Surv(frame[[time]], frame[[event]])
+  added <- if (is.null(strata)) character() else "strata(stratum)"
+  if (!is.null(strata)) standard$stratum <- frame[[strata]]
+  model <- as.formula(paste("y ~", paste(c(columns, added), collapse = " + ")))
+  beta <- numeric(length(columns))
+  curvature <- 2 * max(eigen(solve(slope_of(model, standard, beta, ties)$variance) / n)$values)
+  for (step in 1:5000) {
+    pull <- beta - slope_of(model, standard, beta, ties)$slope / curvature
+    new <- sign(pull) * pmax(abs(pull) - strength * mixing / curvature, 0) / (1 + strength * (1 - mixing) / curvature)
+    if (max(abs(new - beta)) < 1e-13) break
+    beta <- new
+  }
+  settled(slope_of(model, standard, beta, ties)$slope, beta, strength, mixing, rep(1, length(beta)))
+  case("cox", data, sprintf("Surv(%s, %s) ~ %s", time, event, paste(columns, collapse = " + ")), columns, beta / sds,
+       strength, mixing, NULL, list(ties = ties, strata = strata))
+}
+
+efron_ridge <- function(data, time, event, columns, strength) {
+  frame <- datasets[[data]]
+  n <- nrow(frame)
+  sds <- vapply(columns, function(column) spread(frame[[column]], rep(1, n)), 0)
+  standard <- as.data.frame(Map(function(column, sd) frame[[column]] / sd, columns, sds))
+  names(standard) <- columns
+  standard$y <- Surv(frame[[time]], frame[[event]])
+  theta <- n * strength
+  penalty <- sprintf("ridge(%s, theta = %s, scale = FALSE)", paste(columns, collapse = ", "), format(theta, digits = 17))
+  fit <- coxph(as.formula(paste("y ~", penalty)), standard, ties = "efron",
+               control = suppressWarnings(coxph.control(eps = 1e-14, iter.max = 100)))
+  case("cox", data, sprintf("Surv(%s, %s) ~ %s", time, event, paste(columns, collapse = " + ")), columns,
+       coef(fit) / sds, strength, 0, NULL,
+       list(ties = "efron", strata = NULL, se = I(unname(sqrt(diag(fit$var)) / sds)), df = sum(fit$df)))
+}
+
+lung <- c("age", "sex", "ph.ecog")
+gbsg2 <- c("age", "tsize", "pnodes", "progrec", "estrec")
+cases <- list(
+  "lung, logistic, ridge" = logistic("lung", "status", lung, 0.05, 0),
+  "lung, logistic, lasso" = logistic("lung", "status", lung, 0.02, 1),
+  "lung, logistic, elastic net, weights" = logistic("lung", "status", lung, 0.03, 0.5, "weight"),
+  "gbsg2, logistic, lasso" = logistic("gbsg2", "cens", gbsg2, 0.02, 1),
+  "lung, Cox, ridge" = cox("lung", "time", "status", lung, 0.1, 0),
+  "lung, Cox, lasso" = cox("lung", "time", "status", lung, 0.05, 1),
+  "lung, Cox, lasso, strata inst" = cox("lung", "time", "status", lung, 0.03, 1, "inst"),
+  "gbsg2, Cox, lasso" = cox("gbsg2", "time", "cens", gbsg2, 0.02, 1),
+  "gbsg2, Cox, elastic net" = cox("gbsg2", "time", "cens", gbsg2, 0.05, 0.5),
+  "gbsg2, Cox, lasso, Efron" = cox("gbsg2", "time", "cens", gbsg2, 0.02, 1, ties = "efron"),
+  "lung, Cox, ridge, Efron" = efron_ridge("lung", "time", "status", lung, 0.1),
+  "gbsg2, Cox, ridge, Efron" = efron_ridge("gbsg2", "time", "cens", gbsg2, 0.05)
+)
+versions <- list(R = R.version.string, glmnet = as.character(packageVersion("glmnet")),
+                 survival = as.character(packageVersion("survival")))
+write_json(list(versions = versions, cases = cases), "tests/reference/penalised.json", digits = NA, auto_unbox = TRUE,
+           pretty = TRUE, null = "null")

@@ -1,0 +1,79 @@
+"""Penalised fits are glmnet's and survival's, and otherwise a slow maximiser's in R, on the pooled rows split anyhow.
+
+1e-6 of the larger of 0.1 standardised units and the coefficient: both sides stop where a step moves nothing any more, and the
+R script lets no solution pass that is off the conditions of a maximum by more than 1e-9.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fedstats as fs
+from tests.datasets import DATASETS
+from tests.reference.comparison import federation, numbers
+
+CASES = json.loads(Path(__file__).with_name("penalised.json").read_text(encoding="utf-8"))["cases"]
+TOLERANCE = 1e-6
+
+
+def fit_of(case, k, seed=None, **options):
+    sites = federation(case | {"split": case.get("strata")}, k, seed)
+    penalty = fs.ElasticNet(case["strength"], case["mixing"])
+    if case["kind"] == "logistic":
+        return fs.logistic(sites, case["formula"], weights=case["weights"], penalty=penalty, **options)
+    where = {"strata": case["strata"]} if case["strata"] else {"baseline": "shared"}
+    return fs.cox(sites, case["formula"], ties=case["ties"], penalty=penalty, **where, **options)
+
+
+@pytest.mark.parametrize(("k", "seed"), [(1, None), (2, 20), (5, None)])
+@pytest.mark.parametrize("name", CASES)
+def test_coefficients_are_those_of_r(name, k, seed):
+    case = CASES[name]
+    fit = fit_of(case, k, seed)
+    expected = numbers(case["coef"])
+    frame = DATASETS[case["data"]]()
+    unit = [0.1 / frame[t].std() if t in frame else 0.1 for t in case["terms"]]
+    apart = np.abs(fit.coef[case["terms"]].to_numpy() - expected) / np.maximum(unit, np.abs(expected))
+    assert apart.max() <= TOLERANCE
+    assert ((fit.coef[case["terms"]] == 0).to_numpy() == (expected == 0)).all()
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "se" in case])
+def test_standard_errors_and_degrees_of_freedom_of_a_ridge_are_those_of_survival(name):
+    case = CASES[name]
+    fit = fit_of(case, 3)
+    std_error = fit.tidy().set_index("term")["std_error"][case["terms"]].to_numpy()
+    np.testing.assert_allclose(std_error, numbers(case["se"]), rtol=TOLERANCE)
+    assert fit.glance()["df"].item() == pytest.approx(case["df"], rel=TOLERANCE)
+
+
+def test_a_lasso_has_no_standard_errors_and_says_what_it_is():
+    fit = fit_of(CASES["gbsg2, logistic, lasso"], 2)
+    assert fit.tidy()["std_error"].isna().all()
+    glance = fit.glance().iloc[0]
+    assert np.isnan([glance["lr_statistic"], glance["wald_statistic"], glance["score_statistic"]]).all()
+    assert glance["df"] == (fit.coef != 0).sum()
+    assert fit.options["penalty"] == "lasso 0.02"
+    assert "lasso 0.02" in str(fit)
+
+
+def test_a_ridge_gives_an_estimate_where_the_likelihood_has_no_maximum():
+    frame = DATASETS["lung"]().assign(apart=lambda d: (d["status"] == 1).astype(float))
+    sites = fs.InProcess({"one": frame[:100], "two": frame[100:]}, policy=fs.DisclosurePolicy.none())
+    with pytest.raises(fs.NotConverged, match="penalised"):
+        fs.logistic(sites, "status ~ apart + age")
+    fit = fs.logistic(sites, "status ~ apart + age", penalty=fs.Ridge(0.01))
+    assert 0 < fit.coef["apart"] < 20
+
+
+@pytest.mark.parametrize(
+    "options", [{"robust": True}, {"cluster": "inst"}, {"profile": "age"}, {"penalty": 0.1}], ids=str
+)
+def test_what_a_penalised_fit_does_not_have_is_said(options):
+    sites = federation(CASES["lung, logistic, ridge"] | {"split": None}, 2, None)
+    with pytest.raises(fs.FormulaError, match="penal"):
+        fs.logistic(sites, "status ~ age", **({"penalty": fs.Ridge(1.0)} | options))
+    with pytest.raises(fs.FormulaError, match="penal"):
+        fs.cox(sites, "Surv(time, status) ~ age", **({"penalty": fs.Ridge(1.0)} | options))
