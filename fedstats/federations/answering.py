@@ -87,6 +87,8 @@ def send(
 ) -> list[Path]:
     """Let the answers leave: one file each, written once.
 
+    An answer that has become one too many since it was judged, because others have left, leaves as a refusal.
+
     Parameters
     ----------
     approve : bool
@@ -109,8 +111,8 @@ def send(
     if any(q.query != a.query for q, a in pairs):
         raise ValueError("The answers do not belong to these questions, in this order; nothing was sent.")
     paths = []
-    for question, answer in pairs:
-        site.remembered(answer)
+    for question, judged in pairs:
+        answer = site.remembered(judged)
         _keep(egress, desk, site, question, answer)  # nothing leaves without its sheet
         paths.append(desk.send(question, answer.content))
     return paths

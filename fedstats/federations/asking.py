@@ -11,7 +11,7 @@ from fedstats.federations.envelope import compose
 from fedstats.federations.files import LedgerMismatch, explained, present, write_once, write_private
 from fedstats.federations.keys import COORDINATOR, Identity, require_apart
 from fedstats.federations.ledger import CLOSED, Ledger, Question
-from fedstats.federations.membership import SITE_NAME, Version, first_of_data
+from fedstats.federations.membership import SITE_NAME, Version, first_that_counts
 from fedstats.federations.software import SOFTWARE
 
 
@@ -38,7 +38,14 @@ class Asking:
         self._answers: dict[tuple[str, int], tuple[Answer, str]] = {}
 
     def open(
-        self, study: str, study_id: str, sites: tuple[str, ...], *, amend: str = "", new_data: bool = False
+        self,
+        study: str,
+        study_id: str,
+        sites: tuple[str, ...],
+        *,
+        amend: str = "",
+        new_data: bool = False,
+        revoked: tuple[str, ...] = (),
     ) -> None:
         """Begin an exchange, go on with it, or amend it.
 
@@ -48,6 +55,7 @@ class Asking:
         sites : tuple of str
         amend : str              the reason, if the study is another than the one the exchange was begun with
         new_data : bool          the sites' tables are new as well
+        revoked : tuple of str   fingerprints of all sites' keys that count no more
 
         Raises
         ------
@@ -60,7 +68,7 @@ class Asking:
                     f"The site name {site!r} must be lower-case letters, digits, - and _, at most 31, and not 'coordinator'."
                 )
         if not self.ledger.members.opened:
-            self._file_version(uuid.uuid4().hex, study, study_id, sites, "", new_data=True)
+            self._file_version(uuid.uuid4().hex, study, study_id, sites, "", new_data=True, revoked=revoked)
         head = self.ledger.head
         if head.keys != self.identity.public:
             raise LedgerMismatch(
@@ -70,7 +78,9 @@ class Asking:
             )
         same = (head.study, head.study_id, head.sites) == (study, study_id, sites)
         if amend and not (same and amend == head.why):
-            self._file_version(head.exchange, study, study_id, sites, amend, new_data=new_data)
+            self._file_version(
+                head.exchange, study, study_id, sites, amend, new_data=new_data, revoked=revoked
+            )
         elif not same:
             raise LedgerMismatch(
                 f"The exchange in {self.ledger.folder} is about the study {head.study_id!r} in another version or with "
@@ -79,9 +89,18 @@ class Asking:
             )
 
     def _file_version(
-        self, exchange: str, study: str, study_id: str, sites: tuple[str, ...], why: str, *, new_data: bool
+        self,
+        exchange: str,
+        study: str,
+        study_id: str,
+        sites: tuple[str, ...],
+        why: str,
+        *,
+        new_data: bool,
+        revoked: tuple[str, ...],
     ) -> None:
         known = self.ledger.members.versions()
+        before = {key for version in known for key in version.revoked}
         header = {"previous": known[-1].sha256 if known else ""}
         body = {
             "exchange": exchange,
@@ -92,6 +111,7 @@ class Asking:
             "software": SOFTWARE,
             "why": why,
             "new_data": new_data,
+            "revoked": sorted(set(revoked) - before),
         }
         with suppress(FileExistsError):  # another start has opened it: whether it is ours is looked at next
             write_once(
@@ -104,7 +124,7 @@ class Asking:
         while True:
             known = list(self.ledger.questions())  # one look: who files in between makes the number taken
             head = self.ledger.head
-            since = first_of_data(self.ledger.members.versions())
+            since = first_that_counts(self.ledger.members.versions())
             filed = next((q for q in reversed(known) if q.query == query and q.version >= since), None)
             if filed is not None:
                 return filed

@@ -10,10 +10,18 @@ from fedstats.contract.aggregate import Release
 from fedstats.contract.disclosure import Refusal
 from fedstats.federations.asking import require_fingerprint
 from fedstats.federations.envelope import compose, parse_envelope
-from fedstats.federations.files import LedgerMismatch, present, read_whole, write_once, write_private
-from fedstats.federations.keys import COORDINATOR, Identity, home_of, require_apart
+from fedstats.federations.files import (
+    LedgerMismatch,
+    make_folder,
+    present,
+    read_whole,
+    replace_private,
+    write_once,
+    write_private,
+)
+from fedstats.federations.keys import COORDINATOR, KEY_FILE, Identity, home_of, require_apart
 from fedstats.federations.ledger import Ledger, Question, numbers
-from fedstats.federations.membership import Version, require_plain
+from fedstats.federations.membership import Version, first_that_counts, require_plain
 from fedstats.federations.site import Site
 from fedstats.federations.software import SOFTWARE, require_same_software
 
@@ -66,7 +74,8 @@ class Desk:
         """
         self.check()
         done = self.ledger.answered(self.site.name)
-        missing = [q for q in self.ledger.questions() if q.number not in done]
+        since = first_that_counts(self.ledger.members.versions())
+        missing = [q for q in self.ledger.questions() if q.number not in done and q.version >= since]
         return [q for q in missing if not self._sent_again(q)]
 
     def check(self) -> None:
@@ -77,6 +86,7 @@ class Desk:
             self._agreed.add(head.sha256)
         self._check_join(head)
         self._check_kept()
+        self._check_memory()
         self._check_roster(head)
 
     def _check_version(self, head: Version) -> None:
@@ -89,6 +99,13 @@ class Desk:
             )
         require_same_software(SOFTWARE, head.software, "the coordinator")
         self._know_coordinator(head)
+        revoked = {key for version in self.ledger.members.versions() for key in version.revoked}
+        # a site that only looks has no keys yet, and none are made for this
+        if revoked and self.identity.public.fingerprint in revoked:
+            raise LedgerMismatch(
+                f"The keys of {self.site.name} in {self.home} ({self.identity.public.fingerprint}) have been revoked: remove "
+                f"{KEY_FILE} there, start again, which makes new ones, and tell the study's authors their fingerprint."
+            )
 
     def _check_join(self, head: Version) -> None:
         """Once this site has joined: with these keys, these rows and this profile."""
@@ -120,6 +137,26 @@ class Desk:
                 f"The exchange has lost question {lost[0]}, which {self.site.name} has answered: its folder has been set "
                 "back to an earlier state. Nothing was sent."
             )
+
+    def _check_memory(self) -> None:
+        """The site's memory is the one that it had when it last answered here, or has grown since."""
+        if not present(self._note):
+            return
+        try:
+            noted = json.loads(read_whole(self._note, 1000))
+            which, answers = str(noted["memory"]), int(noted["answers"])
+        except (ValueError, KeyError, TypeError):
+            which, answers = "", 0
+        now = self.site.memory.state if self.site.memory is not None else ("", 0)
+        if now[0] != which or now[1] < answers:
+            raise LedgerMismatch(
+                f"{self.site.name} has answered in this exchange, and its memory of what has left is gone, another one or an "
+                f"older one: put it back from a copy; nothing is answered without it. To begin anew on purpose, remove {self._note}."
+            )
+
+    @property
+    def _note(self) -> Path:
+        return self.outbox.parent / "memory.json"
 
     def _check_roster(self, head: Version) -> None:
         """The coordinator knows this site by its own keys."""
@@ -190,6 +227,10 @@ class Desk:
             "software": SOFTWARE,
         }
         body = {part: content.to_dict()}
+        if self.site.memory is not None:
+            which, answers = self.site.memory.state
+            make_folder(self._note.parent, 0o700)
+            replace_private(self._note, json.dumps({"memory": which, "answers": answers}).encode())
         message = compose(self.identity, "answer", header, body, reader=self.ledger.head.keys)
         try:
             write_private(self._kept(question.number), message)

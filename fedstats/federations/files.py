@@ -160,3 +160,22 @@ def read_whole(path: Path, limit: int | None = None) -> bytes:
                 f"{path.name} is a link or larger than an exchange file may be, or no file at all; it was not read."
             )
         return path.read_bytes()
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, for the eyes of this user alone."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with explained("private folder", path, "written"):
+        try:
+            with open(part, "wb", opener=for_the_owner) as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def for_the_owner(path: str, flags: int) -> int:
+    """An opener of files that this user alone may read."""
+    return os.open(path, flags, 0o600)

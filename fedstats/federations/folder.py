@@ -36,6 +36,7 @@ class StudyLike(Protocol):
     codebook: Codebook
     policy: DisclosurePolicy
     fingerprints: Mapping[str, str]
+    revoked_keys: tuple[str, ...]
 
 
 class Folder(Federation):
@@ -70,7 +71,9 @@ class Folder(Federation):
         new_data: bool = False,
     ) -> None:
         self._desk = Asking(folder, home_of(study.id, COORDINATOR, home), study.fingerprints)
-        self._desk.open(study.digest, study.id, study.sites, amend=amend, new_data=new_data)
+        self._desk.open(
+            study.digest, study.id, study.sites, amend=amend, new_data=new_data, revoked=study.revoked_keys
+        )
         self._desk.reopen()
         self.ledger = self._desk.ledger
         self.sites = tuple(sorted(study.sites))

@@ -21,6 +21,8 @@ from fedstats.federations.files import LedgerMismatch, explained, present, read_
 #: The name under which the coordinator signs; no site may have it.
 COORDINATOR = "coordinator"
 KEY_FILE = "keys.json"
+#: What a fingerprint looks like.
+FINGERPRINT = r"[0-9a-f]{4}(-[0-9a-f]{4}){7}"
 #: Where places keep what is their own, unless they say otherwise.
 HOME_VARIABLE, HOME_FOLDER = "FEDSTATS_HOME", ".fedstats"
 

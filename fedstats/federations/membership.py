@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fedstats.federations.envelope import read_envelope
 from fedstats.federations.files import LedgerMismatch, present
-from fedstats.federations.keys import COORDINATOR, PublicKeys
+from fedstats.federations.keys import COORDINATOR, FINGERPRINT, PublicKeys
 
 SITE_NAME = re.compile(r"(?!coordinator$)[a-z0-9][a-z0-9_-]{0,30}")
 # Both name folders at a site: nothing but what cannot lead elsewhere.
@@ -40,6 +40,7 @@ class Version:
     software : str           version of fedstats
     why : str                reason of an amendment; empty for the first
     new_data : bool          the sites' tables are new: answers from before do not mix with later ones
+    revoked : tuple of str   fingerprints of sites' keys that count no more from here on
     sha256 : str             of the file
     """
 
@@ -52,6 +53,7 @@ class Version:
     software: str
     why: str
     new_data: bool
+    revoked: tuple[str, ...]
     sha256: str
 
 
@@ -123,6 +125,7 @@ class Membership:
                 software=str(body["software"]),
                 why=str(body["why"]),
                 new_data=body["new_data"] is True,
+                revoked=tuple(str(key) for key in body["revoked"]),
                 sha256=message.sha256,
             )
         except (KeyError, TypeError):
@@ -136,6 +139,8 @@ class Membership:
             )
         if not _SOFTWARE.fullmatch(version.software):
             raise LedgerMismatch(f"{path.name} names no version of fedstats: it has been changed.")
+        if not all(re.fullmatch(FINGERPRINT, key) for key in version.revoked):
+            raise LedgerMismatch(f"{path.name} revokes what is no fingerprint: it has been changed.")
         if not sites or not all(isinstance(s, str) and SITE_NAME.fullmatch(s) for s in sites):
             raise LedgerMismatch(f"{path.name} names sites that cannot be: {len(sites)} in all.")
         if message.header.get("previous") != (before.sha256 if before else "") or (
@@ -182,7 +187,18 @@ class Membership:
                 "compare the fingerprints with the site before going on."
             )
         require_plain(site, join.profile, join.software)
+        self._require_valid(site, keys, version)
         return join
+
+    def _require_valid(self, site: str, keys: PublicKeys, version: int) -> None:
+        """Keys that have been revoked, in this version or before it, count no more: whoever holds them may be anybody."""
+        for known in self.versions()[:version]:
+            if keys.fingerprint in known.revoked:
+                raise LedgerMismatch(
+                    f"{site} takes part in version {version} with keys that version {known.number} of the study has revoked "
+                    f"({keys.fingerprint}): somebody else may be writing in its name. The site makes new keys (remove its "
+                    "keys.json) and joins with these."
+                )
 
     def roster_path(self, version: int) -> Path:
         """Where the list of everybody's keys lies."""
@@ -204,7 +220,10 @@ class Membership:
         message.signed_by(opening.keys, COORDINATOR)
         if not isinstance(message.body, dict) or set(message.body) != set(opening.sites):
             raise LedgerMismatch("The roster does not list the sites of the study: it has been changed.")
-        return message.sha256, {site: PublicKeys.from_dict(k) for site, k in message.body.items()}
+        keys = {site: PublicKeys.from_dict(k) for site, k in message.body.items()}
+        for site, own in keys.items():
+            self._require_valid(site, own, version)
+        return message.sha256, keys
 
     def keys_of(self, site: str, version: int, named: str = "") -> PublicKeys | None:
         """A site's public keys: as the roster lists them, else as it has joined with them.
@@ -248,6 +267,6 @@ def require_plain(site: str, profile: str, software: str) -> None:
         )
 
 
-def first_of_data(versions: list[Version]) -> int:
-    """The first version about the data of today: answers from before it are about other rows."""
-    return max(v.number for v in versions if v.new_data)
+def first_that_counts(versions: list[Version]) -> int:
+    """The first version of which answers still count: those from before are about other rows, or signed with revoked keys."""
+    return max(v.number for v in versions if v.new_data or v.revoked)

@@ -6,6 +6,7 @@ are keyed 64-bit hashes, and the key never leaves the folder.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.query import Query, point_fields, questions_in
 from fedstats.contract.refusal import DisclosureRefused, Refusal
-from fedstats.contract.thresholds import threshold
 from fedstats.federations.differences import Differences
 from fedstats.federations.hashed_table import HashedTable
 from fedstats.federations.memory_folder import Line, MemoryFolder
@@ -67,6 +67,12 @@ class Memory:
         self._held = HashedTable(frame, codebook, self._files.key)
         self._differences = Differences(self._held, self._files)
         self._readings = Readings(self._held, self._files)
+
+    @property
+    def state(self) -> tuple[str, int]:
+        """Which memory this is, and how many answers it holds: both only grow old together."""
+        self._files.read()
+        return self._files.name(b"which memory"), len(self._files.lines)
 
     def judge(
         self, query: Query, aggregate: Aggregate, policy: DisclosurePolicy, pending: Sequence[Trace] = ()
@@ -119,13 +125,12 @@ class Memory:
             self._files.read()
             if self._has_left(trace.line):
                 return
-            for evidence in () if trace.policy.off else self._evidence(trace, ()):
-                passes, _, _ = threshold(
-                    trace.policy, evidence.rule, np.asarray(evidence.counts, dtype=float)
-                )
-                if not passes.all():
+            found = () if trace.policy.off else self._evidence(trace, ())
+            for evidence in found:
+                if not trace.policy.meets(evidence.rule, evidence.counts).all():
                     refusal = Refusal(trace.line.kind, evidence.rule, evidence.rule)
-                    raise DisclosureRefused(refusal, pd.DataFrame)
+                    review = partial(trace.policy.review, Aggregate({}, 0, found))
+                    raise DisclosureRefused(refusal, review)
             asked = {column for _, columns in trace.line.cohorts for column in columns}
             hashes = {column: self._held.column(column) for column in sorted(asked)}
             self._files.keep_table(trace.line.table, {"": self._held.patients} | hashes)

@@ -19,12 +19,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fedstats.contract.query import canonical_json
 from fedstats.contract.table_checks import DataError
-from fedstats.federations.files import explained, make_folder, present, read_whole, write_private
+from fedstats.federations.files import (
+    explained,
+    for_the_owner,
+    make_folder,
+    present,
+    read_whole,
+    replace_private,
+    write_private,
+)
 from fedstats.federations.hashed_table import Hashes
 from fedstats.federations.overlay import Flags
 
@@ -73,6 +82,7 @@ class MemoryFolder:
         self.lines: list[Line] = []
         self._log = self.folder / "answers.jsonl"
         self._read_to = 0
+        self._last = ""  # digest of the last line: each holds that of the one before
         self._known: dict[Path, bytes] = {}
         self.read()
 
@@ -125,17 +135,18 @@ class MemoryFolder:
 
     def append(self, line: Line) -> None:
         """Add a line; half a line that an earlier process left is cut off."""
-        content = {
+        content: dict[str, Any] = {
             "question": line.question,
             "kind": line.kind,
             "rows": line.table,
             "point": line.has_point,
             "cohorts": [[name, list(columns)] for name, columns in sorted(line.cohorts)],
         }
+        content["digest"] = self._chained(content)
         mode = "r+b" if present(self._log) else "wb"
         with (
             explained("private folder", self._log, "written"),
-            open(self._log, mode, opener=_for_the_owner) as file,
+            open(self._log, mode, opener=for_the_owner) as file,
         ):
             file.truncate(self._read_to)  # half a line is of an answer that has not left
             file.seek(self._read_to)
@@ -144,7 +155,7 @@ class MemoryFolder:
             os.fsync(file.fileno())
         self.read()
         content = {"answers": len(self.lines), "secret": self.name(b"secret")}
-        _replace(self._beside, canonical_json(content).encode())
+        replace_private(self._beside, canonical_json(content).encode())
 
     def read(self) -> None:
         """Read the lines that are new; a last line without its end was cut off in writing and tells nothing."""
@@ -158,6 +169,10 @@ class MemoryFolder:
         for text in whole.splitlines():
             try:
                 line = json.loads(text)
+                digest = line.pop("digest")
+                if digest != self._chained(line):
+                    raise self._damaged(self._log.name)
+                self._last = digest
                 cohorts = tuple((str(name), tuple(columns)) for name, columns in line["cohorts"])
                 self.lines.append(Line(line["question"], line["kind"], line["rows"], line["point"], cohorts))
             except (ValueError, KeyError, TypeError):
@@ -165,6 +180,10 @@ class MemoryFolder:
         self._read_to += len(whole)
         if noted > len(self.lines):
             raise self._lost()
+
+    def _chained(self, content: dict[str, Any]) -> str:
+        """Keyed digest of a line and of the one before it: none is changed, added or taken away unseen."""
+        return self.name((self._last + canonical_json(content)).encode())
 
     def _noted(self) -> int:
         """How many answers there must be."""
@@ -185,7 +204,7 @@ class MemoryFolder:
         path = self.folder / "lock"
         with ExitStack() as held:
             with explained("private folder", path, "written"):
-                lock = held.enter_context(open(path, "w", opener=_for_the_owner))
+                lock = held.enter_context(open(path, "w", opener=for_the_owner))
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -202,7 +221,7 @@ class MemoryFolder:
             return
         with explained("private folder", path, "written"):
             make_folder(path.parent, 0o700)
-        _replace(path, content + self._digest(path, content))
+        replace_private(path, content + self._digest(path, content))
 
     def _kept(self, path: Path) -> bytes:
         """What was written to a file."""
@@ -228,21 +247,3 @@ class MemoryFolder:
             f"The site's memory {self.folder} is gone or older than the answers that have left: put it back from a copy; "
             f"nothing is answered without it. To begin anew on purpose, remove {self._beside.name} beside it as well."
         )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, for the eyes of this user alone."""
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with explained("private folder", path, "written"):
-        try:
-            with open(part, "wb", opener=_for_the_owner) as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def _for_the_owner(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -6,7 +6,7 @@ from typing import Any
 from fedstats.contract.query import Query, point_fields
 from fedstats.federations.files import LedgerMismatch
 from fedstats.federations.ledger import Ledger, Question
-from fedstats.federations.membership import first_of_data
+from fedstats.federations.membership import first_that_counts
 
 #: Recorded and recomputed coefficients may differ by the last digits of another machine's arithmetic.
 SAME_POINT = 1e-9
@@ -30,7 +30,7 @@ class Course:
         self.met: set[int] = set()
         self._by_digest: dict[str, Question] = {}
         self._courses: dict[str, list[Question]] = {}
-        since = first_of_data(ledger.members.versions())
+        since = first_that_counts(ledger.members.versions())
         for question in ledger.questions():
             if question.version >= since:  # answers about earlier rows do not mix with later ones
                 self.remember(question)

@@ -163,13 +163,16 @@ class Site:
     def remembered(self, answer: Answer) -> Answer:
         """The same answer, once it stands in the site's memory; whoever lets it leave calls this first.
 
-        Raises
-        ------
-        DisclosureRefused
-            Another answer has left since this one was judged, and the two differ by too few patients.
+        Another answer may have left since this one was judged: if the two together tell of too few patients, a
+        refusal leaves in its place.
         """
-        if self.memory is not None and answer.trace is not None:
+        if self.memory is None or answer.trace is None:
+            return answer
+        try:
             self.memory.record(answer.trace)
+        except DisclosureRefused as refused:
+            judge = partial(getattr, refused, "findings")
+            return Answer(answer.query, refused.refusal, judge, aggregate=answer.aggregate)
         return answer
 
     def __repr__(self) -> str:

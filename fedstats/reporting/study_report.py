@@ -194,7 +194,11 @@ class StudyReport:
         }
         for version in self.ledger.members.versions()[1:]:
             asked = sum(1 for q in self.ledger.questions() if q.version < version.number)
-            stands = "asked anew" if version.new_data else f"{asked} questions from before stand"
+            stands = (
+                "asked anew"
+                if version.new_data or version.revoked
+                else f"{asked} questions from before stand"
+            )
             facts[f"Version {version.number} of the study"] = f"{version.why} ({stands})"
         if self.run_folder is not None:
             facts |= _run_facts(self.run_folder / "manifest.json")

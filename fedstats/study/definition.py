@@ -45,6 +45,7 @@ class Study:
     codebook : Codebook
     policy : DisclosurePolicy      of the study's profile
     fingerprints : dict            of keys, by place, where the study names them
+    revoked_keys : tuple of str    fingerprints of sites' keys that count no more
     digest : str                   sha256 over both files: every message of an exchange names it
     """
 
@@ -55,7 +56,7 @@ class Study:
         self.id, self.title, self.question = heading.id, heading.title, heading.question
         self.version, self.data_note, self.sites = heading.version, heading.data_note, heading.sites
         self.profile = heading.profile
-        self.fingerprints = dict(content.keys)
+        self.fingerprints, self.revoked_keys = dict(content.keys), heading.revoked_keys
         self.policy = DisclosurePolicy.named(heading.profile)
         if content.disclosure:
             self.policy = self.policy.tightened_by_study(content.disclosure)

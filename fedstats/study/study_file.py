@@ -2,10 +2,11 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
 
 #: Names that a file server with Windows behind it keeps for devices: an exchange folder may lie on one.
@@ -20,6 +21,7 @@ class Heading(_Entry):
     """``[study]``: what is asked, and of whom.
 
     ``profile`` is the loosest disclosure profile the study is designed for; a site may be stricter.
+    ``revoked_keys`` are fingerprints of sites' keys that count no more from this version on.
     ``rehearsal`` names a script that writes the sites' tables when all sites are played on one machine.
     """
 
@@ -31,6 +33,7 @@ class Heading(_Entry):
     profile: Literal["strict", "teaching", "opensafely", "none"] = "strict"
     data_note: str = ""
     rehearsal: str | None = None
+    revoked_keys: tuple[Annotated[str, Field(pattern=FINGERPRINT)], ...] = ()
 
     @field_validator("sites")
     @classmethod

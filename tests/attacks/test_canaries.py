@@ -145,7 +145,13 @@ def planted_in(folder):
 def run(folder, analysis):
     """An analysis over an exchange folder, each site serving in a thread of its own."""
     study = SimpleNamespace(
-        id="canary", digest="d", sites=tuple(SITES), codebook=BOOK, policy=NONE, fingerprints={}
+        id="canary",
+        digest="d",
+        sites=tuple(SITES),
+        codebook=BOOK,
+        policy=NONE,
+        fingerprints={},
+        revoked_keys=(),
     )
     sites = fs.Folder(folder, study=study, wait_seconds=60)
 

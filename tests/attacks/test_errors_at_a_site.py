@@ -54,7 +54,9 @@ def broken() -> Iterator[type[Query]]:
 
 def exchange(folder, query):
     """A question filed for one site, and that site."""
-    study = SimpleNamespace(id="s", digest="d", sites=("north",), codebook=BOOK, policy=NONE, fingerprints={})
+    study = SimpleNamespace(
+        id="s", digest="d", sites=("north",), codebook=BOOK, policy=NONE, fingerprints={}, revoked_keys=()
+    )
     federation = fs.Folder(folder, study=study)
     with pytest.raises(fs.Waiting):
         federation.ask(query)

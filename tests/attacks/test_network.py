@@ -42,7 +42,7 @@ def over_a_folder():
     from types import SimpleNamespace
     from fedstats.contract.agreement import codebook_of
     book = codebook_of(frames.values())
-    study = SimpleNamespace(id="s", digest="d", sites=tuple(frames), codebook=book, policy=fs.DisclosurePolicy(), fingerprints={})
+    study = SimpleNamespace(id="s", digest="d", sites=tuple(frames), codebook=book, policy=fs.DisclosurePolicy(), fingerprints={}, revoked_keys=())
     folder = tempfile.mkdtemp()
     sites = fs.Folder(folder, study=study, wait_seconds=60)
     threads = [threading.Thread(target=fs.serve, args=(folder, fs.Site(k, f, book)), kwargs={"wait_seconds": 60}) for k, f in frames.items()]

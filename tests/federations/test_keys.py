@@ -12,7 +12,14 @@ from fedstats.federations.asking import Asking
 from fedstats.federations.desk import Desk
 from fedstats.federations.envelope import compose
 from fedstats.federations.keys import COORDINATOR, HOME_VARIABLE, Identity, home_of
-from tests.federations.small_study import STUDY, attended_pass, coordinator, rewrite, write_study
+from tests.federations.small_study import (
+    STUDY,
+    ask_until_answered,
+    attended_pass,
+    coordinator,
+    rewrite,
+    write_study,
+)
 
 ASK = "response ~ age"
 
@@ -175,3 +182,71 @@ def test_keys_by_the_command_line(tmp_path, capsys, monkeypatch):
     assert main(["keys", "lung", "site-x", "--home", str(tmp_path / "x")]) == 64
     assert "site-a, site-b, site-c" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+# Revoked ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def revoked(fitted, tmp_path):
+    """A finished exchange, and the study amended because the keys of south were stolen."""
+    stolen = fingerprint(fitted.study, "south")
+    text = STUDY.replace('profile = "none"', f'profile = "none"\nrevoked_keys = ["{stolen}"]')
+    study = fs.Study.load(write_study(tmp_path / "amended", text))
+    with pytest.raises(fs.Waiting):
+        fitted.ask(fs.Folder(fitted.exchange, study=study, amend="The laptop of south was stolen."))
+    return fitted, study
+
+
+@pytest.mark.acceptance(13)
+def test_a_site_does_not_work_with_keys_that_were_revoked(revoked):
+    here, study = revoked
+    with pytest.raises(fs.LedgerMismatch, match=r"have been revoked: remove keys\.json"):
+        fs.open_questions(here.exchange, here.sites["south"], study=study.digest)
+    assert len(fs.open_questions(here.exchange, here.sites["north"], study=study.digest)) == 1
+
+
+@pytest.mark.acceptance(13)
+def test_whoever_has_stolen_revoked_keys_takes_no_part(revoked, monkeypatch):
+    here, study = revoked
+    monkeypatch.setattr(Desk, "_check_version", lambda *_: None)  # the thief's own software asks nothing
+    with pytest.raises(fs.LedgerMismatch, match="with keys that version 2 of the study has revoked"):
+        attended_pass(here.exchange, here.sites, study)
+    with pytest.raises(fs.Waiting, match="south"):
+        here.ask(fs.Folder(here.exchange, study=study))
+    assert any(
+        "with keys that version 2 of the study has revoked" in fault
+        for fault in fs.Ledger(here.exchange).verify()
+    )
+
+
+@pytest.mark.acceptance(13)
+def test_with_new_keys_everything_is_asked_anew_and_ends_at_the_same_results(revoked):
+    here, study = revoked
+    keys = home_of(study.id, "south") / "keys.json"
+    keys.unlink()
+    fit = ask_until_answered(here.exchange, here.sites, study, here.ask)
+    assert fit.coef.equals(here.fit.coef)
+    assert list(fs.Ledger(here.exchange).verify()) == []
+    asked = {question.version for question in fs.Ledger(here.exchange).questions()}
+    assert asked == {1, 2}
+
+
+@pytest.mark.acceptance(13)
+def test_an_answer_to_an_earlier_question_is_not_taken_once_its_keys_are_revoked(opened, tmp_path):
+    # an open question of version 1: the thief answers it after the amendment
+    stolen = fingerprint(opened.study, "south")
+    text = STUDY.replace('profile = "none"', f'profile = "none"\nrevoked_keys = ["{stolen}"]')
+    study = fs.Study.load(write_study(tmp_path / "amended", text))
+    attended_pass(opened.exchange, opened.sites, opened.study)
+    with pytest.raises(fs.Waiting):
+        fs.logistic(fs.Folder(opened.exchange, study=study, amend="Stolen."), ASK)
+    assert fs.Ledger(opened.exchange).questions()[-1].version == 2
+
+
+@pytest.mark.parametrize("wrong", ["abcd", "A" * 39, 7])
+def test_what_is_no_fingerprint_cannot_be_revoked(tmp_path, wrong):
+    value = wrong if isinstance(wrong, int) else f'"{wrong}"'
+    text = STUDY.replace('profile = "none"', f'profile = "none"\nrevoked_keys = [{value}]')
+    with pytest.raises(fs.StudyError, match="revoked_keys"):
+        fs.Study.load(write_study(tmp_path, text))

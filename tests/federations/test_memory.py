@@ -8,12 +8,13 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fedstats as fs
 from fedstats.contract.condition import Condition
 from fedstats.contract.design import Design
-from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused
+from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.table_checks import DataError
 from fedstats.contract.variable import TimeGrid
 from fedstats.federations.desk import Desk
@@ -192,10 +193,10 @@ def test_what_another_process_has_sent_since_is_seen_before_anything_leaves(tmp_
     one, two = site(tmp_path), site(tmp_path)
     answers = one.answer(below(100)), two.answer(below(101))
     one.remembered(answers[0])
-    with pytest.raises(DisclosureRefused) as found:
-        two.remembered(answers[1])
-    assert found.value.refusal.rule == "difference between cohorts"
-    assert not any(c.isdigit() for c in str(found.value))
+    leaves = two.remembered(answers[1])
+    assert (answers[1].released, leaves.content.rule) == (True, "difference between cohorts")
+    assert not any(c.isdigit() for c in str(leaves.content))
+    assert leaves.review.loc[~leaves.review["passed"].astype(bool), "count"].min() == 1
 
 
 def test_a_policy_without_rules_compares_nothing_and_still_keeps_account(tmp_path):
@@ -320,6 +321,70 @@ def test_a_memory_that_is_lost_or_set_back_does_not_begin_anew_unseen(tmp_path, 
         site(tmp_path / "memory")
 
 
+@pytest.mark.parametrize("change", ["a line taken away", "a line changed", "two lines the other way round"])
+def test_a_memory_of_which_lines_were_changed_answers_nothing(tmp_path, change):
+    told(site(tmp_path / "memory"), below(100), below(120), below(140))
+    log = tmp_path / "memory" / "answers.jsonl"
+    one, two, three = log.read_bytes().splitlines(keepends=True)
+    lines = {
+        "a line taken away": [one, three, three],
+        "a line changed": [one, two.replace(b"Moments", b"Moment2"), three],
+        "two lines the other way round": [two, one, three],
+    }[change]
+    log.write_bytes(b"".join(lines))
+    with pytest.raises(DataError, match="is damaged"):
+        site(tmp_path / "memory")
+
+
+@pytest.fixture
+def one_answer(tmp_path):
+    """An exchange in which north has answered one question; (exchange, its study, north with a memory)."""
+    study = SimpleNamespace(
+        id="s", digest="d", sites=("north",), codebook=BOOK, policy=STRICT, fingerprints={}, revoked_keys=()
+    )
+    exchange = tmp_path / "exchange"
+
+    def ask(question):
+        with pytest.raises(fs.Waiting):
+            fs.Folder(exchange, study=study, home=tmp_path / "coordinator").sum(question)
+
+    def north(memory=True):
+        kept = Memory(tmp_path / "home" / "memory") if memory else None
+        return Site("north", cohort(), BOOK, STRICT, kept, home=tmp_path / "home")
+
+    ask(below(100))
+    place = north()
+    questions = fs.open_questions(exchange, place)
+    fs.send(exchange, place, questions, place.answers(questions))
+    return SimpleNamespace(exchange=exchange, ask=ask, north=north, home=tmp_path / "home")
+
+
+@pytest.mark.parametrize("how", ["with its note", "by leaving it out"])
+def test_a_site_that_has_answered_and_has_lost_its_memory_answers_nothing_more(one_answer, how):
+    one_answer.ask(below(101))
+    if how == "with its note":
+        shutil.rmtree(one_answer.home / "memory")
+        (one_answer.home / "memory.json").unlink()
+    place = one_answer.north(memory=how == "with its note")
+    with pytest.raises(fs.LedgerMismatch, match="its memory of what has left is gone"):
+        fs.open_questions(one_answer.exchange, place)
+    next(one_answer.home.glob("exchanges/*/memory.json")).unlink()  # on purpose, as the message says
+    assert len(fs.open_questions(one_answer.exchange, place)) == 1
+
+
+def test_answers_that_were_judged_apart_and_are_sent_together_leave_as_one_and_a_refusal(one_answer):
+    for days in (200, 201):
+        one_answer.ask(below(days))
+    place = one_answer.north()
+    questions = fs.open_questions(one_answer.exchange, place)
+    answers = [place.answer(question.query) for question in questions]  # each looked at by itself
+    assert all(answer.released for answer in answers)
+    sent = fs.send(one_answer.exchange, place, questions, answers, egress=one_answer.home / "egress")
+    assert len(sent) == len(questions) == 2
+    sheets = pd.read_csv(one_answer.home / "egress" / "summary.csv")
+    assert sheets["leaves"].tolist() == [True, False]
+
+
 def test_a_memory_begins_anew_on_purpose(tmp_path):
     without(tmp_path / "memory", "everything")
     (tmp_path / "memory.json").unlink()
@@ -382,7 +447,7 @@ def test_a_damaged_memory_answers_nothing(tmp_path, name):
 
 def test_an_answer_is_remembered_before_its_file_is_written(tmp_path, monkeypatch):
     study = SimpleNamespace(
-        id="s", digest="d", sites=("north",), codebook=BOOK, policy=STRICT, fingerprints={}
+        id="s", digest="d", sites=("north",), codebook=BOOK, policy=STRICT, fingerprints={}, revoked_keys=()
     )
     sites = fs.Folder(tmp_path / "exchange", study=study, wait_seconds=0)
     with pytest.raises(fs.Waiting):

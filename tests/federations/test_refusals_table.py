@@ -31,6 +31,7 @@ def network():
         policy=policy,
         frames=frames,
         fingerprints={},
+        revoked_keys=(),
     )
     study.in_process = fs.InProcess(frames, PAGE.CODEBOOK, policy)
     return study
