@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from fedstats.cli_studies import load, show
+from fedstats.cli_studies import home, load, show
 from fedstats.running.exit_codes import ExitCode, UsageError
 
 
@@ -113,4 +113,18 @@ def keys(study: str, place: str, /, *, home: Path | None = None) -> int:
         f"The keys lie in {folder} and never leave it. Give the fingerprint to the study's authors, who write it"
     )
     show(f'into study.toml under [keys]: {place} = "{public.fingerprint}"')
+    return ExitCode.OK
+
+
+def sbom(*, lock: Path | None = None) -> int:
+    """Print the software bill of materials (CycloneDX JSON): every package of the lock, its version and hashes.
+
+    Parameters
+    ----------
+    lock
+        A hashed lock; requirements/lock.txt of this checkout unless given.
+    """
+    from fedstats.running.bill_of_materials import bill_of_materials  # noqa: PLC0415
+
+    sys.stdout.write(bill_of_materials(lock or home() / "requirements" / "lock.txt"))
     return ExitCode.OK

@@ -1,5 +1,6 @@
 """A pickle is a program (C3.32): put in place of every file that is read, under every name, it is never opened as one."""
 
+import ast
 import gzip
 import io
 import pickle
@@ -138,3 +139,35 @@ def test_beside_an_exchange_and_a_run_it_is_not_looked_at(tmp_path, unpickled, n
     assert main(["run", "--study", "lung", "--runs", str(runs), "--resume", "x", "--quiet"]) == 64
     assert unpickled == []
     assert not (tmp_path / MARK).exists()
+
+
+@pytest.mark.acceptance(36)
+def test_nothing_in_the_package_unpacks_a_bundle():
+    # every message is a file of its own, its size looked at before it is read: there is nothing to swell or to lead elsewhere
+    unpack = {
+        "zipfile",
+        "tarfile",
+        "gzip",
+        "bz2",
+        "lzma",
+        "zlib",
+        "zipimport",
+        "unpack_archive",
+        "decompress",
+    }
+    package = Path(fs.__file__).parent
+    found = {}
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        names |= {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+        names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        if names & unpack:
+            found[path.name] = names & unpack
+    assert found == {}

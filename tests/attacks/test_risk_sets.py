@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import fedstats as fs
 from fedstats.contract.aggregate import Release
 from fedstats.contract.agreement import codebook_of
 from fedstats.contract.design import Column, Design, Part
@@ -211,6 +212,29 @@ def test_only_the_codebooks_own_grids_are_answered():
     for width in AGREED.grid.candidates:
         question = CoxRiskSets(replace(MODEL, grid=AGREED.grid.edges(width)), ZERO)
         assert not isinstance(ask(cohort(), question, STRICT, AGREED), str)
+
+
+@pytest.mark.acceptance(28)
+@pytest.mark.parametrize("by", ["1", "sex"])
+def test_a_curve_has_no_step_finer_than_its_grid_and_none_of_a_few(by):
+    frame = cohort()
+    sites = fs.InProcess({"north": frame[::2], "south": frame[1::2]}, AGREED)
+    curve = fs.kaplan_meier(sites, f"Surv(time, y) ~ {by}").tidy()
+    agreed = {0.0, *AGREED.grid.edges(305.0)}
+    assert set(curve["time"]) <= agreed
+    at_risk = curve.loc[curve["time"] > 0, "n_risk"]
+    assert ((at_risk == 0) | (at_risk >= 2 * STRICT.min_patients)).all()
+
+
+@pytest.mark.acceptance(28)
+def test_a_curve_whose_last_cells_hold_a_few_is_refused_or_coarser():
+    late = cohort(time=np.where(np.arange(360) < 5, 800.0, 10.0 + np.arange(360) % 600))
+    sites = fs.InProcess({"north": late}, AGREED)
+    with pytest.raises(fs.SiteRefused) as found:
+        fs.kaplan_meier(sites, "Surv(time, y) ~ 1")
+    assert found.value.rule in ("leavers of a time cell", "entry")
+    open_gate = fs.InProcess({"north": late}, AGREED, policy=NONE)
+    assert fs.kaplan_meier(open_gate, "Surv(time, y) ~ 1", grid=305.0).tidy()["n_risk"].min() == 5
 
 
 @pytest.mark.parametrize("policy", [NONE, STRICT], ids=lambda p: p.name)
