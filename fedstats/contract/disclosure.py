@@ -167,6 +167,14 @@ class DisclosurePolicy(Spec):
         """
         return self.tightened_by(replace(DisclosurePolicy.none(), name="the study", **thresholds_of(content)))
 
+    def with_points(self, stated: int | None) -> "DisclosurePolicy":
+        """A built-in profile in a study that states at how many points it asks about one model; None: the profile's own.
+
+        The one number that a study states and a profile takes over: a penalty's path, or many profile likelihoods, need
+        more than a fit.  What a study may state ends at 400, and a site's own file overrides it.
+        """
+        return self if stated is None or self.off else replace(self, max_points=stated)
+
     def answers(self, query: Query) -> bool:
         """Whether the site answers this kind of question at all, and every question that stands inside it."""
         if self.allow is None and not self.deny:

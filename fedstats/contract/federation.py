@@ -94,6 +94,8 @@ class Federation(ABC):
     codebook: Codebook
     #: May distinct times and values be asked for?  A guess that saves a refusal; the gate decides.
     distinct_values: bool = False
+    #: Coefficients at which one model may be asked for, where sites keep count.
+    max_points: int | None = None
     #: The last sentence of a refusal's message.
     hint: str = ""
 
@@ -157,7 +159,7 @@ class Subset(Federation):
                 )
         self.whole, self.subset = whole, subset
         self.sites, self.codebook, self.hint = whole.sites, whole.codebook, whole.hint
-        self.distinct_values = whole.distinct_values
+        self.distinct_values, self.max_points = whole.distinct_values, whole.max_points
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         """Ask about the subset only."""

@@ -79,6 +79,7 @@ class Folder(Federation):
         self.sites = tuple(sorted(study.sites))
         self.codebook = study.codebook
         self.distinct_values = study.policy.distinct_values
+        self.max_points = study.policy.max_points
         self.wait_seconds = wait_seconds
         self._course = Course(self.ledger)
         self._batch = False

@@ -22,7 +22,7 @@ from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_shared_baseline import SharedBaseline, with_grid
-from fedstats.methods.fitting import check_profile, fitted, pooled_start, profile_limits
+from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
 from fedstats.methods.penalised_fit import check_penalty, maximum
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.newton import Derivatives
@@ -139,6 +139,7 @@ def cox(
     )
     names = check_profile(profile, design, robust=bool(robust or cluster))
     penalty = check_penalty(penalty, robust=bool(robust or cluster), profile=names)
+    check_cost(federation, names)
     meter = Meter(federation)
     status = "exact"
     if baseline == "shared":

@@ -22,6 +22,9 @@ from fedstats.numerics.profile_likelihood import profile_limit
 
 Array = NDArray[np.float64]
 
+#: Points that a fit takes, and one end of a profile-likelihood interval; the largest of the references', rounded up.
+FIT_POINTS, END_POINTS = 10, 6
+
 
 @dataclass(frozen=True)
 class LocalEstimate(Query):
@@ -113,6 +116,21 @@ def check_profile(profile: str | Sequence[str], design: Design, *, robust: bool)
             "A profile-likelihood interval is that of the likelihood: ask for it, or for a robust variance."
         )
     return names
+
+
+def check_cost(federation: Federation, profiled: Sequence[str]) -> None:
+    """Refuse what would take more points than sites answer one model at, before anything is asked.
+
+    Raises
+    ------
+    FormulaError
+    """
+    points = FIT_POINTS + 2 * END_POINTS * len(profiled)
+    if federation.max_points is not None and points > federation.max_points:
+        raise FormulaError(
+            f"Profile-likelihood intervals of {len(profiled)} coefficients take about {points} points of one model, and the "
+            f"study states {federation.max_points}: ask for fewer, or state more (points under [study], at most 400)."
+        )
 
 
 def profile_limits(

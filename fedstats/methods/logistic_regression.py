@@ -19,7 +19,7 @@ from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
-from fedstats.methods.fitting import check_profile, fitted, pooled_start, profile_limits
+from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
 from fedstats.methods.penalised_fit import check_penalty, maximum
 from fedstats.numerics.families import BINOMIAL
 from fedstats.numerics.newton import Derivatives, NotConverged, newton
@@ -201,6 +201,7 @@ def logistic(
     model = LogisticModel(outcome.event, design, weights, offset, cluster)
     names = check_profile(profile, design, robust=bool(robust or cluster))
     penalty = check_penalty(penalty, robust=bool(robust or cluster), profile=names)
+    check_cost(federation, names)
     meter = Meter(federation)
     counts: dict[str, int] = {}
 

@@ -45,6 +45,7 @@ class Study:
     codebook : Codebook
     policy : DisclosurePolicy      of the study's profile
     fingerprints : dict            of keys, by place, where the study names them
+    points : int or None           coefficients at which one model may be asked for, where the study states it
     revoked_keys : tuple of str    fingerprints of sites' keys that count no more
     digest : str                   sha256 over both files: every message of an exchange names it
     """
@@ -57,7 +58,8 @@ class Study:
         self.version, self.data_note, self.sites = heading.version, heading.data_note, heading.sites
         self.profile = heading.profile
         self.fingerprints, self.revoked_keys = dict(content.keys), heading.revoked_keys
-        self.policy = DisclosurePolicy.named(heading.profile)
+        self.points = heading.points
+        self.policy = DisclosurePolicy.named(heading.profile).with_points(heading.points)
         if content.disclosure:
             self.policy = self.policy.tightened_by_study(content.disclosure)
         self.rehearsal = self.folder / heading.rehearsal if heading.rehearsal else None
@@ -124,7 +126,7 @@ class Study:
         data_file : path
         profile : str
             The site's own disclosure profile: a built-in name, or the path of the site's own file, ending in
-            ``.toml``.  The study's, where stricter, tightens it.
+            ``.toml``.  The study's, where stricter, tightens it; a built-in one takes over the study's ``points``.
         home : path
             The site's private folder: its keys, what it has sent, and its memory of what has left; empty: one
             below the user's own.
@@ -145,7 +147,8 @@ class Study:
             raise StudyError(
                 f"The study {self.id} has the sites {', '.join(self.sites)}; {name!r} is not one of them."
             )
-        policy = site_policy(profile).tightened_by(self.policy)
+        own_file = profile.endswith(".toml")
+        policy = site_policy(profile).with_points(None if own_file else self.points).tightened_by(self.policy)
         table = read_table(data_file)
         own = home_of(self.id, name, home)
         memory = Memory(own / "memory") if remember else None

@@ -21,6 +21,7 @@ class Heading(_Entry):
     """``[study]``: what is asked, and of whom.
 
     ``profile`` is the loosest disclosure profile the study is designed for; a site may be stricter.
+    ``points`` is the number of coefficients at which one model may be asked for, where a profile's 100 do not do.
     ``revoked_keys`` are fingerprints of sites' keys that count no more from this version on.
     ``rehearsal`` names a script that writes the sites' tables when all sites are played on one machine.
     """
@@ -33,6 +34,7 @@ class Heading(_Entry):
     profile: Literal["strict", "teaching", "opensafely", "none"] = "strict"
     data_note: str = ""
     rehearsal: str | None = None
+    points: Annotated[int, Field(ge=1, le=400)] | None = None
     revoked_keys: tuple[Annotated[str, Field(pattern=FINGERPRINT)], ...] = ()
 
     @field_validator("sites")

@@ -220,6 +220,29 @@ def test_a_model_is_answered_at_as_many_points_as_the_site_allows(tmp_path):
     assert told(place, *points[:3], *at(0, 1e-3, right="lab")) == [None] * 5  # other columns, another account
 
 
+def test_what_costs_more_points_than_the_study_states_is_not_asked_at_all(tmp_path):
+    study = SimpleNamespace(
+        id="s",
+        digest="d",
+        sites=("north",),
+        codebook=BOOK,
+        policy=STRICT.with_points(21),
+        fingerprints={},
+        revoked_keys=(),
+    )
+    sites = fs.Folder(tmp_path / "exchange", study=study, home=tmp_path / "coordinator")
+    for federation in (sites, sites.where("sex == 'F'")):
+        with pytest.raises(
+            fs.FormulaError, match=r"take about 22 points of one model, and the study states 21"
+        ):
+            fs.logistic(federation, "y ~ age + lab", profile="age")
+        with pytest.raises(fs.FormulaError, match="state more"):
+            fs.cox(federation, "Surv(time, y) ~ age + lab", profile=["age", "lab"])
+    assert not (tmp_path / "exchange" / "questions").exists()
+    with pytest.raises(fs.Waiting):
+        fs.logistic(sites, "y ~ age + lab")
+
+
 def test_points_count_by_cohort_and_none_is_allowed_by_none(tmp_path):
     men = (Condition("sex", "==", ("M",)),)
     place = site(tmp_path, replace(STRICT, max_points=1))

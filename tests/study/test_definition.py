@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import fedstats as fs
-from tests.federations.small_study import CODEBOOK, STUDY, write_study
+from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
 
 #: What is wrong: the text, what stands in its place, and what the message must name.
 WRONG_STUDY = {
@@ -192,3 +192,28 @@ def test_bytes_moved_from_one_file_to_the_other_change_the_digest(tmp_path):
     one = fs.Study.load(write_study(tmp_path / "one", STUDY, "#\n" + CODEBOOK))
     two = fs.Study.load(write_study(tmp_path / "two", STUDY + "#\n", CODEBOOK))
     assert one.digest != two.digest
+
+
+@pytest.mark.parametrize(
+    ("points", "own", "allowed"), [(None, "strict", 100), (400, "strict", 400), (60, "strict", 60)]
+)
+def test_a_study_states_at_how_many_points_a_built_in_profile_answers(tmp_path, points, own, allowed):
+    text = (
+        STUDY
+        if points is None
+        else STUDY.replace('profile = "none"', f'profile = "strict"\npoints = {points}')
+    )
+    study = fs.Study.load(write_study(tmp_path, text))
+    tables()["north"].to_csv(tmp_path / "north.csv", index=False)
+    assert study.site("north", tmp_path / "north.csv", own, remember=False).policy.max_points == allowed
+    (tmp_path / "own.toml").write_text('base = "strict"\nmax_points = 50\n')
+    own_file = study.site("north", tmp_path / "north.csv", str(tmp_path / "own.toml"), remember=False)
+    assert own_file.policy.max_points == 50
+
+
+@pytest.mark.parametrize("points", [0, 401, 1.5, "many"])
+def test_a_study_states_no_more_than_400_points(tmp_path, points):
+    value = f'"{points}"' if isinstance(points, str) else points
+    text = STUDY.replace('profile = "none"', f'profile = "none"\npoints = {value}')
+    with pytest.raises(fs.StudyError, match="points"):
+        fs.Study.load(write_study(tmp_path, text))
