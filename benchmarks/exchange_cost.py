@@ -82,7 +82,9 @@ def over_folder(folder: Path, sites: int, p: int, ask: Callable[[int], Query]) -
     """One round: file a question, every site in turn reads, answers, signs, seals, the coordinator opens and adds."""
     book, policy = codebook(p), fs.DisclosurePolicy.none()
     names = tuple(f"site-{i}" for i in range(sites))
-    study = SimpleNamespace(id="cost", digest="d", sites=names, codebook=book, policy=policy, fingerprints={})
+    study = SimpleNamespace(
+        id="cost", digest="d", sites=names, codebook=book, policy=policy, fingerprints={}, revoked_keys=()
+    )
     held = [fs.Site(n, rows(500, p, i), book, policy, home=folder / "homes" / n) for i, n in enumerate(names)]
     federation = fs.Folder(folder / "exchange", study=study, home=folder / "homes" / "coordinator")
     desks = [Desk(folder / "exchange", site) for site in held]
@@ -152,7 +154,8 @@ def main() -> None:
         lines.append(("a round over the folder, 10 sites, p = 50", f"{took:.3f} s", "0.5 s"))
         took = over_folder(Path(scratch) / "b", 2, 2, lambda i: Large(5 * 2**20 // 16, (float(i),)))
         lines.append(("a round with 5 MB from each of 2 sites", f"{took:.3f} s", "1 s"))
-    whole, share = share_of_gate(100_000, 30)
+    several = sorted((share_of_gate(100_000, 30) for _ in range(ROUNDS)), key=lambda found: found[1])
+    whole, share = several[len(several) // 2]
     lines.append(
         (
             f"gate, exact sum, signature and seal in the {whole:.2f} s of a fit's answers, n = 10^5, p = 30",

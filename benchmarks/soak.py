@@ -43,7 +43,13 @@ def main() -> None:
         book, policy = codebook(P), fs.DisclosurePolicy.none()
         frames = {f"site-{i:02d}": rows(200, P, i) for i in range(chosen.sites)}
         study = SimpleNamespace(
-            id="soak", digest="d", sites=tuple(frames), codebook=book, policy=policy, fingerprints={}
+            id="soak",
+            digest="d",
+            sites=tuple(frames),
+            codebook=book,
+            policy=policy,
+            fingerprints={},
+            revoked_keys=(),
         )
         sites = {name: fs.Site(name, frame, book, policy) for name, frame in frames.items()}
         desks = {name: Desk(folder / "exchange", site) for name, site in sites.items()}

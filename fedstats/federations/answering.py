@@ -1,6 +1,7 @@
 """The site's side of an exchange folder: look at open questions, answer, review, send; or serve unattended."""
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,12 +111,22 @@ def send(
     pairs = list(zip(questions, answers, strict=True))
     if any(q.query != a.query for q, a in pairs):
         raise ValueError("The answers do not belong to these questions, in this order; nothing was sent.")
-    paths = []
-    for question, judged in pairs:
-        answer = site.remembered(judged)
-        _keep(egress, desk, site, question, answer)  # nothing leaves without its sheet
-        paths.append(desk.send(question, answer.content))
-    return paths
+    return [_leave(desk, site, question, judged, egress)[0] for question, judged in pairs]
+
+
+def _leave(
+    desk: Desk, site: Site, question: Question, judged: Answer, egress: str | Path
+) -> tuple[Path, Answer]:
+    """One answer leaves: where it lies, and what has left."""
+    answer = site.remembered(judged)
+    if judged.released and not answer.released:
+        warnings.warn(
+            f"Question {question.number} is answered with a refusal, though sums were to leave: another answer has left since "
+            "they were judged, and the two together tell of too few patients.",
+            stacklevel=3,
+        )
+    _keep(egress, desk, site, question, answer)  # nothing leaves without its sheet
+    return desk.send(question, answer.content), answer
 
 
 def _keep(egress: str | Path, desk: Desk, site: Site, question: Question, answer: Answer) -> None:
@@ -191,8 +202,7 @@ def serve(
         closed = ledger.members.opened and ledger.closed
         questions = desk.open_questions() if ledger.members.opened else []
         for question in questions:
-            answer = site.answer(question.query)
-            send(desk, site, [question], [answer], egress=egress)
+            _, answer = _leave(desk, site, question, site.answer(question.query), egress)
             lines.append({"question": question.number} | account_line(answer))
             if report is not None:
                 report(
