@@ -27,8 +27,8 @@ from fedstats.contract.variable import Variable
 from fedstats.federations.desk import Desk
 from fedstats.federations.envelope import compose
 from fedstats.federations.keys import HOME_VARIABLE, Identity
-from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticModel
-from fedstats.numerics.families import BINOMIAL
+from fedstats.methods.glm_model import GlmDerivatives, GlmModel
+from fedstats.numerics.families import LOGIT
 from fedstats.numerics.partial_likelihood import weighted_gram
 
 ROUNDS = 9
@@ -63,9 +63,9 @@ def rows(n: int, p: int, seed: int) -> pd.DataFrame:
     return frame
 
 
-def question(p: int, beta: float) -> LogisticDerivatives:
+def question(p: int, beta: float) -> GlmDerivatives:
     _, design = parse("y ~ " + " + ".join(columns(p)), codebook(p), intercept=True)
-    return LogisticDerivatives(LogisticModel("y", design, None, None, None), (beta,) + (0.0,) * p)
+    return GlmDerivatives(GlmModel("y", design, None, None, None), (beta,) + (0.0,) * p)
 
 
 def median(call: Callable[[int], None], rounds: int = ROUNDS) -> float:
@@ -128,8 +128,8 @@ def share_of_gate(n: int, p: int) -> tuple[float, float]:
         y = frame["y"].to_numpy(dtype=float)
         for q in points:
             eta = x @ np.array(q.beta)
-            x.T @ BINOMIAL.residual(y, eta), BINOMIAL.loglik(y, eta).sum()
-            weighted_gram(x, BINOMIAL.curvature(eta))
+            x.T @ LOGIT.residual(y, eta), LOGIT.loglik(y, eta).sum()
+            weighted_gram(x, LOGIT.expected(eta))
         bare = time.perf_counter() - begin
     return whole, max(0.0, whole - bare) / whole
 

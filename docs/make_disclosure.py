@@ -32,7 +32,7 @@ from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.follow_up import DistinctTimes
-from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticMeat, LogisticModel
+from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.survival_curve import RiskTable
 
@@ -80,7 +80,7 @@ def cohort(n: int = 600) -> pd.DataFrame:
 DESIGN = Design((Column("age", (Part("age"),), 60.0, 8.0), Column("sex[M]", (Part("sex", "M"),))))
 COX = CoxModel("entry", "time", "event", DESIGN, ("practice",), "efron", None, None, 0.0, None)
 SHARED = replace(COX, strata=("sex",), grid=GRID, strata_levels=("F", "M"))
-LOGISTIC = LogisticModel("event", replace(DESIGN, intercept=True), None, None, None)
+LOGISTIC = GlmModel("event", replace(DESIGN, intercept=True), None, None, None)
 CELLS, P = 2 * len(GRID), 2
 ZERO = (0.0, 0.0)
 GROUPS = ("arm", ("A", "B", "C"))
@@ -90,14 +90,14 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     "CoxDerivatives": (CoxDerivatives(COX, ZERO),),
     "CoxMeat": (CoxMeat(COX, ZERO), CoxMeat(SHARED, ZERO, (0.01,) * (CELLS * (2 + 3 * P)))),
     "CoxRiskSets": (CoxRiskSets(SHARED, ZERO), CoxRiskSets(replace(SHARED, grid=(7.0, 24.0)), ZERO)),
-    "DesignMoments": (DesignMoments(LogisticDerivatives(LOGISTIC, (0.0,) * 3)),),
+    "DesignMoments": (DesignMoments(GlmDerivatives(LOGISTIC, (0.0,) * 3)),),
     "DistinctTimes": (DistinctTimes("time", "event"),),
     "DistinctValues": (DistinctValues("age", *GROUPS),),
     "Histogram": (Histogram("age", *GROUPS, (50.0, 60.0, 70.0)),),
     "LevelCounts": (LevelCounts("sex", *GROUPS, ("F", "M")),),
-    "LocalEstimate": (LocalEstimate(LogisticDerivatives(LOGISTIC, (0.0,) * 3)),),
-    "LogisticDerivatives": (LogisticDerivatives(LOGISTIC, (0.0,) * 3),),
-    "LogisticMeat": (LogisticMeat(LOGISTIC, (0.0,) * 3),),
+    "LocalEstimate": (LocalEstimate(GlmDerivatives(LOGISTIC, (0.0,) * 3)),),
+    "GlmDerivatives": (GlmDerivatives(LOGISTIC, (0.0,) * 3),),
+    "GlmMeat": (GlmMeat(LOGISTIC, (0.0,) * 3),),
     "Moments": (Moments("age", *GROUPS, 60.0, 8.0),),
     "RiskTable": (
         RiskTable("entry", "time", "event", *GROUPS, GRID),

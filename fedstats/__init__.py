@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from fedstats.federations.together import together as together
     from fedstats.methods.cox_regression import cox as cox
     from fedstats.methods.descriptives import table_one as table_one
-    from fedstats.methods.logistic_regression import logistic as logistic
+    from fedstats.methods.glm_regression import glm as glm
+    from fedstats.methods.glm_regression import logistic as logistic
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.numerics.newton import NotConverged as NotConverged
     from fedstats.numerics.penalties import ElasticNet as ElasticNet
@@ -104,7 +105,8 @@ _HOME = {
     "egress_sheet": "federations.answering",
     "kaplan_meier": "methods.survival_curve",
     "load_results": "study.saved_results",
-    "logistic": "methods.logistic_regression",
+    "glm": "methods.glm_regression",
+    "logistic": "methods.glm_regression",
     "open_questions": "federations.answering",
     "refusals": "federations.refusals",
     "refusals_table": "reporting.refusals_table",

@@ -26,7 +26,7 @@ class Fit:
 
     Attributes
     ----------
-    kind : str                 ``"cox"`` or ``"logistic"``
+    kind : str                 ``"cox"``, ``"logistic"`` or ``"glm"``
     formula : str
     names : tuple of str       one a coefficient
     beta : (p,)                on the scale of the columns as written
@@ -41,6 +41,9 @@ class Fit:
     terms : tuple of str       of each coefficient the term that it belongs to, as it was written
     profile_limits : mapping   of a coefficient to the ends of its profile-likelihood interval, where asked for
     df : float                 degrees of freedom that the fit uses: its coefficients, fewer under a penalty
+    deviance : float           of a response that is not 0 or 1
+    dispersion : float         variance of a Gaussian response about its mean, on n - p degrees of freedom
+    df_residual : float        these; infinite where no dispersion is estimated
     """
 
     kind: str
@@ -65,6 +68,9 @@ class Fit:
     terms: tuple[str, ...] = ()
     profile_limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     df: float = np.nan
+    deviance: float = np.nan
+    dispersion: float = 1.0
+    df_residual: float = np.inf
 
     @property
     def is_penalised(self) -> bool:
@@ -84,7 +90,9 @@ class Fit:
     @property
     def effect(self) -> str:
         """What an exponentiated coefficient is called."""
-        return {"cox": "Hazard ratio", "logistic": "Odds ratio"}[self.kind]
+        family = self.options.get("family")
+        of_glm = {"binomial": "Risk ratio", "poisson": "Rate ratio", "gaussian": "Mean difference"}
+        return {"cox": "Hazard ratio", "logistic": "Odds ratio"}.get(self.kind) or of_glm[str(family)]
 
     def tidy(self, exponentiate: bool = False) -> pd.DataFrame:
         """One row a term: term estimate std_error statistic p_value conf_low conf_high.
@@ -96,11 +104,25 @@ class Fit:
 
         Notes
         -----
-        Intervals are those of the Wald test, but for the coefficients whose profile was asked for.
+        Intervals are those of the Wald test, but for the coefficients whose profile was asked for.  Where a
+        dispersion is estimated the statistic is Student's t, as in ``summary(glm)``.
+
+        Raises
+        ------
+        ValueError
+            ``exponentiate`` of differences of means.
         """
+        if exponentiate and self.options.get("family") == "gaussian":
+            raise ValueError("Differences of means are no logarithms: ask for them without exponentiate.")
         null = np.zeros(len(self.beta))
         table = coefficient_table(
-            self.names, self.beta, self.covariance, null, self.level, exponentiate=exponentiate
+            self.names,
+            self.beta,
+            self.covariance,
+            null,
+            self.level,
+            exponentiate=exponentiate,
+            df=self.df_residual,
         )
         for name, limits in self.profile_limits.items():
             scaled = np.exp(limits) if exponentiate else np.asarray(limits)
@@ -174,6 +196,7 @@ class Fit:
         """One row: sizes, log-likelihoods, tests and what the fit cost in rounds and bytes."""
         slopes = np.array([name != "Intercept" for name in self.names])
         parameters = self.df if np.isfinite(self.df) else float(len(self.names))
+        parameters += np.isfinite(self.df_residual)  # the dispersion is one more
         if self.is_penalised:
             likelihood_ratio, wald, df = np.nan, np.nan, parameters
         else:
@@ -201,11 +224,21 @@ class Fit:
                     "rounds": self.rounds,
                     "bytes": self.n_bytes,
                     "sites": len(self.sites),
+                    **self._of_a_measurement(),
                     "converged": self.converged,
                     "status": self.status,
                 }
             ]
         )
+
+    def _of_a_measurement(self) -> dict[str, float]:
+        if self.kind != "glm" or np.isnan(self.deviance):
+            return {}
+        return {
+            "deviance": self.deviance,
+            "dispersion": self.dispersion,
+            "df_residual": self.n - len(self.names),
+        }
 
     def __str__(self) -> str:
         head = (
@@ -218,5 +251,7 @@ class Fit:
         caption = escape(
             f"{self.formula} ({self.n} patients, {self.n_event} events, {len(self.sites)} sites)"
         )
-        table = self.tidy(exponentiate=True).to_html(index=False, float_format="%.4g")
+        table = self.tidy(exponentiate=self.effect != "Mean difference").to_html(
+            index=False, float_format="%.4g"
+        )
         return f"<p>{caption}</p>{table}"

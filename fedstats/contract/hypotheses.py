@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm
+from scipy.stats import t as student
 
 Array = NDArray[np.float64]
 
@@ -78,11 +79,13 @@ def coefficient_table(
     level: float,
     *,
     exponentiate: bool,
+    df: float = np.inf,
 ) -> pd.DataFrame:
-    """One row an estimate: term estimate std_error statistic p_value conf_low conf_high."""
+    """One row an estimate: term estimate std_error statistic p_value conf_low conf_high; Student's t of finite ``df``."""
     std_error = np.sqrt(np.diag(covariance))
     z = (estimates - null) / std_error
-    half = norm.ppf(0.5 + level / 2) * std_error
+    law = norm if np.isinf(df) else student(df)
+    half = law.ppf(0.5 + level / 2) * std_error
     scale = np.exp if exponentiate else np.asarray
     return pd.DataFrame(
         {
@@ -90,7 +93,7 @@ def coefficient_table(
             "estimate": scale(estimates),
             "std_error": std_error,
             "statistic": z,
-            "p_value": 2 * norm.sf(np.abs(z)),
+            "p_value": 2 * law.sf(np.abs(z)),
             "conf_low": scale(estimates - half),
             "conf_high": scale(estimates + half),
         }

@@ -32,49 +32,67 @@ class ModelCells:
     measured: NDArray[np.int64]
     held: NDArray[np.int64]
 
-    def evidence(self, design: Design, y: Array, rarer_outcome: bool) -> tuple[Evidence, ...]:
-        """Levels, levels by outcome and pairs of levels, on raw 0/1 columns, their complements and references."""
-        n, events = len(y), int(y.sum())
-        inside, with_event = self.indicators.sum(axis=0), y @ self.indicators
-        by_outcome = [
-            with_event,
-            inside - with_event,
-            events - with_event,
-            n - inside - (events - with_event),
-        ]
-        both = self.indicators.T @ self.indicators
-        lower = np.tril_indices(len(self.names), -1)
-        pairs = [
-            both,
-            inside[:, None] - both,
-            inside[None, :] - both,
-            n - inside[:, None] - inside[None, :] + both,
-        ]
-        scarce = min(events, n - events) if rarer_outcome else events
+    def evidence(self, design: Design, y: Array | None, rarer_outcome: bool) -> tuple[Evidence, ...]:
+        """Levels, levels by outcome and pairs of levels, on raw 0/1 columns, their complements and references.
+
+        ``y`` is the 0/1 outcome; None where it is a measurement, which has no levels.
+        """
+        n, inside = len(self.indicators), self.indicators.sum(axis=0)
+        complement = tuple(f"not {name}" for name in self.names)
+        scarce, by_outcome = n, tuple[Evidence, ...]()
+        if y is not None:
+            events = int(y.sum())
+            scarce = min(events, n - events) if rarer_outcome else events
+            by_outcome = self._by_outcome(y, inside, complement)
         parameters = len(design.names)
         ratio = parameters / scarce if scarce else (np.inf if parameters else 0.0)
-        complement = tuple(f"not {name}" for name in self.names)
-        crossed = tuple(
-            f"{name}, outcome {o}" for group in (self.names, complement) for o in (1, 0) for name in group
-        )
-        halves = (self.names, complement)
-        pair_names = tuple(
-            f"{one[i]} and {other[j]}"
-            for one in halves
-            for other in halves
-            for i, j in zip(*lower, strict=True)
-        )
         return (
             Evidence("patients", np.array([n]), "patients in the model"),
             Evidence("parameters per event", np.array([ratio]), "coefficients by events"),
             Evidence("level", np.concatenate([inside, n - inside]), self.names + complement),
             Evidence("level", self.held, "one value of a number that has few"),
-            Evidence("level by outcome", np.array([events, n - events]), ("with the event", "without it")),
-            Evidence("level by outcome", np.concatenate(by_outcome), crossed),
-            Evidence("pair of levels", np.concatenate([p[lower] for p in pairs]), pair_names),
+            *by_outcome,
+            self._pairs(inside, complement),
         )
 
-    def dominance(self, design: Design, raw: Array, y: Array, weights: Array | None) -> tuple[Evidence, ...]:
+    def _by_outcome(self, y: Array, inside: Array, complement: tuple[str, ...]) -> tuple[Evidence, ...]:
+        n, events = len(y), int(y.sum())
+        with_event = y @ self.indicators
+        counts = [
+            with_event,
+            inside - with_event,
+            events - with_event,
+            n - inside - (events - with_event),
+        ]
+        names = tuple(
+            f"{name}, outcome {o}" for group in (self.names, complement) for o in (1, 0) for name in group
+        )
+        return (
+            Evidence("level by outcome", np.array([events, n - events]), ("with the event", "without it")),
+            Evidence("level by outcome", np.concatenate(counts), names),
+        )
+
+    def _pairs(self, inside: Array, complement: tuple[str, ...]) -> Evidence:
+        n, both = len(self.indicators), self.indicators.T @ self.indicators
+        lower = np.tril_indices(len(self.names), -1)
+        counts = [
+            both,
+            inside[:, None] - both,
+            inside[None, :] - both,
+            n - inside[:, None] - inside[None, :] + both,
+        ]
+        halves = (self.names, complement)
+        names = tuple(
+            f"{one[i]} and {other[j]}"
+            for one in halves
+            for other in halves
+            for i, j in zip(*lower, strict=True)
+        )
+        return Evidence("pair of levels", np.concatenate([count[lower] for count in counts]), names)
+
+    def dominance(
+        self, design: Design, raw: Array, y: Array | None, weights: Array | None
+    ) -> tuple[Evidence, ...]:
         """Shares of single patients in the sums of measurements, overall, by level and by outcome."""
         every = len(self.measured) == raw.shape[1]
         columns = deviations(raw if every else raw[:, self.measured])  # no copy where none is needed
@@ -82,8 +100,10 @@ class ModelCells:
         if weights is not None:
             columns = np.column_stack([columns * weights[:, None], weights])
             about.append("the weights")
-        within = np.column_stack([y, 1 - y, self.indicators, 1 - self.indicators])
-        where = ("with the event", "without it", *self.names, *(f"not {name}" for name in self.names))
+        by_outcome = np.zeros((len(raw), 0)) if y is None else np.column_stack([y, 1 - y])
+        within = np.column_stack([by_outcome, self.indicators, 1 - self.indicators])
+        where = (*self.names, *(f"not {name}" for name in self.names))
+        where = where if y is None else ("with the event", "without it", *where)
         return dominance(columns, tuple(about), within, where)
 
 

@@ -1,6 +1,6 @@
 """The rows of a regression at a site, and the counts by which the gate judges it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.design import Design
+from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.model_cells import model_cells
 from fedstats.contract.shapes import centre_and_scale
 from fedstats.contract.site_data import SiteData
@@ -110,21 +110,23 @@ def model_rows(
     data: SiteData,
     design: Design,
     outcome: tuple[str, ...],
-    event: str,
+    event: str | None,
     weights: str | None,
     offset: str | None,
     groups: tuple[str, ...],
     *,
     rarer_outcome: bool,
+    whole_numbers: str | None = None,
 ) -> ModelRows:
     """Complete rows of a model's columns with their design matrix and evidence.
 
     Parameters
     ----------
     outcome : tuple of str     time columns and the event column
-    event : str                the 0/1 column among them
+    event : str or None        the 0/1 column among them; None: the outcome is a measurement
     groups : tuple of str      strata or cluster columns
     rarer_outcome : bool       parameters are weighed against the rarer of both outcomes, not the events
+    whole_numbers : str        a column that must hold 0, 1, 2 ...
     """
     extra = tuple(c for c in (weights, offset) if c is not None)
     asked = (*outcome, *design.variables, *extra)
@@ -136,7 +138,6 @@ def model_rows(
     frame.index = pd.RangeIndex(len(frame))
     raw = design.raw(frame)
     defined = ~np.isnan(raw)
-    y = frame[event].to_numpy(dtype=float)
     faults = [
         f"{what} is not defined for every value at this site."
         for what, everywhere in zip(
@@ -145,9 +146,8 @@ def model_rows(
         if not everywhere
     ]
     raw[~defined] = 0.0
-    if not np.isin(y, (0.0, 1.0)).all():
-        faults.append(f"The column {event!r} must hold 0 and 1 alone to be an event.")
-        y = (y == 1.0).astype(float)
+    y, fault = _outcome(frame, event, whole_numbers)
+    faults += fault
     w = None if weights is None else frame[weights].to_numpy(dtype=float)
     if w is not None and (w < 0).any():
         faults.append(f"The column {weights!r} holds negative weights.")
@@ -159,15 +159,20 @@ def model_rows(
     dropped = int((~complete).sum())
     left_out = Evidence("dropped rows", np.array([dropped, (~counted).sum()]), ("empty cells", "weight zero"))
     if counted.all():
-        rows, columns, outcomes, heft = frame, raw, y, w
+        rows, columns, heft = frame, raw, w
     else:
-        rows, columns, outcomes = frame[counted], raw[counted], y[counted]
+        rows, columns = frame[counted], raw[counted]
         heft = None if w is None else w[counted]
-    cells = model_cells(design, rows, columns)
+    outcomes = None if y is None else y[counted]
+    judged = design
+    if y is None:  # a measurement is summed with every column, as if it were one of them
+        judged = replace(design, columns=(*design.columns, Column(outcome[0], (Part(outcome[0]),))))
+        columns = np.column_stack([columns, rows[outcome[0]].to_numpy(dtype=float)])
+    cells = model_cells(judged, rows, columns)
     levels = np.zeros((len(frame), len(cells.names)))
     levels[counted] = cells.indicators
     evidence = cells.evidence(design, outcomes, rarer_outcome)
-    shares = cells.dominance(design, columns, outcomes, heft)
+    shares = cells.dominance(judged, columns, outcomes, heft)
     return ModelRows(
         frame,
         design.scaled(raw),
@@ -189,10 +194,28 @@ def model_rows(
             data.positions[complete][counted],
             tuple(dict.fromkeys((*asked, *groups))),
             levels=design.levels,
-            functions=design.functions,
+            functions=judged.functions,
         ),
         tuple(faults),
     )
+
+
+def _outcome(
+    frame: pd.DataFrame, event: str | None, whole_numbers: str | None
+) -> tuple[Array | None, list[str]]:
+    """The 0/1 outcome, None where it is a measurement, and what is wrong with it."""
+    if whole_numbers is not None:
+        counts = frame[whole_numbers].to_numpy(dtype=float)
+        wrong = ((counts < 0) | (counts != np.floor(counts))).any()
+        return None, [
+            f"The column {whole_numbers!r} must hold whole numbers from 0 on to be counts."
+        ] if wrong else []
+    if event is None:
+        return None, []
+    y = frame[event].to_numpy(dtype=float)
+    if np.isin(y, (0.0, 1.0)).all():
+        return y, []
+    return (y == 1.0).astype(float), [f"The column {event!r} must hold 0 and 1 alone to be an event."]
 
 
 def effective_size(total: Array, squares: Array) -> Array:

@@ -9,7 +9,8 @@ from fedstats.methods import (
     descriptives,
     fitting,
     follow_up,
-    logistic_regression,
+    glm_model,
+    glm_regression,
     penalised_fit,
     survival_curve,
 )
@@ -20,7 +21,8 @@ __all__ = [
     "descriptives",
     "fitting",
     "follow_up",
-    "logistic_regression",
+    "glm_model",
+    "glm_regression",
     "penalised_fit",
     "survival_curve",
 ]

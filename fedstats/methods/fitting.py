@@ -152,6 +152,15 @@ def profile_limits(
     return limits
 
 
+@dataclass(frozen=True)
+class Residual:
+    """What a response that is not 0 or 1 leaves: deviance, dispersion, and degrees of freedom where that is estimated."""
+
+    deviance: float
+    dispersion: float
+    df: float
+
+
 def fitted(
     kind: str,
     formula: str,
@@ -169,6 +178,7 @@ def fitted(
     limits: Mapping[str, tuple[float, float]],
     penalty: ElasticNet | None = None,
     weighted: Weighted | None = None,
+    residual: Residual | None = None,
 ) -> Fit:
     """The result of a regression on the scale of the columns as they were written.
 
@@ -180,10 +190,13 @@ def fitted(
     """
     transform = design.unscaling()
     bread, df = _bread(solution, weighted)
-    covariance = bread if meat is None else bread @ meat @ bread
+    left = residual or Residual(np.nan, 1.0, np.inf)
+    covariance = bread * left.dispersion if meat is None else bread @ meat @ bread
     covariance = transform @ covariance @ transform.T
     score_test = (
-        float(null.score @ np.linalg.solve(null.information, null.score)) if weighted is None else np.nan
+        float(null.score @ np.linalg.solve(null.information, null.score))
+        if weighted is None and np.isinf(left.df)
+        else np.nan
     )
     if penalty is not None:
         options = {**options, "penalty": penalty.in_words()}
@@ -209,6 +222,9 @@ def fitted(
         terms=design.term_of_each,
         profile_limits=limits,
         df=df,
+        deviance=left.deviance,
+        dispersion=left.dispersion,
+        df_residual=left.df,
     )
 
 

@@ -16,7 +16,7 @@ from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.follow_up import follow_up
-from fedstats.methods.logistic_regression import logistic
+from fedstats.methods.glm_regression import logistic
 from fedstats.reporting import formats
 from fedstats.reporting.coarsening import curve_rows, groups_of
 from fedstats.study.definition import Study

@@ -19,7 +19,7 @@ from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.descriptives import table_one
-from fedstats.methods.logistic_regression import logistic
+from fedstats.methods.glm_regression import logistic
 from fedstats.methods.survival_curve import kaplan_meier
 from fedstats.study.study_file import CurveSpec, ModelSpec, StudyFile
 from fedstats.study.table_file import read_table

@@ -8,7 +8,7 @@ from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.follow_up import DistinctTimes
-from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticMeat
+from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import column, logistic
@@ -32,9 +32,9 @@ QUESTIONS = {
         CoxCurvature(_SHARED, BETA, (0.1,) * 4, (0.0,) * 4, where=WHERE),
         CoxMeat(_COX, BETA, where=WHERE),
         _LOGISTIC,
-        LogisticMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
-        LocalEstimate(LogisticDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
-        DesignMoments(LogisticDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
+        GlmMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
+        LocalEstimate(GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
+        DesignMoments(GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
         LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),
         Moments("age", "sex", ("F", "M"), 60.0, 8.0, where=WHERE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),

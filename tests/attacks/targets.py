@@ -10,7 +10,7 @@ from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse
 from fedstats.contract.variable import Variable
 from fedstats.federations.site import Site
-from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticModel
+from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 
 NONE, TEACHING, STRICT = DisclosurePolicy.none(), DisclosurePolicy.teaching(), DisclosurePolicy()
 
@@ -70,7 +70,7 @@ def logistic(*columns, weights=None, beta=None, where=()):
     """A crafted question: derivatives of a logistic model, at zero unless told otherwise."""
     design = Design(tuple(columns), intercept=True)
     beta = (0.0,) * len(design.names) if beta is None else beta
-    return LogisticDerivatives(LogisticModel("y", design, weights, None, None), beta, where=where)
+    return GlmDerivatives(GlmModel("y", design, weights, None, None), beta, where=where)
 
 
 class CrossTable:
@@ -93,7 +93,7 @@ class CrossTable:
 def first_round(frame, right, policy, **options):
     """The table of a formula's first round, or the rule that refused it."""
     design = parse(f"y ~ {right}", BOOK, intercept=True)[1]
-    model = LogisticModel("y", design, options.get("weights"), None, None)
-    question = LogisticDerivatives(model, (0.0,) * len(design.names), where=options.get("where", ()))
+    model = GlmModel("y", design, options.get("weights"), None, None)
+    question = GlmDerivatives(model, (0.0,) * len(design.names), where=options.get("where", ()))
     answer = ask(frame, question, policy)
     return answer if isinstance(answer, str) else CrossTable(design.names, answer)

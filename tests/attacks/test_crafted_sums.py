@@ -15,6 +15,7 @@ from fedstats.methods import cox_model
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import Histogram, Moments
+from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 from tests.attacks.targets import BOOK, NONE, STRICT, ask, cohort, column
 
 pytestmark = pytest.mark.acceptance(20)
@@ -151,3 +152,45 @@ def test_a_residual_that_outweighs_the_others_is_one_patients_row(monkeypatch):
     assert (
         late_patient_by_hazards(STRICT) == truth
     )  # no other rule looks at what published hazards leave of a sum
+
+
+# Responses that are measured -------------------------------------------------------------------------
+
+
+def glm(family, link, beta, outcome="lab"):
+    design = Design((column("age"),), intercept=True)
+    return GlmDerivatives(GlmModel(outcome, design, None, None, None, family, link), beta)
+
+
+@pytest.mark.parametrize(("family", "link"), [("gaussian", "identity"), ("poisson", "log")])
+def test_a_response_far_off_gives_one_patients_row_without_a_gate_and_is_refused(family, link):
+    frame = cohort()
+    frame["lab"] = np.where(frame.index == 77, 10**7, np.arange(360) % 40 + 60)
+    question = glm(family, link, (0.0, 0.0))
+    score = ask(frame, question, NONE)["score"]
+    assert score[1] / score[0] == pytest.approx(frame.loc[77, "age"], rel=5e-3)
+    assert ask(frame, question, STRICT) == "dominance"
+
+
+def test_a_risk_above_one_tells_where_the_largest_predictor_lies_without_a_gate_and_is_refused():
+    # of all ages one alone makes the predictor zero or more
+    frame = cohort()
+    oldest, next_one = np.sort(frame["age"])[[-1, -2]]
+    slope = 0.9
+    found = {}
+    for name, edge in (("above", oldest + 0.01), ("between", (oldest + next_one) / 2)):
+        question = glm("binomial", "log", (-slope * edge, slope), outcome="y")
+        found[name] = ask(frame, question, NONE)["loglik"][0]
+        assert isinstance(ask(frame, question, STRICT), str)
+    assert found["between"] < found["above"] - 900
+
+
+def test_an_ordinary_model_of_every_family_is_let_out():
+    frame = cohort()
+    frame["lab"] = np.arange(360) % 40 + 60
+    for family, link, outcome, beta in (
+        ("gaussian", "identity", "lab", (80.0, 0.0)),
+        ("poisson", "log", "lab", (4.4, 0.0)),
+        ("binomial", "log", "y", (-0.7, 0.0)),
+    ):
+        assert not isinstance(ask(frame, glm(family, link, beta, outcome), STRICT), str)

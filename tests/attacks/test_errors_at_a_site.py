@@ -201,7 +201,7 @@ def test_what_a_refusal_tells_the_coordinator_is_query_entry_and_rule():
     with pytest.raises(fs.SiteRefused) as found:
         sites.sum(logistic(column("age")))
     assert not any(c.isdigit() for c in str(found.value))
-    assert (found.value.query, found.value.rule) == ("LogisticDerivatives", "parameters per event")
+    assert (found.value.query, found.value.rule) == ("GlmDerivatives", "parameters per event")
 
 
 def test_a_query_error_is_made_of_the_questions_own_words():

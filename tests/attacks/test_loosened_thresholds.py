@@ -41,7 +41,7 @@ COHORTS = {"plain": cohort(), "with a rare level": cohort(sex=["M"] * 4 + ["F"] 
 def test_what_a_study_asks_for_never_lets_more_out_than_the_sites_own_policy(site, study, who):
     frame = COHORTS[who]
     both = site.tightened_by(study)
-    for question in (QUESTIONS["LevelCounts"], QUESTIONS["DistinctValues"], QUESTIONS["LogisticDerivatives"]):
+    for question in (QUESTIONS["LevelCounts"], QUESTIONS["DistinctValues"], QUESTIONS["GlmDerivatives"]):
         if isinstance(ask(frame, question, site), str):
             assert isinstance(ask(frame, question, both), str)
 

@@ -16,7 +16,7 @@ from fedstats.federations.site import Site
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import Moments
-from fedstats.methods.logistic_regression import LogisticMeat
+from fedstats.methods.glm_model import GlmMeat
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, CrossTable, N, cohort, column, logistic
 
@@ -175,9 +175,7 @@ def by_two_clusterings(policy, memory):
     frame["practice2"] = [f"practice {i // 2}" for i in range(N)]
     frame.loc[VICTIM, "practice2"] = "nobody else"
     one = logistic(column("lab"))
-    questions = [
-        LogisticMeat(replace(one.model, cluster=name), one.beta) for name in ("practice", "practice2")
-    ]
+    questions = [GlmMeat(replace(one.model, cluster=name), one.beta) for name in ("practice", "practice2")]
     found = answers(frame, policy, memory, *questions)
     if isinstance(found, str):
         return found
@@ -193,7 +191,7 @@ def by_a_pair_of_a_cluster(policy, memory):
     frame["practice"] = [f"patient {i}" for i in range(N)]
     frame.loc[VICTIM + 1, "practice"] = f"patient {VICTIM}"
     one = logistic(column("lab"))
-    questions = [LogisticMeat(replace(one.model, cluster=name), one.beta) for name in ("practice", None)]
+    questions = [GlmMeat(replace(one.model, cluster=name), one.beta) for name in ("practice", None)]
     found = answers(frame, policy, memory, *questions)
     if isinstance(found, str):
         return found

@@ -94,10 +94,10 @@ MODEL = logistic(column("age"))
     ("lists", "counts", "model"),
     [
         ({}, True, True),
-        ({"deny": ["LogisticDerivatives"]}, True, False),
-        ({"allow": ["LogisticDerivatives"]}, False, True),
+        ({"deny": ["GlmDerivatives"]}, True, False),
+        ({"allow": ["GlmDerivatives"]}, False, True),
         ({"allow": []}, False, False),
-        ({"allow": ["LevelCounts", "LogisticDerivatives"], "deny": ["LevelCounts"]}, False, True),
+        ({"allow": ["LevelCounts", "GlmDerivatives"], "deny": ["LevelCounts"]}, False, True),
     ],
 )
 def test_a_site_lists_the_kinds_of_question_it_answers(lists, counts, model):
@@ -107,7 +107,7 @@ def test_a_site_lists_the_kinds_of_question_it_answers(lists, counts, model):
 
 
 def test_a_denied_kind_is_not_answered_inside_another_question():
-    policy = DisclosurePolicy.from_toml({"base": "strict", "deny": ["LogisticDerivatives"]})
+    policy = DisclosurePolicy.from_toml({"base": "strict", "deny": ["GlmDerivatives"]})
     assert ask(cohort(), LocalEstimate(MODEL), policy) == "kind of question"
     allowed = DisclosurePolicy.from_toml({"base": "strict", "allow": ["LocalEstimate"]})
     assert ask(cohort(), LocalEstimate(MODEL), allowed) == "kind of question"
@@ -177,9 +177,9 @@ def test_a_study_tightens_a_site_and_never_loosens_it(tmp_path, stated, holds):
 def test_a_study_can_deny_a_question_and_not_allow_one_again(tmp_path):
     own = tmp_path / "own.toml"
     own.write_text('base = "strict"\nallow = ["LevelCounts", "Moments"]\n', encoding="utf-8")
-    disclosure = '\n[disclosure]\nallow = ["Moments", "CoxRiskSets"]\ndeny = ["LogisticMeat"]\n'
+    disclosure = '\n[disclosure]\nallow = ["Moments", "CoxRiskSets"]\ndeny = ["GlmMeat"]\n'
     policy = site_of(tmp_path, str(own), disclosure).policy
-    assert (policy.allow, policy.deny) == (("Moments",), ("LogisticMeat",))
+    assert (policy.allow, policy.deny) == (("Moments",), ("GlmMeat",))
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature
 from fedstats.methods.fitting import LocalEstimate
-from fedstats.methods.logistic_regression import LogisticDerivatives, LogisticModel
+from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 from tests.contract.strategies import KINDS, PLAIN_QUERIES, specs
 
 CALM = settings(deadline=None, max_examples=8, derandomize=True, suppress_health_check=list(HealthCheck))
 ids = [kind.__name__ for kind in KINDS]
 
 DESIGN = Design((Column("age", (Part("age"),), 60.0, 8.0),), intercept=True)
-LOGISTIC = LogisticDerivatives(LogisticModel("y", DESIGN, None, None, None), (0.5, -0.25))
+LOGISTIC = GlmDerivatives(GlmModel("y", DESIGN, None, None, None), (0.5, -0.25))
 COX = CoxDerivatives(
     CoxModel(None, "time", "status", DESIGN, ("practice",), "efron", None, None, 0.0, None), (0.5, -0.25)
 )
@@ -134,7 +134,7 @@ def test_canonical_json_refuses_what_is_not_a_number(number):
 WRONG = {
     "not an object": [1, 2],
     "no kind": {"where": []},
-    "a kind that is not text": {"is": ["LogisticDerivatives"]},
+    "a kind that is not text": {"is": ["GlmDerivatives"]},
     "an unknown kind": {"is": "os.system"},
     "a kind of the language": {"is": "__class__"},
     "a spec that is no question": COX.model.to_dict(),

@@ -96,7 +96,7 @@ def test_a_number_stands_with_the_rule_that_let_it_pass_and_what_that_needs():
 
 
 def test_a_sheet_of_a_release_holds_no_count_but_bands_beside_what_leaves():
-    for query in (PAGE.EXAMPLES["LogisticDerivatives"][0], PAGE.EXAMPLES["LevelCounts"][0]):
+    for query in (PAGE.EXAMPLES["GlmDerivatives"][0], PAGE.EXAMPLES["LevelCounts"][0]):
         made, answer = sheet_of(query, site(STRICT))
         bands = {*map(band, (*BANDS, 501)), ""}
         assert set(made.frame["patients"]) <= bands
@@ -121,7 +121,7 @@ def test_a_refusal_gets_a_sheet_with_the_numbers_for_the_sites_own_eyes():
 
 
 def test_a_refusal_by_the_answer_as_a_whole_names_what_was_too_small():
-    made, answer = sheet_of(PAGE.EXAMPLES["LogisticDerivatives"][0], site(STRICT, 40))
+    made, answer = sheet_of(PAGE.EXAMPLES["GlmDerivatives"][0], site(STRICT, 40))
     assert answer.content.rule == "patients"
     failed = made.frame[made.frame["part"] == "judgement"]
     assert {"patients in the model"} <= set(failed["name"])

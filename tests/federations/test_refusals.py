@@ -43,11 +43,11 @@ def test_a_refusal_says_which_site_what_was_asked_and_which_rule(here, west_is_s
     got = refused.value
     assert (got.site, got.query, got.entry, got.rule) == (
         "west",
-        "LogisticDerivatives",
+        "GlmDerivatives",
         "patients",
         "patients",
     )
-    assert str(got) == ("The site west refused LogisticDerivatives: it did not meet the rule 'patients'.")
+    assert str(got) == ("The site west refused GlmDerivatives: it did not meet the rule 'patients'.")
 
 
 def test_a_refusal_tells_no_number(here, west_is_strict):
@@ -56,7 +56,7 @@ def test_a_refusal_tells_no_number(here, west_is_strict):
             here.exchange, west_is_strict, here.study, lambda s: fs.logistic(s, "response ~ age")
         )
     refusal = opened_answer(here.exchange, here.study, "west", 1)
-    assert refusal == Refusal("LogisticDerivatives", "patients", "patients")
+    assert refusal == Refusal("GlmDerivatives", "patients", "patients")
 
 
 def test_a_refused_analysis_is_not_released_and_the_others_go_on(here, west_is_strict):
@@ -68,7 +68,7 @@ def test_a_refused_analysis_is_not_released_and_the_others_go_on(here, west_is_s
         survival=lambda s: fs.cox(s, MODEL),
     )
     assert found.response.status == "not released"
-    assert found.response.reason.startswith("The site west refused LogisticDerivatives")
+    assert found.response.reason.startswith("The site west refused GlmDerivatives")
     assert found.survival.coef.equals(fs.cox(here.whole, MODEL).coef)
 
 

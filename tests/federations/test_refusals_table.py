@@ -67,7 +67,7 @@ def test_a_grid_within_a_model_is_a_choice_as_well(network):
 def test_a_refusal_that_stands_says_what_would_make_it_pass(network):
     assert isinstance(ask(network.in_process).few, fs.NotAvailable)
     table = fs.refusals(network.in_process)
-    rows = table[table["kind"] == "LogisticDerivatives"]
+    rows = table[table["kind"] == "GlmDerivatives"]
     assert rows["site"].tolist() == ["north", "south"]
     assert set(rows["then"]) == {""}
     (row,) = rows[rows["site"] == "north"].to_dict("records")

@@ -153,12 +153,12 @@ def test_without_the_keys_the_sums_are_not_compared_and_the_report_says_so(copie
 
 def test_a_forged_total_passes_without_the_keys_and_is_found_out_with_them(with_keys):
     finished, folder = with_keys
-    number = last_of(folder, "LogisticDerivatives")
+    number = last_of(folder, "GlmDerivatives")
     forge(finished, folder, f"{number:06d}.json", double_information)
     found = check(finished, folder)
     (fault,) = found.faults
     assert fault.startswith(
-        f"The archive holds other sums of question {number} (LogisticDerivatives) than the sites'"
+        f"The archive holds other sums of question {number} (GlmDerivatives) than the sites'"
     )
     (folder / "coordinator" / "keys.json").unlink()
     assert check(finished, folder).ok
@@ -167,11 +167,11 @@ def test_a_forged_total_passes_without_the_keys_and_is_found_out_with_them(with_
 
 def test_an_invented_refusal_is_found_out_with_the_keys(with_keys):
     finished, folder = with_keys
-    number = last_of(folder, "LogisticDerivatives")
+    number = last_of(folder, "GlmDerivatives")
 
     def refuse(body):
         del body["total"]
-        body["refused"] = {"south": Refusal("LogisticDerivatives", "entry", "entry").to_dict()}
+        body["refused"] = {"south": Refusal("GlmDerivatives", "entry", "entry").to_dict()}
 
     forge(finished, folder, f"{number:06d}.json", refuse)
     assert [f"question {number}" in fault for fault in check(finished, folder).faults] == [True]
@@ -180,7 +180,7 @@ def test_an_invented_refusal_is_found_out_with_the_keys(with_keys):
 def test_sums_of_two_sites_that_change_places_are_found_out_with_the_keys(with_keys):
     finished, folder = with_keys
     sites = fs.Folder(folder / "exchange", study=finished.study, home=folder / "coordinator")
-    number = last_of(folder, "LogisticDerivatives")
+    number = last_of(folder, "GlmDerivatives")
     sites.ask(sites.ledger.questions()[number - 1].query, each=True)
     assert check(finished, folder).ok
 

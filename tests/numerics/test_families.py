@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from fedstats.numerics.families import BINOMIAL
+from fedstats.numerics.families import FAMILIES, LOG_BINOMIAL, LOGIT, family_of
 
 LAW = settings(max_examples=200, deadline=None, database=None, derandomize=True)
 ETA = st.floats(-700.0, 700.0)  # beyond, exp(-|eta|) is subnormal
@@ -27,8 +27,8 @@ def test_mean_and_curvature_keep_their_digits_in_both_tails(eta: float) -> None:
         mean = tail(eta)
         curvature = mean * (1 - mean)
     # a handful of roundings
-    assert float(BINOMIAL.mean(np.array([eta]))[0]) == pytest.approx(float(mean), rel=8 * ULP, abs=0)
-    found = float(BINOMIAL.curvature(np.array([eta]))[0])
+    assert float(LOGIT.mean(np.array([eta]))[0]) == pytest.approx(float(mean), rel=8 * ULP, abs=0)
+    found = float(LOGIT.expected(np.array([eta]))[0])
     assert found == pytest.approx(float(curvature), rel=16 * ULP, abs=0)
 
 
@@ -41,18 +41,18 @@ def test_loglik_and_residual_are_within_rounding_of_the_linear_predictor(eta: fl
         loglik = mean.ln() if y else (1 - mean).ln()
         residual = Decimal(y) - mean
     at = np.array([eta])
-    assert float(BINOMIAL.loglik(np.array([y]), at)[0]) == pytest.approx(
+    assert float(LOGIT.loglik(np.array([y]), at)[0]) == pytest.approx(
         float(loglik), abs=2 * ULP * max(1.0, abs(eta))
     )
-    assert float(BINOMIAL.residual(np.array([y]), at)[0]) == pytest.approx(float(residual), abs=ULP)
+    assert float(LOGIT.residual(np.array([y]), at)[0]) == pytest.approx(float(residual), abs=ULP)
 
 
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 def test_eight_hundred_is_far_but_neither_overflow_nor_nan(sign: float) -> None:
     eta, y = np.full(2, sign * 800.0), np.array([0.0, 1.0])
     with np.errstate(over="raise", invalid="raise", divide="raise"):
-        loglik, residual = BINOMIAL.loglik(y, eta), BINOMIAL.residual(y, eta)
-        mean, curvature = BINOMIAL.mean(eta), BINOMIAL.curvature(eta)
+        loglik, residual = LOGIT.loglik(y, eta), LOGIT.residual(y, eta)
+        mean, curvature = LOGIT.mean(eta), LOGIT.expected(eta)
     right = int(sign > 0)
     np.testing.assert_array_equal(mean, [right, right])
     np.testing.assert_array_equal(curvature, [0, 0])
@@ -62,17 +62,62 @@ def test_eight_hundred_is_far_but_neither_overflow_nor_nan(sign: float) -> None:
 
 def test_the_family_is_symmetric_in_the_two_outcomes() -> None:
     eta = np.linspace(-40, 40, 401)
-    np.testing.assert_allclose(BINOMIAL.mean(eta), 1 - BINOMIAL.mean(-eta), atol=ULP)
-    np.testing.assert_array_equal(BINOMIAL.curvature(eta), BINOMIAL.curvature(-eta))
-    np.testing.assert_allclose(
-        BINOMIAL.loglik(np.ones(401), eta), BINOMIAL.loglik(np.zeros(401), -eta), atol=1e-14
-    )
+    np.testing.assert_allclose(LOGIT.mean(eta), 1 - LOGIT.mean(-eta), atol=ULP)
+    np.testing.assert_array_equal(LOGIT.expected(eta), LOGIT.expected(-eta))
+    np.testing.assert_allclose(LOGIT.loglik(np.ones(401), eta), LOGIT.loglik(np.zeros(401), -eta), atol=1e-14)
 
 
 def test_residual_and_curvature_are_derivatives() -> None:
     eta, y, h = np.linspace(-6, 6, 49), np.resize([0.0, 1.0], 49), 1e-5
-    slope = (BINOMIAL.loglik(y, eta + h) - BINOMIAL.loglik(y, eta - h)) / (2 * h)
-    bend = (BINOMIAL.residual(y, eta - h) - BINOMIAL.residual(y, eta + h)) / (2 * h)
+    slope = (LOGIT.loglik(y, eta + h) - LOGIT.loglik(y, eta - h)) / (2 * h)
+    bend = (LOGIT.residual(y, eta - h) - LOGIT.residual(y, eta + h)) / (2 * h)
     # central differences: h^2 / 6 times a third derivative below 0.1, rounding 1e-15 / h
-    np.testing.assert_allclose(BINOMIAL.residual(y, eta), slope, atol=1e-9)
-    np.testing.assert_allclose(BINOMIAL.curvature(eta), bend, atol=1e-9)
+    np.testing.assert_allclose(LOGIT.residual(y, eta), slope, atol=1e-9)
+    np.testing.assert_allclose(LOGIT.expected(eta), bend, atol=1e-9)
+
+
+RESPONSES = {
+    ("binomial", "logit"): [0.0, 1.0],
+    ("binomial", "log"): [0.0, 1.0],
+    ("gaussian", "identity"): [-2.0, 0.5],
+    ("poisson", "log"): [0.0, 3.0],
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda f: f"{f.name} {f.link}")
+def test_derivatives_of_every_family_are_those_of_its_log_likelihood(family):
+    eta, h = np.linspace(-3, -0.2, 15), 1e-4
+    for value in RESPONSES[family.name, family.link]:
+        y = np.full_like(eta, value)
+        slope = (family.loglik(y, eta + h) - family.loglik(y, eta - h)) / (2 * h)
+        bend = (family.residual(y, eta - h) - family.residual(y, eta + h)) / (2 * h)
+        # differences of second order: h^2 times a third derivative below 1e3, and rounding of 1e-12
+        np.testing.assert_allclose(family.residual(y, eta), slope, atol=1e-5)
+        np.testing.assert_allclose(family.curvature(y, eta), bend, atol=1e-5, rtol=1e-6)
+        short = -2 * family.loglik(y, eta) - family.deviance(y, eta)
+        assert np.ptp(short) < 1e-12  # what a perfect fit has does not depend on the predictor
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda f: f"{f.name} {f.link}")
+def test_the_expected_curvature_is_its_mean_and_the_link_undoes_the_mean(family):
+    eta = np.linspace(-3, -0.2, 15)
+    mean = family.mean(eta)
+    np.testing.assert_allclose([family.inverse(float(m)) for m in mean], eta, rtol=1e-12)
+    if family.counts_outcomes:
+        ones, zeros = family.curvature(np.ones(15), eta), family.curvature(np.zeros(15), eta)
+        np.testing.assert_allclose(family.expected(eta), mean * ones + (1 - mean) * zeros, rtol=1e-12)
+    else:
+        np.testing.assert_allclose(family.expected(eta), family.curvature(mean, eta))
+
+
+def test_a_risk_of_one_or_more_is_so_unlikely_that_a_step_there_is_halved_and_is_finite():
+    y, eta = np.array([0.0, 1.0]), np.array([0.5, 700.0])
+    assert np.isfinite(LOG_BINOMIAL.loglik(y, eta)).all()
+    assert (LOG_BINOMIAL.loglik(y, eta) < -1000).all()
+    assert np.isfinite(LOG_BINOMIAL.curvature(y, eta)).all()
+
+
+@pytest.mark.parametrize("asked", [("gamma", None), ("poisson", "logit"), ("gaussian", "log")])
+def test_a_family_that_is_not_there_is_one_sentence(asked):
+    with pytest.raises(ValueError, match=r"There is no family.*choose one of"):
+        family_of(*asked)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from scipy.optimize import minimize
 
-from fedstats.numerics.families import BINOMIAL
+from fedstats.numerics.families import LOGIT
 from fedstats.numerics.newton import Derivatives, NotConverged, newton
 from tests.numerics.separation import cox_rows, infinite_terms, logistic_rows
 from tests.numerics.test_partial_likelihood import fast_cox
@@ -35,10 +35,10 @@ def quadratic(matrix: np.ndarray, top: np.ndarray) -> Function:
 def logistic(x: np.ndarray, y: np.ndarray, w: np.ndarray | float = 1.0) -> Function:
     def derivatives(beta: np.ndarray) -> Derivatives:
         eta = x @ beta
-        curvature = w * BINOMIAL.curvature(eta)
+        curvature = w * LOGIT.expected(eta)
         return Derivatives(
-            float(np.sum(w * BINOMIAL.loglik(y, eta))),
-            x.T @ (w * BINOMIAL.residual(y, eta)),
+            float(np.sum(w * LOGIT.loglik(y, eta))),
+            x.T @ (w * LOGIT.residual(y, eta)),
             x.T @ (curvature[:, None] * x),
             beta,
         )

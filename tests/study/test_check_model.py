@@ -34,7 +34,7 @@ def judged(north):
 def test_every_analysis_is_judged_in_its_first_and_in_its_last_round(judged, north):
     found = judged()
     assert list(dict.fromkeys(found["analysis"])) == list(north[0].analyses())
-    for name, kind in (("own_baseline", "CoxDerivatives"), ("response", "LogisticDerivatives")):
+    for name, kind in (("own_baseline", "CoxDerivatives"), ("response", "GlmDerivatives")):
         lines = found[(found["analysis"] == name) & (found["question"] == kind)]
         assert set(lines["round"]) == {"first", "last"}
         sizes = lines.loc[lines["rule"] == "size of coefficients", ["round", "count"]].groupby("round").max()

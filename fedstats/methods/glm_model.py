@@ -1,0 +1,181 @@
+"""A generalised linear model at a site: its rows, derivatives and squared scores."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum
+from fedstats.contract.design import Design
+from fedstats.contract.dominance import dominance_of_residuals, scores_of_clusters
+from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
+from fedstats.contract.model_rows import ModelRows, model_rows
+from fedstats.contract.query import POINT, Query, QueryError, Spec
+from fedstats.contract.site_data import SiteData
+from fedstats.numerics.families import FAMILIES, Family
+from fedstats.numerics.partial_likelihood import weighted_gram
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GlmModel(Spec):
+    """What is modelled: a column by a design, with the distribution of the one given the other, and its link."""
+
+    outcome: str
+    design: Design
+    weights: str | None
+    offset: str | None
+    cluster: str | None
+    family: str = "binomial"
+    link: str = "logit"
+
+    @property
+    def distribution(self) -> Family:
+        """The family of functions.
+
+        Raises
+        ------
+        QueryError
+            There is none of that name and link.
+        """
+        if (self.family, self.link) not in FAMILIES:
+            raise QueryError(f"There is no family {self.family!r} with the link {self.link!r}.")
+        return FAMILIES[self.family, self.link]
+
+    def in_words(self) -> str:
+        """The model as a sentence."""
+        kind = {
+            ("binomial", "logit"): "Logistic regression",
+            ("binomial", "log"): "Log-binomial regression",
+            ("poisson", "log"): "Poisson regression",
+            ("gaussian", "identity"): "Linear regression",
+        }.get((self.family, self.link), "Regression")
+        others = options(weights=self.weights, offset=self.offset, cluster=self.cluster)
+        return f"{kind} of {self.outcome} on {listed(self.design.terms)}{others}"
+
+
+@dataclass(frozen=True)
+class GlmQuery(Query):
+    """A generalised linear model at a point: ``beta`` are coefficients of the scaled columns."""
+
+    model: GlmModel
+    beta: tuple[float, ...] = field(metadata=POINT)
+
+    def subject(self) -> str:
+        """The model in words."""
+        return self.model.in_words()
+
+    def model_rows(self, data: SiteData) -> ModelRows:
+        """The rows of the model at a site."""
+        m = self.model
+        family = m.distribution
+        groups = (m.cluster,) if m.cluster is not None else ()
+        return data.prepared(
+            m,
+            lambda: model_rows(
+                data,
+                m.design,
+                (m.outcome,),
+                m.outcome if family.counts_outcomes else None,
+                m.weights,
+                m.offset,
+                groups,
+                rarer_outcome=True,
+                whole_numbers=m.outcome if family.name == "poisson" else None,
+            ),
+        )
+
+    def _at(self, data: SiteData) -> tuple[ModelRows, Array, Array, Array]:
+        rows = self.model_rows(data)
+        y = rows.frame[self.model.outcome].to_numpy(dtype=float)
+        w = np.ones(rows.n) if rows.weights is None else rows.weights
+        return rows, y, w, rows.linear_predictor(np.array(self.beta))
+
+    def _answer(self, rows: ModelRows, curvature: Array, sums: dict[str, Sum]) -> Aggregate:
+        evidence = rows.evidence_at(np.array(self.beta), self.model.design.intercept, curvature)
+        return Aggregate(sums, rows.n, evidence, (rows.cohort,), rows.faults)
+
+
+@dataclass(frozen=True)
+class GlmDerivatives(GlmQuery):
+    """Log-likelihood, score and information matrix of a generalised linear model.
+
+    The information is the curvature of the log-likelihood; where the link is not canonical its expectation leaves as
+    well, for standard errors are those of ``glm``.  A response that is not 0 or 1 has a deviance besides.
+    """
+
+    asks = "log-likelihood, score and information"
+
+    def entries(self) -> dict[str, Entries]:
+        """A number, a vector and a matrix, and their sizes."""
+        names, family = self.model.design.described, self.model.distribution
+        sizes = {"n": one("patients"), "weight": one("sum of their weights")}
+        if family.counts_outcomes:
+            sizes["n_event"] = one("events")
+        else:
+            sizes["deviance"] = one("deviance")
+            sizes["log_weight"] = one("sum of the logarithms of the weights")
+        found = derivatives(names) | sizes | {"dropped": one("rows with an empty cell")}
+        if not family.canonical:
+            found["expected"] = pairs("expected curvature in a pair of coefficients", names)
+        return found
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """1 + p + p (p + 1) / 2 sums over patients, and their sizes."""
+        rows, y, w, eta = self._at(data)
+        family = self.model.distribution
+        curvature, everybody = w * family.curvature(y, eta), np.array([rows.n])
+        sums = {
+            "loglik": Sum(np.array([w @ family.loglik(y, eta)]), everybody),
+            "score": rows.vector(rows.x.T @ (w * family.residual(y, eta))),
+            "information": rows.matrix(weighted_gram(rows.x, curvature)),
+            "n": Sum(everybody, everybody),
+            "weight": Sum(np.array([w.sum()]), everybody),
+        }
+        if family.counts_outcomes:
+            n_event = np.array([int(y.sum())])
+            sums["n_event"] = Sum(n_event, n_event)
+        else:
+            sums["deviance"] = Sum(np.array([w @ family.deviance(y, eta)]), everybody)
+            sums["log_weight"] = Sum(np.array([np.log(w[w > 0]).sum()]), everybody)
+        sums["dropped"] = Sum(np.array([rows.dropped]), everybody + rows.dropped)
+        if not family.canonical:
+            curvature = w * family.expected(eta)
+            sums["expected"] = rows.matrix(weighted_gram(rows.x, curvature))
+        answer = self._answer(rows, curvature, sums)
+        return answer if family.counts_outcomes else answer.with_evidence(*self._dominance(rows, y, w, eta))
+
+    def _dominance(self, rows: ModelRows, y: Array, w: Array, eta: Array) -> tuple[Evidence, ...]:
+        """Of a measured response one patient may be far off: then the deviance is his alone."""
+        family = self.model.distribution
+        u = rows.x * (w * family.residual(y, eta))[:, None]
+        return dominance_of_residuals(u, self.model.design)
+
+
+@dataclass(frozen=True)
+class GlmMeat(GlmQuery):
+    """Sum of squared scores of a generalised linear model, for robust standard errors.
+
+    Outer products by patient or cluster; clusters lie within a site.
+    """
+
+    asks = "squared scores (robust variance)"
+
+    def entries(self) -> dict[str, Entries]:
+        """One matrix."""
+        return {"meat": pairs("products of patients' (or clusters') scores", self.model.design.described)}
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """p (p + 1) / 2 sums over patients or clusters."""
+        rows, y, w, eta = self._at(data)
+        family = self.model.distribution
+        u = rows.x * (w * family.residual(y, eta))[:, None]
+        more: tuple[Evidence, ...] = ()
+        if not family.counts_outcomes:
+            more = dominance_of_residuals(u, self.model.design)
+        if self.model.cluster is not None:
+            u, of_clusters = scores_of_clusters(u, rows.codes((self.model.cluster,)))
+            more += of_clusters
+        answer = self._answer(rows, w * family.expected(eta), {"meat": rows.matrix(u.T @ u)})
+        return answer.with_evidence(*more)

@@ -1,0 +1,302 @@
+"""Generalised linear models by summed scores and information matrices: logistic regression and its siblings."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import full_matrix
+from fedstats.contract.arguments import check_federation, check_level, check_patients, known_column
+from fedstats.contract.design import Design
+from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.fit import Fit
+from fedstats.contract.formula import FormulaError, parse
+from fedstats.contract.threads import one_blas_thread
+from fedstats.methods.fitting import Residual, check_cost, check_profile, fitted, pooled_start, profile_limits
+from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
+from fedstats.methods.penalised_fit import check_penalty, maximum
+from fedstats.numerics.families import Family, family_of
+from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
+from fedstats.numerics.penalties import ElasticNet
+
+Array = NDArray[np.float64]
+Evaluate = Callable[[Array], Derivatives]
+
+
+def logistic(
+    federation: Federation,
+    formula: str,
+    *,
+    weights: str | None = None,
+    offset: str | None = None,
+    robust: bool = False,
+    cluster: str | None = None,
+    start: Literal["zero", "pooled"] = "zero",
+    level: float = 0.95,
+    profile: str | Sequence[str] = (),
+    penalty: ElasticNet | None = None,
+) -> Fit:
+    """Logistic regression, equal to the pooled fit: :func:`glm` of a 0/1 outcome with the logit link.
+
+    Parameters
+    ----------
+    federation : Federation
+    formula : str
+        ``"outcome ~ terms"`` with a 0/1 outcome.
+    weights, offset, robust, cluster, start, level, profile, penalty
+        As in :func:`glm`.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    FormulaError, SiteRefused, NotConverged
+    """
+    options = {"weights": weights, "offset": offset, "robust": robust, "cluster": cluster, "start": start}
+    return glm(federation, formula, **options, level=level, profile=profile, penalty=penalty)  # type: ignore[arg-type]
+
+
+def glm(
+    federation: Federation,
+    formula: str,
+    *,
+    family: Literal["binomial", "gaussian", "poisson"] = "binomial",
+    link: Literal["logit", "log", "identity"] | None = None,
+    weights: str | None = None,
+    offset: str | None = None,
+    robust: bool = False,
+    cluster: str | None = None,
+    start: Literal["zero", "pooled"] = "zero",
+    level: float = 0.95,
+    profile: str | Sequence[str] = (),
+    penalty: ElasticNet | None = None,
+) -> Fit:
+    """A generalised linear model, equal to the pooled fit.
+
+    Parameters
+    ----------
+    federation : Federation
+    formula : str
+        ``"outcome ~ terms"``.
+    family : {"binomial", "gaussian", "poisson"}
+        Of a 0/1 outcome, a measurement, or a count.
+    link : {"logit", "log", "identity"}, optional
+        The family's canonical link unless given; ``"log"`` of a binomial outcome gives risk ratios.
+    weights, offset : str, optional
+        Columns: case weights; a term of the linear predictor with coefficient one (of a rate, the logarithm of the time).
+    robust : bool
+        The sandwich HC0 of ``sandwich::sandwich`` in place of the inverse information.
+    cluster : str, optional
+        Column whose groups the sandwich adds up, without small-sample factor; implies ``robust``.
+    start : {"zero", "pooled"}
+        Begin at the fit of the intercept alone, or at the inverse-variance mean of the sites' own fits.
+    level : float
+        Coverage of the intervals.
+    profile : str or sequence of str
+        Coefficients whose intervals are those of the profile likelihood, at some five rounds an end.
+    penalty : ElasticNet, optional
+        ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``, on glmnet's scale; the intercept is not
+        penalised.  Standard errors of a ridge are those of the penalised information; a lasso has none.
+
+    Returns
+    -------
+    Fit
+        Of a Gaussian outcome the variance is estimated with n - p in its denominator, and tests are of Student's t,
+        as ``summary(glm)`` has them.
+
+    Raises
+    ------
+    FormulaError, SiteRefused, NotConverged
+
+    Notes
+    -----
+    McCullagh & Nelder (1989), chapters 2 and 4.  ``loglik_null`` is of the intercept (with the offset)
+    alone, or of a linear predictor of zero where the model has no intercept.
+    """
+    check_federation(federation)
+    check_level(level)
+    chosen = _family(family, link)
+    outcome, design = parse(formula, federation.codebook, intercept=True)
+    if outcome.time is not None:
+        raise FormulaError(
+            f"A {chosen.name} model needs one column on the left of its formula, not Surv()."
+            if chosen.link != "logit"
+            else "A logistic model needs one 0/1 column on the left of its formula, not Surv()."
+        )
+    for column in (weights, offset, cluster):
+        if column is not None:
+            known_column(column, federation.codebook, "weights, offset or cluster")
+    is_robust = bool(robust or cluster)
+    names = check_profile(profile, design, robust=is_robust)
+    penalty = check_penalty(penalty, robust=is_robust, profile=names)
+    _check_supported(chosen, design, names, penalty, start)
+    check_cost(federation, names)
+    model = GlmModel(outcome.event, design, weights, offset, cluster, chosen.name, chosen.link)
+    meter = Meter(federation)
+    evaluate = _Evaluation(meter, model, formula, start)
+    with one_blas_thread():
+        null = _null_model(evaluate, design, chosen, has_offset=offset is not None)
+        begin = null.beta
+        if start == "pooled":
+            begin = pooled_start(meter, GlmDerivatives(model, (0.0,) * len(design.names)))
+        question = GlmDerivatives(model, (0.0,) * len(design.names), course=start)
+        solution, weighted = maximum(evaluate, begin, design, penalty, meter, question)
+        solution = solution._replace(at=evaluate(solution.beta))
+        meat = None
+        if is_robust:
+            meat = full_matrix(meter.sum(GlmMeat(model, tuple(solution.beta.tolist())))["meat"])
+        limits = profile_limits(evaluate, solution, design, names, level)
+    options: dict[str, object] = {
+        "weights": weights,
+        "offset": offset,
+        "robust": is_robust,
+        "cluster": cluster,
+    }
+    is_logistic = (chosen.name, chosen.link) == ("binomial", "logit")
+    if not is_logistic:
+        options |= {"family": chosen.name, "link": chosen.link}
+    return fitted(
+        "logistic" if is_logistic else "glm",
+        formula,
+        design,
+        evaluate.with_expectation(solution),
+        evaluate.for_tests(null),
+        meat,
+        evaluate.counts,
+        meter,
+        federation,
+        options,
+        level=level,
+        limits=limits,
+        status="exact",
+        penalty=penalty,
+        weighted=weighted,
+        residual=evaluate.residual(solution.at, len(design.names)),
+    )
+
+
+def _family(name: str, link: str | None) -> Family:
+    try:
+        return family_of(name, link)
+    except ValueError as problem:
+        raise FormulaError(str(problem)) from None
+
+
+def _check_supported(
+    family: Family, design: Design, profiled: tuple[str, ...], penalty: ElasticNet | None, start: str
+) -> None:
+    if family.name == "gaussian" and (profiled or penalty is not None):
+        raise FormulaError(
+            "A Gaussian model has neither a profile-likelihood interval (that of its t statistic is exact) nor a penalty yet."
+        )
+    if not family.canonical and not design.intercept:
+        raise FormulaError(
+            "A log-binomial model needs an intercept: without one a fit begins at a risk of one."
+        )
+    if not family.canonical and start == "pooled":
+        raise FormulaError("A log-binomial model begins at its intercept: ask for start='zero'.")
+
+
+class _Evaluation:
+    """Derivatives as sums of the sites' derivatives, with what else a fit needs of the last of them."""
+
+    def __init__(self, meter: Meter, model: GlmModel, formula: str, start: str) -> None:
+        self.meter, self.model, self.formula, self.start = meter, model, formula, start
+        self.family = model.distribution
+        self.counts: dict[str, int] = {}
+        self._others: dict[tuple[float, ...], tuple[Array | None, float, float]] = {}
+
+    def __call__(self, gamma: Array) -> Derivatives:
+        question = GlmDerivatives(self.model, tuple(gamma.tolist()), course=self.start)
+        total = self.meter.finite_sum(question)
+        if total is None:
+            return Derivatives.not_finite(gamma)
+        known = ("n", "n_event", "dropped") if self.family.counts_outcomes else ("n", "dropped")
+        self.counts.update({k: round(float(total[k][0])) for k in known})
+        self.counts.setdefault("n_event", 0)
+        needed = self.counts["n_event" if self.family.counts_outcomes else "n"]
+        check_patients(self.counts["n"], needed, self.formula)
+        at = np.array(total.query.beta)
+        expected = full_matrix(total["expected"]) if "expected" in total else None
+        deviance, log_weight = (
+            float(total[k][0]) if k in total else np.nan for k in ("deviance", "log_weight")
+        )
+        self._others[tuple(at.tolist())] = expected, deviance, log_weight
+        self.weight = float(total["weight"][0])
+        unit = self.weight / max(self.counts["n"], 1)
+        information = full_matrix(total["information"])
+        return Derivatives(float(total["loglik"][0]), total["score"], information, at, unit)
+
+    def _of(self, at: Derivatives) -> tuple[Array | None, float, float]:
+        return self._others[tuple(at.beta.tolist())]
+
+    def with_expectation(self, solution: Solution) -> Solution:
+        """The solution with the information that standard errors come from, and the likelihood as R has it."""
+        return solution._replace(at=self.for_tests(solution.at))
+
+    def for_tests(self, at: Derivatives) -> Derivatives:
+        """With the expected information; of a Gaussian model the log-likelihood at the variance that makes it largest."""
+        expected = self._of(at)[0]
+        if expected is not None:
+            return at._replace(information=expected)
+        if self.family.name != "gaussian":
+            return at
+        _, deviance, log_weight = self._of(at)
+        n = self.counts["n"]
+        return at._replace(loglik=-0.5 * (n * (np.log(2 * np.pi * deviance / n) + 1) - log_weight))
+
+    def residual(self, at: Derivatives, p: int) -> Residual | None:
+        """Deviance and dispersion where the response is not 0 or 1."""
+        if self.family.counts_outcomes:
+            return None
+        deviance, df = self._of(at)[1], self.counts["n"] - p
+        if self.family.name == "poisson":
+            return Residual(deviance, 1.0, np.inf)
+        if df <= 0:
+            raise NotConverged(
+                f"There are {self.counts['n']} patients for {p} coefficients: no variance can be estimated."
+            )
+        return Residual(deviance, deviance / df, float(df))
+
+
+def _null_model(evaluate: _Evaluation, design: Design, family: Family, *, has_offset: bool) -> Derivatives:
+    """The fit of the intercept alone, where Newton then starts: the score test and the null likelihood."""
+    p = len(design.names)
+    if not design.intercept:
+        return evaluate(np.zeros(p))
+    first = evaluate(_at_intercept(family.intercept, p))
+    if not np.isfinite(first.loglik):
+        raise NotConverged(
+            "The log-likelihood is not finite at the start of the fit. Centre and scale the columns."
+        )
+    if not has_offset:
+        # at one predictor for all, the score is the mean of the residuals times what the link makes of them
+        mean = float(family.mean(np.array([family.intercept]))[0])
+        observed = mean + first.score[0] / (evaluate.weight * _slope(family, mean))
+        most = 1.0 - 1e-12 if family.counts_outcomes else np.inf
+        if family.name != "gaussian" and not 1e-12 < observed < most:
+            raise NotConverged(
+                "The outcome is the same for every patient of the model; there is nothing to regress on."
+            )
+        return evaluate(_at_intercept(family.inverse(observed), p))
+
+    def intercept_only(value: Array) -> Derivatives:
+        whole = evaluate(_at_intercept(float(value[0]), p))
+        return Derivatives(
+            whole.loglik, whole.score[:1], whole.information[:1, :1], whole.beta[:1], whole.unit
+        )
+
+    maximum = newton(intercept_only, np.full(1, family.intercept), ("Intercept",)).beta
+    return evaluate(_at_intercept(float(maximum[0]), p))
+
+
+def _slope(family: Family, mean: float) -> float:
+    """What a residual of the response counts in the score: one for a canonical link."""
+    return 1.0 if family.canonical else 1.0 / (1.0 - mean)
+
+
+def _at_intercept(value: float, p: int) -> Array:
+    return np.concatenate([[value], np.zeros(p - 1)])
