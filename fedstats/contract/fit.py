@@ -240,17 +240,19 @@ class Fit:
             "df_residual": self.n - len(self.names),
         }
 
+    @property
+    def _sizes(self) -> str:
+        sites = f"{len(self.sites)} site{'' if len(self.sites) == 1 else 's'}"
+        events = "" if self.kind == "glm" and self.n_event == 0 else f"{self.n_event} events, "
+        return f"{self.n} patients, {events}{sites}"
+
     def __str__(self) -> str:
-        head = (
-            f"{self.kind} {self.formula}\n{self.n} patients, {self.n_event} events, {len(self.sites)} sites"
-        )
+        head = f"{self.kind} {self.formula}\n{self._sizes}"
         head += f", {self.options['penalty']}" if self.is_penalised else ""
         return f"{head}, log-likelihood {self.loglik:.4f}\n{self.tidy().to_string(index=False)}"
 
     def _repr_html_(self) -> str:
-        caption = escape(
-            f"{self.formula} ({self.n} patients, {self.n_event} events, {len(self.sites)} sites)"
-        )
+        caption = escape(f"{self.formula} ({self._sizes})")
         table = self.tidy(exponentiate=self.effect != "Mean difference").to_html(
             index=False, float_format="%.4g"
         )

@@ -74,3 +74,11 @@ def test_a_rate_counts_by_time_of_follow_up():
 def test_what_does_not_fit_a_family_is_one_sentence(columns, options, word):
     with pytest.raises((fs.FormulaError, fs.SiteRefused, fs.NotConverged), match=word):
         fs.glm(sites(g=GROUP, **columns), "y ~ g", **options)
+
+
+def test_a_fit_says_how_many_patients_events_and_sites_there_are():
+    one = fs.InProcess({"one": pd.DataFrame({"y": DIED, "g": GROUP})}, policy=NONE)
+    fit = fs.logistic(one, "y ~ g")
+    assert f"100 patients, {DIED.sum()} events, 1 site," in str(fit)
+    assert f"(100 patients, {DIED.sum()} events, 1 site)" in fit._repr_html_()
+    assert "100 patients, 2 sites," in str(fs.glm(sites(y=LENGTH, g=GROUP), "y ~ g", family="gaussian"))
