@@ -34,6 +34,7 @@ from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.penalised_fit import DesignMoments
+from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.survival_curve import RiskTable
 
 PAGE = Path(__file__).with_name("disclosure.md")
@@ -90,6 +91,11 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     "CoxDerivatives": (CoxDerivatives(COX, ZERO),),
     "CoxMeat": (CoxMeat(COX, ZERO), CoxMeat(SHARED, ZERO, (0.01,) * (CELLS * (2 + 3 * P)))),
     "CoxRiskSets": (CoxRiskSets(SHARED, ZERO), CoxRiskSets(replace(SHARED, grid=(7.0, 24.0)), ZERO)),
+    "CoxTimeTrends": (
+        CoxTimeTrends(COX, ZERO, "identity"),
+        CoxTimeTrends(COX, ZERO, "steps", GRID, (0.0, 0.2, 0.4, 0.6, 0.8)),
+        CoxTimeTrends(COX, ZERO, "steps", (7.0, 24.0), (0.0, 0.5, 1.0)),
+    ),
     "DesignMoments": (DesignMoments(GlmDerivatives(LOGISTIC, (0.0,) * 3)),),
     "DistinctTimes": (DistinctTimes("time", "event"),),
     "DistinctValues": (DistinctValues("age", *GROUPS),),

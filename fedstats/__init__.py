@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from fedstats.methods.descriptives import table_one as table_one
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
+    from fedstats.methods.proportional_hazards import cox_zph as cox_zph
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.numerics.newton import NotConverged as NotConverged
     from fedstats.numerics.penalties import ElasticNet as ElasticNet
@@ -102,6 +103,7 @@ _HOME = {
     "check_injected": "running.parameters",
     "check_model": "study.check_model",
     "cox": "methods.cox_regression",
+    "cox_zph": "methods.proportional_hazards",
     "egress_sheet": "federations.answering",
     "kaplan_meier": "methods.survival_curve",
     "load_results": "study.saved_results",

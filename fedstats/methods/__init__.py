@@ -12,6 +12,7 @@ from fedstats.methods import (
     glm_model,
     glm_regression,
     penalised_fit,
+    proportional_hazards,
     survival_curve,
 )
 
@@ -24,5 +25,6 @@ __all__ = [
     "glm_model",
     "glm_regression",
     "penalised_fit",
+    "proportional_hazards",
     "survival_curve",
 ]

@@ -10,6 +10,7 @@ from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
 from fedstats.methods.penalised_fit import DesignMoments
+from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import column, logistic
 
@@ -31,6 +32,7 @@ QUESTIONS = {
         CoxRiskSets(_SHARED, BETA, where=WHERE),
         CoxCurvature(_SHARED, BETA, (0.1,) * 4, (0.0,) * 4, where=WHERE),
         CoxMeat(_COX, BETA, where=WHERE),
+        CoxTimeTrends(_COX, BETA, "steps", CELLS, (0.0, 0.5, 1.0), where=WHERE),
         _LOGISTIC,
         GlmMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
         LocalEstimate(GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),

@@ -1,0 +1,105 @@
+"""``fs.cox_zph`` is R's ``cox.zph`` (survival 3.0 and later) on the pooled rows, split anyhow into sites of whole strata.
+
+1e-8 relative: a chi-squared is a square of a score over its standard error, both sums to 1e-12, at coefficients that agree to
+1e-9 of theirs.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fedstats as fs
+from tests.datasets import DATASETS
+from tests.reference.comparison import federation, numbers
+
+CASES = json.loads(Path(__file__).with_name("zph.json").read_text(encoding="utf-8"))["cases"]
+TOLERANCE = 1e-8
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(name, k, seed) for name in CASES for k, seed in ((1, None), (2, 20), (4, None))],
+    ids=lambda p: f"{p[0]} | {p[1]} sites",
+)
+def fitted(request):
+    name, k, seed = request.param
+    case = CASES[name]
+    sites = federation(case, k, seed)
+    fit = fs.cox(sites, case["formula"], strata=case["strata"], ties=case["ties"], weights=case["weights"])
+    return sites, fit, case
+
+
+def test_statistics_are_those_of_r(fitted):
+    sites, fit, case = fitted
+    for test in case["tests"]:
+        found = fs.cox_zph(sites, fit, transform=test["transform"], terms=test["terms"]).tidy()
+        assert found["df"].tolist() == test["df"]
+        assert found["term"].iloc[-1] == "GLOBAL"
+        np.testing.assert_allclose(found["statistic"], numbers(test["statistic"]), rtol=TOLERANCE)
+        np.testing.assert_allclose(found["p_value"], numbers(test["p_value"]), rtol=1e-6)
+
+
+def test_terms_are_named_as_they_were_written():
+    case = CASES["lung, factor"]
+    sites = federation(case, 2, None)
+    fit = fs.cox(sites, case["formula"], strata="inst")
+    assert fs.cox_zph(sites, fit).tidy()["term"].tolist() == ["age", "sex", "C(ecog3)", "GLOBAL"]
+    by_coefficient = fs.cox_zph(sites, fit, terms=False).tidy()["term"].tolist()
+    assert by_coefficient == ["age", "sex", "C(ecog3)[1]", "C(ecog3)[2+]", "GLOBAL"]
+
+
+@pytest.mark.parametrize("options", [{"baseline": "shared"}, {"penalty": fs.Ridge(0.1)}], ids=str)
+def test_models_without_the_test_are_named(options):
+    sites = federation(CASES["lung, Efron"], 2, None)
+    fit = fs.cox(sites, "Surv(time, status) ~ age + sex", **options)
+    with pytest.raises(fs.FormulaError, match="baseline='site'"):
+        fs.cox_zph(sites, fit)
+
+
+def test_a_transform_that_is_not_there_is_one_sentence():
+    sites = federation(CASES["lung, Efron"], 2, None)
+    fit = fs.cox(sites, "Surv(time, status) ~ age + sex")
+    with pytest.raises(fs.FormulaError, match="transform is 'sqrt'"):
+        fs.cox_zph(sites, fit, transform="sqrt")
+    logistic = fs.logistic(sites, "status ~ age")
+    with pytest.raises(fs.FormulaError, match="Cox model"):
+        fs.cox_zph(sites, logistic)
+
+
+def test_on_an_agreed_grid_the_curve_is_followed_in_steps():
+    case = CASES["lung, Efron"]
+    book = fs.Codebook.from_toml({"columns": {n: {"kind": k} for n, k in KINDS.items()}, "grid": GRID})
+    frame = DATASETS["lung"]().assign(site4=lambda d: d["site4"].astype(str))[list(KINDS)]
+    policy = fs.DisclosurePolicy(name="some", distinct_values=False, **OPEN)
+    sites = fs.InProcess({"a": frame[::2], "b": frame[1::2]}, book, policy=policy)
+    fit = fs.cox(sites, case["formula"], strata="site4")
+    found = fs.cox_zph(sites, fit)
+    assert found.status == "exact on the grid of 90 days"
+    exact = fs.InProcess({"a": frame[::2], "b": frame[1::2]}, book, policy=fs.DisclosurePolicy.none())
+    distance = found.tidy()["statistic"] / fs.cox_zph(exact, fit).tidy()["statistic"]
+    assert distance.iloc[-1] == pytest.approx(1, abs=0.25)  # steps of 90 days are another trend, not far off
+
+
+KINDS = {
+    "time": "time",
+    "status": "event",
+    "age": "numeric",
+    "sex": "numeric",
+    "ph.ecog": "numeric",
+    "site4": "label",
+}
+GRID = {"unit": "days", "candidates": [90], "horizon": 720}
+OPEN = {
+    "min_patients": 1,
+    "min_pair": 1,
+    "min_leavers": 1,
+    "min_difference": 1,
+    "min_model_patients": 1,
+    "max_parameters_per_event": 1.0,
+    "min_effective": 1.0,
+    "min_effective_level": 1.0,
+    "max_top_share": 1.0,
+    "max_top_two_share": 1.0,
+}
