@@ -28,8 +28,9 @@ def model_title(spec: ModelSpec) -> str:
 
 def method(spec: ModelSpec, codebook: Codebook) -> str:
     """How a model is estimated, in words."""
-    if spec.kind == "logistic":
-        return "Logistic regression"
+    if spec.kind != "cox":
+        kinds = {"logit": "Logistic regression", "log": "Log-binomial regression"}
+        return "Poisson regression" if spec.family == "poisson" else kinds[spec.distribution[1]]
     columns = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
     strata = [(codebook[c].label or c).lower() for c in columns]
     own = ["site", *strata] if spec.baseline == "site" else strata
@@ -41,7 +42,12 @@ def sizes(spec: ModelSpec, fit: Fit, codebook: Codebook) -> str:
     """Patients, events, the overall test, and what the fit cost."""
     facts = fit.glance().iloc[0]
     text = (
-        f"{method(spec, codebook)}: {formats.count(fit.n)} patients, {formats.count(fit.n_event)} events"
+        f"{method(spec, codebook)}: {formats.count(fit.n)} patients"
+        + (
+            f", {formats.count(fit.n_event)} events"
+            if spec.family == "binomial" or spec.kind == "cox"
+            else ""
+        )
         + (f", {_left_out(fit.dropped)} because a value is missing" if fit.dropped else "")
         + f". Likelihood ratio test {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {p_words(facts['lr_p_value'])}. "
         f"Equal to the pooled fit ({fit.status}) after {fit.rounds} rounds."
@@ -90,8 +96,9 @@ def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bo
     )
     if not std_error:
         frame = frame.drop(columns=frame.columns[2])
-    if fit.kind == "logistic":
-        frame.loc[found["term"] == "Intercept", "Term"] = "Intercept (odds)"
+    if fit.kind != "cox":
+        what = fit.effect.removesuffix(" ratio").lower()
+        frame.loc[found["term"] == "Intercept", "Term"] = f"Intercept ({what})"
     return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: Wald test.")
 
 

@@ -53,7 +53,7 @@ def step_of(variable: Variable) -> float:
 
 
 def _design(fit: Fit, codebook: Codebook) -> Design:
-    return parse(fit.formula, codebook, intercept=fit.kind == "logistic")[1]
+    return parse(fit.formula, codebook, intercept=fit.kind != "cox")[1]
 
 
 def _step(part: Part, variable: Variable) -> float:

@@ -1,5 +1,6 @@
 """Federated against pooled, where pooling is allowed: the same models by other people's software."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.follow_up import follow_up
-from fedstats.methods.glm_regression import logistic
+from fedstats.methods.glm_regression import glm
 from fedstats.reporting import formats
 from fedstats.reporting.coarsening import curve_rows, groups_of
 from fedstats.study.definition import Study
@@ -29,7 +30,12 @@ COLUMNS = (
 #: What a federated estimate may differ from the pooled one by, in words and as numbers.
 TOLERANCE = "10⁻⁹ of the larger of standard error and coefficient for coefficients, 10⁻¹² for all else"
 COEFFICIENTS, OTHERS = 1e-9, 1e-12
-_RATIO = {"cox": "log hazard ratios", "logistic": "log odds ratios"}
+_RATIO = {
+    "Hazard ratio": "log hazard ratios",
+    "Odds ratio": "log odds ratios",
+    "Risk ratio": "log risk ratios",
+    "Rate ratio": "log rate ratios",
+}
 
 
 def pooled_rows(study: Study, files: Mapping[str, str]) -> pd.DataFrame:
@@ -73,7 +79,7 @@ def _one_site(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     if fit.kind == "cox":
         again = cox(together, fit.formula, **options | {"strata": (SITE, *fit.options["strata"])})
     else:
-        again = logistic(together, fit.formula, **options)
+        again = glm(together, fit.formula, **options)
     std_error = np.sqrt(np.diag(again.covariance))
     return _difference(fit, again.beta, std_error, "fedstats, all rows at one site", again.n)
 
@@ -85,14 +91,14 @@ def _check_for(result: Any) -> Callable[[Study, Any, pd.DataFrame], dict[str, An
         return _table
     if not isinstance(result, Fit):
         return None
-    if result.kind == "logistic":
-        return _logistic
+    if result.kind != "cox":
+        return _glm
     # lifelines has Efron's ties only, and no shared grid
     return _cox if result.options["ties"] == "efron" and result.options["baseline"] == "site" else None
 
 
 def _complete(study: Study, fit: Fit, pooled: pd.DataFrame) -> tuple[pd.DataFrame, Any, Any]:
-    outcome, design = parse(fit.formula, study.codebook, intercept=fit.kind == "logistic")
+    outcome, design = parse(fit.formula, study.codebook, intercept=fit.kind != "cox")
     extra = [c for c in (*fit.options.get("strata", ()), fit.options["weights"], fit.options["offset"]) if c]
     frame = pooled.dropna(subset=[*outcome.variables, *design.variables, *extra]).reset_index(drop=True)
     return frame, outcome, design
@@ -102,7 +108,7 @@ def _difference(fit: Fit, beta: np.ndarray, std_error: np.ndarray, software: str
     gap = np.abs(fit.beta - beta)
     allowed = COEFFICIENTS * np.maximum(std_error, np.abs(beta))
     return {
-        "compared": _RATIO[fit.kind],
+        "compared": _RATIO[fit.effect],
         "software": software,
         "patients": n,
         "largest difference": float(gap.max()),
@@ -139,17 +145,27 @@ def _cox(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     return _difference(fit, beta, std_error, f"lifelines {lifelines.__version__}", len(frame))
 
 
-def _logistic(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
+def _glm(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     import statsmodels  # noqa: PLC0415
     import statsmodels.api as sm  # noqa: PLC0415
+    from statsmodels.tools.sm_exceptions import DomainWarning  # noqa: PLC0415
 
     frame, outcome, design = _complete(study, fit, pooled)
     x = design.scaled(design.raw(frame))
     weights = frame[fit.options["weights"]].astype(float) if fit.options["weights"] else None
     offset = frame[fit.options["offset"]].astype(float) if fit.options["offset"] else None
-    model = sm.GLM(
-        frame[outcome.event].to_numpy(), x, sm.families.Binomial(), freq_weights=weights, offset=offset
+    binomial = (
+        sm.families.Binomial(sm.families.links.Log())
+        if fit.options.get("link") == "log"
+        else sm.families.Binomial()
     )
+    family = sm.families.Poisson() if fit.options.get("family") == "poisson" else binomial
+    response = frame[outcome.event].astype(float).to_numpy()
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DomainWarning
+        )  # a risk may come out above one; a fit that ends has none
+        model = sm.GLM(response, x, family, freq_weights=weights, offset=offset)
     pooled_fit = model.fit(tol=1e-14, maxiter=50)
     transform = design.unscaling()
     std_error = np.sqrt(np.diag(transform @ pooled_fit.cov_params() @ transform.T))

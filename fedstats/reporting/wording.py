@@ -36,9 +36,10 @@ def _titles(query: Any, study: Study) -> list[str]:
 
 
 def _is_of_model(model: Any, spec: ModelSpec, study: Study) -> bool:
-    outcome, design = parse(spec.formula, study.codebook, intercept=spec.kind == "logistic")
-    if spec.kind == "logistic":
-        return bool(getattr(model, "outcome", None) == outcome.event and model.design == design)
+    outcome, design = parse(spec.formula, study.codebook, intercept=spec.kind != "cox")
+    if spec.kind != "cox":
+        same = getattr(model, "outcome", None) == outcome.event and model.design == design
+        return bool(same and (model.family, model.link) == spec.distribution)
     same = (getattr(model, "time", None), getattr(model, "event", None)) == (outcome.time, outcome.event)
     strata = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
     return same and model.design == design and list(model.strata) == strata

@@ -19,7 +19,7 @@ from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.descriptives import table_one
-from fedstats.methods.glm_regression import logistic
+from fedstats.methods.glm_regression import glm
 from fedstats.methods.survival_curve import kaplan_meier
 from fedstats.study.study_file import CurveSpec, ModelSpec, StudyFile
 from fedstats.study.table_file import read_table
@@ -162,7 +162,7 @@ class Study:
         for curve in self.curves:
             found[curve.name] = partial(kaplan_meier, formula=curve.formula, conf_type=curve.conf_type)
         for model in self.models:
-            estimate: Analysis = cox if model.kind == "cox" else logistic
+            estimate: Analysis = cox if model.kind == "cox" else glm
             found[model.name] = partial(estimate, formula=model.formula, **model.options)
         return found
 
@@ -175,7 +175,7 @@ class Study:
                 if isinstance(spec, CurveSpec):
                     parse_groups(spec.formula, self.codebook)
                 else:
-                    parse(spec.formula, self.codebook, intercept=spec.kind == "logistic")
+                    parse(spec.formula, self.codebook, intercept=spec.kind != "cox")
             except ValueError as problem:
                 raise StudyError(f"{what}: {problem}") from None
             for column in spec.columns if isinstance(spec, ModelSpec) else ():

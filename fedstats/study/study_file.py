@@ -2,9 +2,9 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
@@ -75,13 +75,15 @@ class CurveSpec(_Entry):
 
 
 class ModelSpec(_Entry):
-    """``[[models]]``: a regression."""
+    """``[[models]]``: a regression; ``glm`` is a risk ratio (link = "log") or a rate ratio (family = "poisson")."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
     title: str
-    kind: Literal["cox", "logistic"]
+    kind: Literal["cox", "logistic", "glm"]
     formula: str
     strata: str | tuple[str, ...] | None = None
+    family: Literal["binomial", "poisson"] = "binomial"
+    link: Literal["logit", "log"] | None = None
     ties: Literal["efron", "breslow"] = "efron"
     baseline: Literal["site", "shared"] = "site"
     weights: str | None = None
@@ -90,6 +92,19 @@ class ModelSpec(_Entry):
     cluster: str | None = None
     primary: bool = False
     note: str = ""
+
+    @model_validator(mode="after")
+    def _family_of_a_glm(self) -> Self:
+        if self.kind != "glm" and {"family", "link"} & self.model_fields_set:
+            raise ValueError('family and link are those of kind = "glm"')
+        if self.family == "poisson" and self.link == "logit":
+            raise ValueError("a Poisson model has the link log")
+        return self
+
+    @property
+    def distribution(self) -> tuple[str, str]:
+        """Family and link."""
+        return self.family, self.link or ("log" if self.family == "poisson" else "logit")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -101,8 +116,9 @@ class ModelSpec(_Entry):
     def options(self) -> dict[str, Any]:
         """Keyword arguments of the estimator."""
         common = {k: getattr(self, k) for k in ("weights", "offset", "robust", "cluster")}
-        if self.kind == "logistic":
-            return common
+        if self.kind != "cox":
+            family, link = self.distribution
+            return common | {"family": family, "link": link}
         return common | {"strata": self.strata, "ties": self.ties, "baseline": self.baseline}
 
 

@@ -1,0 +1,95 @@
+"""Risk ratios and rate ratios as analyses of a study: asked, compared with statsmodels, and printed under their own names."""
+
+import pandas as pd
+import pytest
+
+import fedstats as fs
+from fedstats.reporting.analysis_text import effect_table, method, model_alt, sizes
+from fedstats.reporting.effects import effect_labels, effects
+from fedstats.reporting.pooled_check import SITE, compare
+from fedstats.reporting.wording import question_title
+from tests.federations.small_study import STUDY, tables, write_study
+
+MODELS = """
+[[models]]
+name = "risk"
+title = "Risk of a response"
+kind = "glm"
+link = "log"
+formula = "response ~ sex"
+
+[[models]]
+name = "visits"
+title = "Events by time of follow-up"
+kind = "glm"
+family = "poisson"
+formula = "status ~ age + sex"
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    study = fs.Study.load(write_study(tmp_path_factory.mktemp("study"), STUDY + MODELS))
+    sites = fs.InProcess(tables(140), study.codebook, policy=study.policy)
+    return study, fs.together(sites, **study.analyses())
+
+
+def spec(study, name):
+    return next(model for model in study.models if model.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "effect", "words"),
+    [("risk", "Risk ratio", "Log-binomial regression"), ("visits", "Rate ratio", "Poisson regression")],
+)
+def test_a_ratio_is_printed_under_its_own_name(found, name, effect, words):
+    study, results = found
+    fit, model = results[name], spec(study, name)
+    assert fit.effect == effect
+    assert method(model, study.codebook) == words
+    printed = effect_table(model, fit, study.codebook)._repr_html_()
+    assert f"{effect} (95% interval)" in printed
+    assert f"Intercept ({effect.removesuffix(' ratio').lower()})" in printed
+    assert ("events" in sizes(model, fit, study.codebook)) is (name == "risk")
+    shown = model_alt(fit, effects(fit, study.codebook), effect_labels(fit, study.codebook))
+    assert f"{effect.lower()}s" in shown
+
+
+def test_the_pooled_fits_are_those_of_statsmodels(found):
+    study, results = found
+    pooled = pd.concat(
+        [frame.assign(**{SITE: name}) for name, frame in tables(140).items()], ignore_index=True
+    )
+    frame = pd.concat([study.codebook.harmonise(pooled.drop(columns=SITE), "pooled"), pooled[[SITE]]], axis=1)
+    table = compare(study, {name: results[name] for name in ("risk", "visits")}, frame)
+    assert table["kept"].all()
+    assert set(table["compared"]) == {"log risk ratios", "log rate ratios"}
+
+
+def test_a_question_is_named_by_the_model_it_belongs_to(found):
+    study, _ = found
+    asked = []
+
+    class Watching(fs.InProcess):
+        def ask(self, query, *, each=False):
+            asked.append(query)
+            return super().ask(query, each=each)
+
+    sites = Watching(tables(140), study.codebook, policy=study.policy)
+    study.analyses()["risk"](sites)
+    assert "Risk of a response" in question_title(asked[0], study)
+    assert "Events by time" not in question_title(asked[0], study)
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        ('kind = "logistic"\nlink = "log"', 'kind = "glm"'),
+        ('kind = "glm"\nfamily = "poisson"\nlink = "logit"', "Poisson"),
+        ('kind = "glm"\nfamily = "gamma"', "family"),
+    ],
+)
+def test_a_family_that_does_not_fit_is_told_before_anything_starts(tmp_path, entry, word):
+    model = f'[[models]]\nname = "m"\ntitle = "M"\n{entry}\nformula = "response ~ sex"\n'
+    with pytest.raises(fs.StudyError, match=word):
+        fs.Study.load(write_study(tmp_path, STUDY + model))
