@@ -280,7 +280,7 @@ BROKEN_STUDIES = {
         'profile = "lax"',
         "'strict', 'teaching', 'opensafely' or 'none'",
     ),
-    "an unknown kind": ('kind = "logistic"', 'kind = "logit"', "'cox' or 'logistic'"),
+    "an unknown kind": ('kind = "logistic"', 'kind = "logit"', "'cox', 'logistic' or 'glm'"),
     "a site named twice": ('"site-b", "site-c"]', '"site-a", "site-c"]', "twice"),
     "a site with a blank": ('"site-b", "site-c"]', '"site b", "site-c"]', "'site b'"),
     "a column of the table": ('"ph.ecog", "meal.cal"', '"ecog", "meal.cal"', "'ecog'"),
