@@ -121,7 +121,12 @@ def dominance_of_residuals(residuals: Array, design: Design) -> tuple[Evidence, 
     Effective sizes are those of the information's weights; a residual can be large where its weight is small.
     """
     names = tuple(f"squared score residuals of {name}" for name in design.names)
-    one, two = shares(residuals**2, np.ones((len(residuals), 1)))
+    return dominance_of_sums(residuals**2, names)
+
+
+def dominance_of_sums(contributions: Array, names: tuple[str, ...]) -> tuple[Evidence, ...]:
+    """For the gate: shares of the largest patients in sums of contributions that are not negative, (n, q)."""
+    one, two = shares(contributions, np.ones((len(contributions), 1)))
     return Evidence("dominance", one.ravel(), names), Evidence("dominance of two", two.ravel(), names)
 
 

@@ -91,12 +91,18 @@ class ModelCells:
         return Evidence("pair of levels", np.concatenate([count[lower] for count in counts]), names)
 
     def dominance(
-        self, design: Design, raw: Array, y: Array | None, weights: Array | None
+        self, design: Design, raw: Array, y: Array | None, weights: Array | None, offset: Array | None
     ) -> tuple[Evidence, ...]:
-        """Shares of single patients in the sums of measurements, overall, by level and by outcome."""
+        """Shares of single patients in the sums of measurements, overall, by level and by outcome.
+
+        An offset counts as one: it is added up in a log-likelihood, and with every column where the response is measured.
+        """
         every = len(self.measured) == raw.shape[1]
         columns = deviations(raw if every else raw[:, self.measured])  # no copy where none is needed
         about = [design.columns[j].name for j in self.measured]
+        if offset is not None:
+            columns = np.column_stack([columns, deviations(offset[:, None])])
+            about.append("the offset")
         if weights is not None:
             columns = np.column_stack([columns * weights[:, None], weights])
             about.append("the weights")

@@ -152,6 +152,7 @@ def model_rows(
     if w is not None and (w < 0).any():
         faults.append(f"The column {weights!r} holds negative weights.")
         w = np.maximum(w, 0.0)
+    shift = None if offset is None else frame[offset].to_numpy(dtype=float)
     counted = np.ones(len(frame), dtype=bool) if w is None else w > 0
     present = (raw != 0) & counted[:, None]
     if design.intercept:
@@ -159,10 +160,10 @@ def model_rows(
     dropped = int((~complete).sum())
     left_out = Evidence("dropped rows", np.array([dropped, (~counted).sum()]), ("empty cells", "weight zero"))
     if counted.all():
-        rows, columns, heft = frame, raw, w
+        rows, columns, heft, added = frame, raw, w, shift
     else:
         rows, columns = frame[counted], raw[counted]
-        heft = None if w is None else w[counted]
+        heft, added = (None if v is None else v[counted] for v in (w, shift))
     outcomes = None if y is None else y[counted]
     judged = design
     if y is None:  # a measurement is summed with every column, as if it were one of them
@@ -172,14 +173,14 @@ def model_rows(
     levels = np.zeros((len(frame), len(cells.names)))
     levels[counted] = cells.indicators
     evidence = cells.evidence(design, outcomes, rarer_outcome)
-    shares = cells.dominance(judged, columns, outcomes, heft)
+    shares = cells.dominance(judged, columns, outcomes, heft, added)
     return ModelRows(
         frame,
         design.scaled(raw),
         present,
         levels,
         w,
-        None if offset is None else frame[offset].to_numpy(dtype=float),
+        shift,
         dropped,
         _standard_scales(design, data.codebook),
         (

@@ -154,10 +154,10 @@ def _judged_on(
     frame, raw = rows.frame[who], model.design.raw(rows.frame)[who]
     y = frame[model.event].to_numpy(dtype=float) == 1.0
     cells = model_cells(model.design, frame, raw)
-    weights = None if rows.weights is None else rows.weights[who]
+    weights, offset = (None if v is None else v[who] for v in (rows.weights, rows.offset))
     evidence = (
         *cells.evidence(model.design, y.astype(float), False),
-        *cells.dominance(model.design, raw, y.astype(float), weights),
+        *cells.dominance(model.design, raw, y.astype(float), weights, offset),
     )
     return replace(rows, present=rows.present & who[:, None], levels=rows.levels * who[:, None]), evidence
 

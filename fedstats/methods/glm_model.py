@@ -7,7 +7,12 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.design import Design
-from fedstats.contract.dominance import dominance_of_residuals, scores_of_clusters
+from fedstats.contract.dominance import (
+    deviations,
+    dominance_of_residuals,
+    dominance_of_sums,
+    scores_of_clusters,
+)
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
@@ -150,7 +155,11 @@ class GlmDerivatives(GlmQuery):
         """Of a measured response one patient may be far off: then the deviance is his alone."""
         family = self.model.distribution
         u = rows.x * (w * family.residual(y, eta))[:, None]
-        return dominance_of_residuals(u, self.model.design)
+        # without an intercept a patient whose columns are all zero has a part in the deviance and in no score
+        alone = dominance_of_sums((w * family.deviance(y, eta))[:, None], ("the deviance",))
+        logs = deviations(np.log(w[w > 0])[:, None])
+        small = dominance_of_sums(logs, ("the logarithms of the weights",))
+        return (*dominance_of_residuals(u, self.model.design), *alone, *small)
 
 
 @dataclass(frozen=True)

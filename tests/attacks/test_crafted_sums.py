@@ -172,6 +172,64 @@ def test_a_response_far_off_gives_one_patients_row_without_a_gate_and_is_refused
     assert ask(frame, question, STRICT) == "dominance"
 
 
+# Offsets and weights --------------------------------------------------------------------------------
+
+
+def with_offset_of_one(value, chosen):
+    """Offsets that differ from patient to patient, and one that is far off."""
+    offset = np.random.default_rng(1).normal(size=360)
+    offset[chosen] = value
+    return cohort(w=offset)
+
+
+def test_an_offset_far_off_stands_alone_in_a_logistic_log_likelihood_and_is_refused():
+    frame = with_offset_of_one(5000.0, 78)  # without the event, so that he costs 5000
+    design = Design((column("a"),), intercept=True)
+    question = GlmDerivatives(GlmModel("y", design, None, "w", None), (0.0, 0.0))
+    assert -ask(frame, question, NONE)["loglik"][0] == pytest.approx(5000.0, rel=0.1)
+    assert ask(frame, question, STRICT) == "dominance"
+
+
+def test_an_offset_far_off_stands_alone_in_a_cox_log_likelihood_and_is_refused():
+    frame = with_offset_of_one(-5000.0, 77)  # with the event: his own relative risk is nothing
+    model = CoxModel(None, "time", "y", Design((column("a"),)), (), "efron", None, "w", 0.0, None)
+    question = CoxDerivatives(model, (0.0,))
+    assert -ask(frame, question, NONE)["loglik"][0] == pytest.approx(5000.0, rel=0.2)
+    assert ask(frame, question, STRICT) == "dominance"
+
+
+def test_a_deviance_that_is_one_patients_is_refused_though_no_score_holds_him():
+    frame = cohort(lab=np.arange(360) % 40 + 60.0)
+    chosen = 77  # a = 0: without an intercept he is in no column
+    frame["w"] = frame["lab"] + np.random.default_rng(1).normal(size=360)
+    frame.loc[chosen, "w"] += 5000.0
+    design = Design((column("a"),))
+    assert frame.loc[chosen, "a"] == 0
+    question = GlmDerivatives(GlmModel("lab", design, None, "w", None, "gaussian", "identity"), (0.0,))
+    residual = frame.loc[chosen, "w"] - frame.loc[chosen, "lab"]
+    assert ask(frame, question, NONE)["deviance"][0] == pytest.approx(residual**2, rel=1e-3)
+    assert ask(frame, question, STRICT) == "dominance"
+
+
+def test_a_weight_near_nothing_stands_alone_in_the_sum_of_logarithms_and_is_refused():
+    weights = np.random.default_rng(1).uniform(0.9, 1.1, 360)
+    weights[7] = 1e-250
+    frame = cohort(w=weights, lab=np.arange(360) % 40 + 60.0)
+    design = Design((column("age"),), intercept=True)
+    question = GlmDerivatives(GlmModel("lab", design, "w", None, None, "gaussian", "identity"), (0.0, 0.0))
+    assert ask(frame, question, NONE)["log_weight"][0] == pytest.approx(np.log(1e-250), rel=0.01)
+    assert ask(frame, question, STRICT) == "dominance"
+
+
+def test_ordinary_offsets_and_weights_are_let_out():
+    years = np.random.default_rng(2).exponential(2.0, 360) + 0.02  # follow-up: many short, a few long
+    frame = cohort(w=np.log(years), b=np.arange(360) % 4)
+    design = Design((column("age"), column("a")), intercept=True)
+    for weights, offset in ((None, "w"), ("time", None)):
+        model = GlmModel("b", design, weights, offset, None, "poisson", "log")
+        assert not isinstance(ask(frame, GlmDerivatives(model, (0.0,) * 3), STRICT), str)
+
+
 def test_a_risk_above_one_tells_where_the_largest_predictor_lies_without_a_gate_and_is_refused():
     # of all ages one alone makes the predictor zero or more
     frame = cohort()
