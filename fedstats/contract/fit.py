@@ -14,6 +14,7 @@ from fedstats.contract.hypotheses import (
     LinearHypothesis,
     coefficient_table,
     combination_in_words,
+    wald_p_value,
     wald_test,
 )
 
@@ -41,7 +42,7 @@ class Fit:
     terms : tuple of str       of each coefficient the term that it belongs to, as it was written
     profile_limits : mapping   of a coefficient to the ends of its profile-likelihood interval, where asked for
     df : float                 degrees of freedom that the fit uses: its coefficients, fewer under a penalty
-    deviance : float           of a response that is not 0 or 1
+    deviance, null_deviance : float   of a generalised linear model, and of its intercept (with the offset) alone
     dispersion : float         variance of a Gaussian response about its mean, on n - p degrees of freedom
     df_residual : float        these; infinite where no dispersion is estimated
     """
@@ -69,6 +70,7 @@ class Fit:
     profile_limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     df: float = np.nan
     deviance: float = np.nan
+    null_deviance: float = np.nan
     dispersion: float = 1.0
     df_residual: float = np.inf
 
@@ -132,16 +134,16 @@ class Fit:
     def joint_tests(self) -> pd.DataFrame:
         """Wald tests of all coefficients of a term together, one row a term: term df statistic p_value.
 
-        Of a factor, that no level differs from any other; of a number, the square of its z statistic.
+        Of a factor, that no level differs from any other; of a number, the square of its z statistic.  Where a
+        dispersion is estimated p is of F = statistic / df, so that it is that of t for a single coefficient.
         """
         terms = self.terms or self.names
         rows = []
         for term in dict.fromkeys(t for t in terms if t != "Intercept"):
             chosen = np.array([t == term for t in terms])
             statistic, df = wald_test(self.beta[chosen], self.covariance[np.ix_(chosen, chosen)])
-            rows.append(
-                {"term": term, "df": df, "statistic": statistic, "p_value": float(chi2.sf(statistic, df))}
-            )
+            p_value = wald_p_value(statistic, df, self.df_residual)
+            rows.append({"term": term, "df": df, "statistic": statistic, "p_value": p_value})
         return pd.DataFrame(rows, columns=["term", "df", "statistic", "p_value"])
 
     def linear_hypothesis(
@@ -182,6 +184,7 @@ class Fit:
             matrix @ self.covariance @ matrix.T,
             null,
             self.level,
+            self.df_residual,
         )
 
     def _weights(self, combination: Mapping[str, float]) -> Array:
@@ -214,7 +217,7 @@ class Fit:
                     "lr_statistic": likelihood_ratio,
                     "lr_p_value": float(chi2.sf(likelihood_ratio, df)),
                     "wald_statistic": wald,
-                    "wald_p_value": float(chi2.sf(wald, df)),
+                    "wald_p_value": wald_p_value(wald, df, self.df_residual),
                     "score_statistic": self.score_test,
                     "score_p_value": float(chi2.sf(self.score_test, df)),
                     "df": df,
@@ -224,18 +227,19 @@ class Fit:
                     "rounds": self.rounds,
                     "bytes": self.n_bytes,
                     "sites": len(self.sites),
-                    **self._of_a_measurement(),
+                    **self._deviances(),
                     "converged": self.converged,
                     "status": self.status,
                 }
             ]
         )
 
-    def _of_a_measurement(self) -> dict[str, float]:
-        if self.kind != "glm" or np.isnan(self.deviance):
+    def _deviances(self) -> dict[str, float]:
+        if np.isnan(self.deviance):
             return {}
         return {
             "deviance": self.deviance,
+            "null_deviance": self.null_deviance,
             "dispersion": self.dispersion,
             "df_residual": self.n - len(self.names),
         }

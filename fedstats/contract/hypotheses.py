@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm
+from scipy.stats import f as f_distribution
 from scipy.stats import t as student
 
 Array = NDArray[np.float64]
@@ -23,6 +24,7 @@ class LinearHypothesis:
     covariance : (k, k)
     null : (k,)              values under the hypothesis
     level : float            coverage of the intervals
+    df_residual : float      on which a dispersion is estimated; infinite where none is
     """
 
     names: tuple[str, ...]
@@ -30,6 +32,7 @@ class LinearHypothesis:
     covariance: Array
     null: Array
     level: float
+    df_residual: float = np.inf
 
     @property
     def statistic(self) -> float:
@@ -44,12 +47,18 @@ class LinearHypothesis:
     @property
     def p_value(self) -> float:
         """Of the joint test."""
-        return float(chi2.sf(self.statistic, self.df))
+        return wald_p_value(self.statistic, self.df, self.df_residual)
 
     def tidy(self, exponentiate: bool = False) -> pd.DataFrame:
         """One row a combination: term estimate std_error statistic p_value conf_low conf_high."""
         return coefficient_table(
-            self.names, self.estimates, self.covariance, self.null, self.level, exponentiate=exponentiate
+            self.names,
+            self.estimates,
+            self.covariance,
+            self.null,
+            self.level,
+            exponentiate=exponentiate,
+            df=self.df_residual,
         )
 
 
@@ -59,6 +68,13 @@ def wald_test(estimates: Array, covariance: Array) -> tuple[float, int]:
     z = estimates / std_error
     correlation = covariance / np.outer(std_error, std_error)
     return (float(z @ np.linalg.solve(correlation, z)) if len(z) else 0.0), len(z)
+
+
+def wald_p_value(statistic: float, df: float, df_residual: float) -> float:
+    """Of chi-squared, or of F = chi-squared / df where a dispersion is estimated."""
+    if np.isinf(df_residual) or not df:
+        return float(chi2.sf(statistic, df))
+    return float(f_distribution.sf(statistic / df, df, df_residual))
 
 
 def combination_in_words(weights: Mapping[str, float]) -> str:

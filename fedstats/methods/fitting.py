@@ -154,9 +154,10 @@ def profile_limits(
 
 @dataclass(frozen=True)
 class Residual:
-    """What a response that is not 0 or 1 leaves: deviance, dispersion, and degrees of freedom where that is estimated."""
+    """Deviances of a generalised linear model, its dispersion, and degrees of freedom where that is estimated."""
 
     deviance: float
+    null_deviance: float
     dispersion: float
     df: float
 
@@ -190,7 +191,7 @@ def fitted(
     """
     transform = design.unscaling()
     bread, df = _bread(solution, weighted)
-    left = residual or Residual(np.nan, 1.0, np.inf)
+    left = residual or Residual(np.nan, np.nan, 1.0, np.inf)
     covariance = bread * left.dispersion if meat is None else bread @ meat @ bread
     covariance = transform @ covariance @ transform.T
     score_test = (
@@ -223,6 +224,7 @@ def fitted(
         profile_limits=limits,
         df=df,
         deviance=left.deviance,
+        null_deviance=left.null_deviance,
         dispersion=left.dispersion,
         df_residual=left.df,
     )

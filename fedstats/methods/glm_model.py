@@ -25,7 +25,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class GlmModel(Spec):
-    """What is modelled: a column by a design, with the distribution of the one given the other, and its link."""
+    """What is modelled: a column by a design, with the distribution of the one given the other, and its link.
+
+    A Gaussian outcome (and its offset) is worked on as ``(outcome - centre) / scale``, agreed as those of a column of the
+    design are: sums of squares of 1e9 copies in a litre, or of 1e-9 moles, keep their digits in fixed point.
+    """
 
     outcome: str
     design: Design
@@ -34,6 +38,8 @@ class GlmModel(Spec):
     cluster: str | None
     family: str = "binomial"
     link: str = "logit"
+    centre: float = 0.0
+    scale: float = 1.0
 
     @property
     def distribution(self) -> Family:
@@ -93,12 +99,17 @@ class GlmQuery(Query):
 
     def _at(self, data: SiteData) -> tuple[ModelRows, Array, Array, Array]:
         rows = self.model_rows(data)
-        y = rows.frame[self.model.outcome].to_numpy(dtype=float)
+        m = self.model
+        y = (rows.frame[m.outcome].to_numpy(dtype=float) - m.centre) / m.scale
         w = np.ones(rows.n) if rows.weights is None else rows.weights
-        return rows, y, w, rows.linear_predictor(np.array(self.beta))
+        eta = rows.x @ np.array(self.beta)
+        return rows, y, w, eta if rows.offset is None else eta + rows.offset / m.scale
 
-    def _answer(self, rows: ModelRows, curvature: Array, sums: dict[str, Sum]) -> Aggregate:
-        evidence = rows.evidence_at(np.array(self.beta), self.model.design.intercept, curvature)
+    def _answer(self, data: SiteData, rows: ModelRows, curvature: Array, sums: dict[str, Sum]) -> Aggregate:
+        m = self.model
+        # a coefficient of a measurement is as large as its unit is small: the agreed spread counts, not the question's
+        unit = m.scale / data.codebook[m.outcome].scale if m.family == "gaussian" else 1.0
+        evidence = rows.evidence_at(np.array(self.beta) * unit, m.design.intercept, curvature)
         return Aggregate(sums, rows.n, evidence, (rows.cohort,), rows.faults)
 
 
@@ -115,7 +126,7 @@ class GlmDerivatives(GlmQuery):
     def entries(self) -> dict[str, Entries]:
         """A number, a vector and a matrix, and their sizes."""
         names, family = self.model.design.described, self.model.distribution
-        sizes = {"n": one("patients"), "weight": one("sum of their weights")}
+        sizes = {"n": one("patients with a weight"), "weight": one("sum of their weights")}
         if family.counts_outcomes:
             sizes["n_event"] = one("events")
         else:
@@ -131,15 +142,16 @@ class GlmDerivatives(GlmQuery):
         rows, y, w, eta = self._at(data)
         family = self.model.distribution
         curvature, everybody = w * family.curvature(y, eta), np.array([rows.n])
+        n = np.array([rows.counted.sum()])
         sums = {
             "loglik": Sum(np.array([w @ family.loglik(y, eta)]), everybody),
             "score": rows.vector(rows.x.T @ (w * family.residual(y, eta))),
             "information": rows.matrix(weighted_gram(rows.x, curvature)),
-            "n": Sum(everybody, everybody),
+            "n": Sum(n, n),
             "weight": Sum(np.array([w.sum()]), everybody),
         }
         if family.counts_outcomes:
-            n_event = np.array([int(y.sum())])
+            n_event = np.array([int(y[rows.counted].sum())])
             sums["n_event"] = Sum(n_event, n_event)
         else:
             sums["deviance"] = Sum(np.array([w @ family.deviance(y, eta)]), everybody)
@@ -148,7 +160,7 @@ class GlmDerivatives(GlmQuery):
         if not family.canonical:
             curvature = w * family.expected(eta)
             sums["expected"] = rows.matrix(weighted_gram(rows.x, curvature))
-        answer = self._answer(rows, curvature, sums)
+        answer = self._answer(data, rows, curvature, sums)
         return answer if family.counts_outcomes else answer.with_evidence(*self._dominance(rows, y, w, eta))
 
     def _dominance(self, rows: ModelRows, y: Array, w: Array, eta: Array) -> tuple[Evidence, ...]:
@@ -186,5 +198,5 @@ class GlmMeat(GlmQuery):
         if self.model.cluster is not None:
             u, of_clusters = scores_of_clusters(u, rows.codes((self.model.cluster,)))
             more += of_clusters
-        answer = self._answer(rows, w * family.expected(eta), {"meat": rows.matrix(u.T @ u)})
+        answer = self._answer(data, rows, w * family.expected(eta), {"meat": rows.matrix(u.T @ u)})
         return answer.with_evidence(*more)

@@ -1,6 +1,7 @@
 """Generalised linear models by summed scores and information matrices: logistic regression and its siblings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,9 @@ from fedstats.numerics.penalties import ElasticNet
 
 Array = NDArray[np.float64]
 Evaluate = Callable[[Array], Derivatives]
+
+#: A residual sum of squares below this share of the outcome's own is rounding.
+PERFECT = 1e-20
 
 
 def logistic(
@@ -134,7 +138,8 @@ def glm(
     penalty = check_penalty(penalty, robust=is_robust, profile=names)
     _check_supported(chosen, design, names, penalty, start)
     check_cost(federation, names)
-    model = GlmModel(outcome.event, design, weights, offset, cluster, chosen.name, chosen.link)
+    centre, scale = _units(federation, outcome.event, design, chosen)
+    model = GlmModel(outcome.event, design, weights, offset, cluster, chosen.name, chosen.link, centre, scale)
     meter = Meter(federation)
     evaluate = _Evaluation(meter, model, formula, start)
     with one_blas_thread():
@@ -143,11 +148,12 @@ def glm(
         if start == "pooled":
             begin = pooled_start(meter, GlmDerivatives(model, (0.0,) * len(design.names)))
         question = GlmDerivatives(model, (0.0,) * len(design.names), course=start)
-        solution, weighted = maximum(evaluate, begin, design, penalty, meter, question)
+        with _named_boundary(chosen):
+            solution, weighted = maximum(evaluate, begin, design, penalty, meter, question)
         solution = solution._replace(at=evaluate(solution.beta))
         meat = None
         if is_robust:
-            meat = full_matrix(meter.sum(GlmMeat(model, tuple(solution.beta.tolist())))["meat"])
+            meat = full_matrix(meter.sum(GlmMeat(model, tuple(solution.beta.tolist())))["meat"]) * scale**2
         limits = profile_limits(evaluate, solution, design, names, level)
     options: dict[str, object] = {
         "weights": weights,
@@ -162,7 +168,7 @@ def glm(
         "logistic" if is_logistic else "glm",
         formula,
         design,
-        evaluate.with_expectation(solution),
+        evaluate.as_written(solution),
         evaluate.for_tests(null),
         meat,
         evaluate.counts,
@@ -174,7 +180,7 @@ def glm(
         status="exact",
         penalty=penalty,
         weighted=weighted,
-        residual=evaluate.residual(solution.at, len(design.names)),
+        residual=evaluate.residual(solution.at, null, len(design.names)),
     )
 
 
@@ -198,6 +204,28 @@ def _check_supported(
         )
     if not family.canonical and start == "pooled":
         raise FormulaError("A log-binomial model begins at its intercept: ask for start='zero'.")
+
+
+def _units(federation: Federation, outcome: str, design: Design, family: Family) -> tuple[float, float]:
+    """Centre and scale of a Gaussian outcome, as the codebook has them; without an intercept nothing can be centred."""
+    if family.name != "gaussian":
+        return 0.0, 1.0
+    agreed = federation.codebook[outcome]
+    return (agreed.centre if design.intercept else 0.0), agreed.scale
+
+
+@contextmanager
+def _named_boundary(family: Family) -> Iterator[None]:
+    """Say of a log-binomial model that it may have no maximum where risks stay below one."""
+    try:
+        yield
+    except NotConverged as problem:
+        if family.canonical:
+            raise
+        raise NotConverged(
+            f"{problem} If the risk of some patients reaches one, a log-binomial model has no maximum; "
+            'family="poisson" with robust=True gives risk ratios as well.'
+        ) from None
 
 
 class _Evaluation:
@@ -233,9 +261,12 @@ class _Evaluation:
     def _of(self, at: Derivatives) -> tuple[Array | None, float, float]:
         return self._others[tuple(at.beta.tolist())]
 
-    def with_expectation(self, solution: Solution) -> Solution:
-        """The solution with the information that standard errors come from, and the likelihood as R has it."""
-        return solution._replace(at=self.for_tests(solution.at))
+    def as_written(self, solution: Solution) -> Solution:
+        """The solution in the outcome's own units, with the information that standard errors come from."""
+        beta = solution.beta * self.model.scale
+        if self.model.design.intercept:
+            beta[0] += self.model.centre
+        return solution._replace(beta=beta, at=self.for_tests(solution.at))
 
     def for_tests(self, at: Derivatives) -> Derivatives:
         """With the expected information; of a Gaussian model the log-likelihood at the variance that makes it largest."""
@@ -244,22 +275,28 @@ class _Evaluation:
             return at._replace(information=expected)
         if self.family.name != "gaussian":
             return at
-        _, deviance, log_weight = self._of(at)
         n = self.counts["n"]
-        return at._replace(loglik=-0.5 * (n * (np.log(2 * np.pi * deviance / n) + 1) - log_weight))
+        spread = max(self._deviance(at), np.finfo(float).tiny) / n  # of nothing: told by `residual`
+        loglik = -0.5 * (n * (np.log(2 * np.pi * spread) + 1) - self._of(at)[2])
+        return at._replace(loglik=loglik)
 
-    def residual(self, at: Derivatives, p: int) -> Residual | None:
-        """Deviance and dispersion where the response is not 0 or 1."""
-        if self.family.counts_outcomes:
-            return None
-        deviance, df = self._of(at)[1], self.counts["n"] - p
-        if self.family.name == "poisson":
-            return Residual(deviance, 1.0, np.inf)
-        if df <= 0:
+    def _deviance(self, at: Derivatives) -> float:
+        """In the outcome's own units; what a 0/1 outcome falls short of a perfect fit is all its log-likelihood."""
+        return -2 * at.loglik if self.family.counts_outcomes else self._of(at)[1] * float(self.model.scale**2)
+
+    def residual(self, at: Derivatives, null: Derivatives, p: int) -> Residual:
+        """Deviances and dispersion, the variance of a Gaussian response on n - p degrees of freedom."""
+        deviance, of_null, n = self._deviance(at), self._deviance(null), self.counts["n"]
+        if self.family.name != "gaussian":
+            return Residual(deviance, of_null, 1.0, np.inf)
+        if n <= p:
+            raise NotConverged(f"There are {n} patients for {p} coefficients: no variance can be estimated.")
+        if not deviance > PERFECT * of_null:
             raise NotConverged(
-                f"There are {self.counts['n']} patients for {p} coefficients: no variance can be estimated."
+                "The outcome follows from the columns without any residual (or is the same for every patient): there is no "
+                "variance to estimate."
             )
-        return Residual(deviance, deviance / df, float(df))
+        return Residual(deviance, of_null, deviance / (n - p), float(n - p))
 
 
 def _null_model(evaluate: _Evaluation, design: Design, family: Family, *, has_offset: bool) -> Derivatives:

@@ -59,6 +59,85 @@ def test_a_rate_counts_by_time_of_follow_up():
     assert fit.coef["g"] == pytest.approx(np.log(rates[1] / rates[0]), abs=1e-10)
 
 
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+def test_the_unit_of_an_outcome_changes_no_digit(factor):
+    # in fixed point of 2**-64 the squares of 1e-9 would keep three digits, and those of 1e9 overflow
+    plain, other = (
+        fs.glm(
+            sites(y=LENGTH * unit, g=GROUP, o=LENGTH[::-1] * unit / 9), "y ~ g", family="gaussian", offset="o"
+        )
+        for unit in (1.0, factor)
+    )
+    np.testing.assert_allclose(other.beta, factor * plain.beta, rtol=1e-12)
+    np.testing.assert_allclose(other.vcov, factor**2 * plain.vcov, rtol=1e-12)
+    assert other.loglik == pytest.approx(plain.loglik - 100 * np.log(factor), rel=1e-12)
+
+
+def test_a_far_origin_of_an_outcome_moves_its_intercept_alone():
+    plain, far = (fs.glm(sites(y=LENGTH + c, g=GROUP), "y ~ g", family="gaussian") for c in (0.0, 2.0**30))
+    assert far.coef["g"] == pytest.approx(
+        plain.coef["g"], rel=1e-6
+    )  # the rows themselves have lost their last digits
+    assert far.coef["Intercept"] - plain.coef["Intercept"] == pytest.approx(2.0**30, rel=1e-12)
+    assert far.dispersion == pytest.approx(plain.dispersion, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("y", "options"),
+    [(LENGTH, {"family": "gaussian"}), (COUNTS, {"family": "poisson"}), (DIED, {})],
+    ids=["gaussian", "poisson", "logistic"],
+)
+def test_who_has_no_weight_is_not_in_the_model(y, options):
+    weight = np.where(np.arange(100) % 5, 1.5, 0.0)
+    some = weight > 0
+    fit = fs.glm(sites(y=y, g=GROUP, w=weight), "y ~ g", weights="w", **options)
+    without = fs.glm(sites(y=y[some], g=GROUP[some], w=weight[some]), "y ~ g", weights="w", **options)
+    compared = [
+        "n",
+        "n_event",
+        "loglik",
+        "loglik_null",
+        "aic",
+        "bic",
+        "deviance",
+        "null_deviance",
+        "dispersion",
+        "df_residual",
+    ]
+    pd.testing.assert_frame_equal(fit.glance()[compared], without.glance()[compared], rtol=1e-12)
+    np.testing.assert_allclose(fit.vcov, without.vcov, rtol=1e-12)
+
+
+def test_joint_tests_of_one_coefficient_are_the_test_of_that_coefficient():
+    fit = fs.glm(sites(y=LENGTH, g=GROUP), "y ~ g", family="gaussian")
+    alone = fit.tidy().set_index("term").loc["g"]
+    assert fit.joint_tests()["p_value"].item() == pytest.approx(alone["p_value"], rel=1e-9)
+    again = fit.linear_hypothesis({"g": 1})
+    assert again.p_value == pytest.approx(alone["p_value"], rel=1e-9)
+    assert again.tidy()["conf_low"].item() == pytest.approx(alone["conf_low"], rel=1e-12)
+    assert fit.glance()["wald_p_value"].item() == pytest.approx(alone["p_value"], rel=1e-9)
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_a_robust_gaussian_variance_is_in_the_units_of_the_outcome(weights):
+    w = np.ones(100) if weights is None else 1 + np.arange(100) % 3
+    fit = fs.glm(sites(y=64 * LENGTH, g=GROUP, w=w), "y ~ g", family="gaussian", weights=weights, robust=True)
+    x = np.column_stack([np.ones(100), GROUP])
+    bread = np.linalg.inv(x.T @ (w[:, None] * x))
+    u = x * (w * (64 * LENGTH - x @ fit.beta))[:, None]
+    np.testing.assert_allclose(fit.vcov, bread @ (u.T @ u) @ bread, rtol=1e-10)
+
+
+def test_a_measurement_in_small_units_is_not_refused_for_the_size_of_its_coefficient():
+    # 250000 platelets: a coefficient of thousands is a part of a standard deviation
+    random = np.random.default_rng(3)
+    age = random.normal(60, 10, 400)
+    frame = pd.DataFrame({"age": age, "y": 250_000 - 2_000 * (age - 60) + random.normal(0, 40_000, 400)})
+    strict = fs.InProcess({"one": frame[::2], "two": frame[1::2]})
+    fit = fs.glm(strict, "y ~ age", family="gaussian")
+    assert fit.coef["age"] == pytest.approx(-2_000, rel=0.5)
+
+
 @pytest.mark.parametrize(
     ("columns", "options", "word"),
     [
@@ -67,6 +146,9 @@ def test_a_rate_counts_by_time_of_follow_up():
         ({"y": COUNTS}, {}, "0 and 1"),
         ({"y": COUNTS * 0}, {"family": "poisson"}, "the same for every patient"),
         ({"y": DIED}, {"family": "gamma"}, "no family"),
+        ({"y": 2.0 + 3 * GROUP}, {"family": "gaussian"}, "without any residual"),
+        ({"y": LENGTH * 0 + 3}, {"family": "gaussian"}, "without any residual"),
+        ({"y": np.where(GROUP, 1, DIED)}, {"link": "log"}, "reaches one"),
         ({"y": LENGTH}, {"family": "gaussian", "profile": "g"}, "Gaussian"),
         ({"y": DIED}, {"link": "log", "start": "pooled"}, "intercept"),
     ],

@@ -54,7 +54,8 @@ case <- function(data, formula, family, weights = NULL, offset = NULL, robust = 
     data = data, formula = formula, family = parts[1], link = parts[2], weights = weights, offset = offset,
     robust = robust, cluster = cluster, split = split, terms = I(names), coef = I(unname(coef(fit))),
     se = I(unname(sqrt(diag(covariance)))), loglik = as.numeric(logLik(fit)), loglik_null = as.numeric(logLik(null)),
-    aic = AIC(fit), bic = BIC(fit), deviance = deviance(fit), dispersion = summary(fit)$dispersion,
+    aic = AIC(fit), bic = BIC(fit), deviance = deviance(fit), null_deviance = deviance(null),
+    dispersion = summary(fit)$dispersion,
     p_value = I(unname(summary(fit)$coefficients[, 4])), n = nobs(fit)
   )
 }
