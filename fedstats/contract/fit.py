@@ -96,6 +96,11 @@ class Fit:
         of_glm = {"binomial": "Risk ratio", "poisson": "Rate ratio", "gaussian": "Mean difference"}
         return {"cox": "Hazard ratio", "logistic": "Odds ratio"}.get(self.kind) or of_glm[str(family)]
 
+    @property
+    def is_ratio(self) -> bool:
+        """Whether coefficients are logarithms of ratios, and not differences of means."""
+        return self.effect.endswith("ratio")
+
     def tidy(self, exponentiate: bool = False) -> pd.DataFrame:
         """One row a term: term estimate std_error statistic p_value conf_low conf_high.
 
@@ -114,7 +119,7 @@ class Fit:
         ValueError
             ``exponentiate`` of differences of means.
         """
-        if exponentiate and self.options.get("family") == "gaussian":
+        if exponentiate and not self.is_ratio:
             raise ValueError("Differences of means are no logarithms: ask for them without exponentiate.")
         null = np.zeros(len(self.beta))
         table = coefficient_table(
@@ -257,7 +262,5 @@ class Fit:
 
     def _repr_html_(self) -> str:
         caption = escape(f"{self.formula} ({self._sizes})")
-        table = self.tidy(exponentiate=self.effect != "Mean difference").to_html(
-            index=False, float_format="%.4g"
-        )
+        table = self.tidy(exponentiate=self.is_ratio).to_html(index=False, float_format="%.4g")
         return f"<p>{caption}</p>{table}"

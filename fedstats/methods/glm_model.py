@@ -56,14 +56,20 @@ class GlmModel(Spec):
 
     def in_words(self) -> str:
         """The model as a sentence."""
-        kind = {
-            ("binomial", "logit"): "Logistic regression",
-            ("binomial", "log"): "Log-binomial regression",
-            ("poisson", "log"): "Poisson regression",
-            ("gaussian", "identity"): "Linear regression",
-        }.get((self.family, self.link), "Regression")
         others = options(weights=self.weights, offset=self.offset, cluster=self.cluster)
-        return f"{kind} of {self.outcome} on {listed(self.design.terms)}{others}"
+        return (
+            f"{model_kind(self.family, self.link)} of {self.outcome} on {listed(self.design.terms)}{others}"
+        )
+
+
+def model_kind(family: str, link: str) -> str:
+    """What people call a model of a family and link."""
+    return {
+        ("binomial", "logit"): "Logistic regression",
+        ("binomial", "log"): "Log-binomial regression",
+        ("poisson", "log"): "Poisson regression",
+        ("gaussian", "identity"): "Linear regression",
+    }.get((family, link), "Regression")
 
 
 @dataclass(frozen=True)

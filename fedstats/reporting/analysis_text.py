@@ -2,16 +2,18 @@
 
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.fit import Fit
 from fedstats.contract.results import Curve
 from fedstats.contract.results import Table as Description
+from fedstats.methods.glm_model import model_kind
 from fedstats.reporting import formats
 from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import spans
-from fedstats.reporting.effects import effect_labels, effects
+from fedstats.reporting.effects import effect_labels, effect_name, effects
 from fedstats.reporting.tables import Table, table
 from fedstats.study.study_file import CurveSpec, ModelSpec
 
@@ -29,8 +31,7 @@ def model_title(spec: ModelSpec) -> str:
 def method(spec: ModelSpec, codebook: Codebook) -> str:
     """How a model is estimated, in words."""
     if spec.kind != "cox":
-        kinds = {"logit": "Logistic regression", "log": "Log-binomial regression"}
-        return "Poisson regression" if spec.family == "poisson" else kinds[spec.distribution[1]]
+        return model_kind(*spec.distribution)
     columns = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
     strata = [(codebook[c].label or c).lower() for c in columns]
     own = ["site", *strata] if spec.baseline == "site" else strata
@@ -84,27 +85,30 @@ def patient_tables(title: str, found: Description, codebook: Codebook) -> list[T
 
 
 def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bool = False) -> Table:
-    """Ratios with intervals and p-values, and their standard errors if wanted: these are on the log scale."""
+    """Effects with intervals and p-values, and their standard errors if wanted: those of ratios are on the log scale."""
     found, labels = effects(fit, codebook), effect_labels(fit, codebook)
     frame = pd.DataFrame(
         {
             "Term": [labels[t] for t in found["term"]],
-            f"{fit.effect} ({fit.level:.0%} interval)": _ratios(found),
-            "Standard error (log scale)": [formats.estimate(s) for s in found["std_error"]],
+            f"{effect_name(fit, codebook)} ({fit.level:.0%} interval)": _in_words(fit, found),
+            f"Standard error{' (log scale)' if fit.is_ratio else ''}": [
+                formats.estimate(s) for s in found["std_error"]
+            ],
             "p": [formats.p_value(p) for p in found["p_value"]],
         }
     )
     if not std_error:
         frame = frame.drop(columns=frame.columns[2])
     if fit.kind != "cox":
-        what = fit.effect.removesuffix(" ratio").lower()
+        what = fit.effect.removesuffix(" ratio").removesuffix(" difference").lower()
         frame.loc[found["term"] == "Intercept", "Term"] = f"Intercept ({what})"
-    return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: Wald test.")
+    test = "Wald" if np.isinf(fit.df_residual) else "t"
+    return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: {test} test.")
 
 
-def _ratios(found: pd.DataFrame) -> list[str]:
+def _in_words(fit: Fit, found: pd.DataFrame) -> list[str]:
     bounds = zip(found["estimate"], found["conf_low"], found["conf_high"], strict=True)
-    return [formats.ratio(*row) for row in bounds]
+    return [(formats.ratio if fit.is_ratio else formats.interval)(*row) for row in bounds]
 
 
 def curve_alt(spec: CurveSpec, curve: Curve) -> str:
@@ -151,6 +155,6 @@ def median_table(spec: CurveSpec, curve: Curve) -> Table:
 def model_alt(fit: Fit, found: pd.DataFrame, labels: dict[str, str]) -> str:
     """What a forest plot shows, for those who do not see it."""
     clear = found[found["p_value"] < 1 - fit.level]
-    ratios = (text.partition(" (")[0] for text in _ratios(clear))
+    ratios = (text.partition(" (")[0] for text in _in_words(fit, clear))
     said = "; ".join(f"{labels[t]} {ratio}" for t, ratio in zip(clear["term"], ratios, strict=True))
-    return f"Forest plot of {len(found)} {fit.effect.lower()}s. Intervals that exclude 1: {said or 'none'}."
+    return f"Forest plot of {len(found)} {fit.effect.lower()}s. Intervals that exclude {1 if fit.is_ratio else 0}: {said or 'none'}."

@@ -1,4 +1,4 @@
-"""Ratios as a report prints them: of numbers per a stated step, "per 10 years" and not per one."""
+"""Ratios and differences as a report prints them: of numbers per a stated step, "per 10 years" and not per one."""
 
 import math
 
@@ -14,16 +14,17 @@ from fedstats.reporting.formats import precise
 
 
 def effects(fit: Fit, codebook: Codebook) -> pd.DataFrame:
-    """Exponentiated estimates and intervals, one row a term, each per the step that its label states.
+    """Ratios (or differences of means) with intervals, one row a term, each per the step that its label states.
 
-    The columns are those of ``fit.tidy``, which is per unit of the columns as written; ``std_error`` stays
+    The columns are those of ``fit.tidy``, which is per unit of the columns as written; ``std_error`` of a ratio stays
     on the log scale, per step too.
     """
     design = _design(fit, codebook)
     steps = {c.name: math.prod(_step(p, codebook[p.column]) for p in c.parts) for c in design.columns}
     tidy = fit.tidy()
     step = np.array([steps.get(term, 1.0) for term in tidy["term"]])
-    scaled = {name: np.exp(tidy[name] * step) for name in ("estimate", "conf_low", "conf_high")}
+    shown = np.exp if fit.is_ratio else np.asarray
+    scaled = {name: shown(tidy[name] * step) for name in ("estimate", "conf_low", "conf_high")}
     return tidy.assign(std_error=tidy["std_error"] * step, **scaled)
 
 
@@ -50,6 +51,12 @@ def step_of(variable: Variable) -> float:
     decade = math.floor(math.log10(spread))
     found = (float(f"{digit}e{k}") for k in (decade, decade + 1) for digit in (1, 5))
     return min(found, key=lambda step: abs(math.log(step / spread)))
+
+
+def effect_name(fit: Fit, codebook: Codebook) -> str:
+    """``Hazard ratio``; of a difference of means with the unit of the outcome: ``Mean difference, kg``."""
+    unit = "" if fit.is_ratio else codebook[parse(fit.formula, codebook, intercept=True)[0].event].unit
+    return f"{fit.effect}, {unit}" if unit else fit.effect
 
 
 def _design(fit: Fit, codebook: Codebook) -> Design:

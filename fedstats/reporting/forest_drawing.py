@@ -1,7 +1,7 @@
-"""Forest plots: effects with intervals on a log axis, and the same numbers in words beside them."""
+"""Forest plots: effects with intervals, ratios on a log axis, and the same numbers in words beside them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import blended_transform_factory
 
-from fedstats.reporting.formats import ratio
+from fedstats.reporting.formats import interval, precise, ratio
 from fedstats.reporting.measure import LINE, size, text_width
 from fedstats.reporting.palette import (
     BAND,
@@ -25,7 +25,7 @@ from fedstats.reporting.palette import (
     fold_label,
     require,
 )
-from fedstats.reporting.ticks import ratio_ticks
+from fedstats.reporting.ticks import difference_ticks, ratio_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,20 +43,23 @@ def forest_plot(
     models: "_Models | pd.DataFrame",
     *,
     effect: str = "Hazard ratio",
+    ratios: bool = True,
     ax: "Axes | None" = None,
     labels: Mapping[str, str] | None = None,
     level: float = 0.95,
     title: str | None = None,
 ) -> "Axes":
-    """Draw ratios with their intervals, one line a term, several models side by side.
+    """Draw ratios or differences with their intervals, one line a term, several models side by side.
 
     Parameters
     ----------
     models : DataFrame or mapping of name to DataFrame
-        Columns term, estimate, conf_low, conf_high (others are ignored), exponentiated.  The intercept is left out.
+        Columns term, estimate, conf_low, conf_high (others are ignored), ratios exponentiated.  The intercept is left out.
         An interval that leaves the axis ends in an arrow; what has no finite estimate is said to be not estimated.
     effect : str
-        What the ratio is.
+        What the ratio or difference is.
+    ratios : bool
+        Whether no effect is one, and not zero.
     ax : Axes, optional
         Where to draw; labels and numbers then need room on both sides.
     labels : mapping, optional
@@ -79,30 +82,42 @@ def forest_plot(
         raise ValueError("A forest plot has nothing to draw: the models hold an intercept only.")
     shown = {term: fold_label((labels or {}).get(term, term), 34) for term in terms}
     heights = [max(label.count("\n") + 1, len(named)) * LINE + 0.13 for label in shown.values()]
-    low, high = _limits(named)
+    low, high = _limits(named) if ratios else _linear_limits(named)
     with drawing_style():
         axes = _new_axes(sum(heights)) if ax is None else ax
-        axes.set_xscale("log")
+        axes.set_xscale("log" if ratios else "linear")
         axes.set_xlim(low, high)
         axes.set_ylim(sum(heights), 0)
-        texts = _draw_rows(axes, named, shown, heights, (low, high))
+        texts = _draw_rows(axes, named, shown, heights, (low, high), ratio if ratios else interval)
         _arrange(axes, *texts, heights, own=ax is None)
-        _frame(axes, effect, level, title, list(named))
+        _frame(axes, effect, ratios, level, title, list(named))
     return axes
 
 
 def _limits(models: _Models) -> tuple[float, float]:
     """Wide enough for estimates and intervals, but not for intervals that know no bounds."""
-    pooled = pd.concat([frame.loc[frame["term"] != "Intercept", list(_COLUMNS)] for frame in models.values()])
-    centres, bounds = (
-        finite(pooled[names]) for names in (["estimate"], ["estimate", "conf_low", "conf_high"])
-    )
+    centres, bounds = _shown(models)
     centres = np.append(centres[(centres > 1e-3) & (centres < 1e3)], 1.0)
     bounds = np.append(bounds[bounds > 0], 1.0)
     low = max(bounds.min(), centres.min() / _FAR)
     high = min(bounds.max(), centres.max() * _FAR)
     margin = (high / low) ** 0.06
     return float(min(low / margin, 0.8)), float(max(high * margin, 1.25))
+
+
+def _linear_limits(models: _Models) -> tuple[float, float]:
+    """The same of differences, with zero among them."""
+    centres, bounds = (np.append(found, 0.0) for found in _shown(models))
+    far = _FAR * np.abs(centres).max() or np.abs(bounds).max() or 1.0
+    low, high = max(bounds.min(), -far), min(bounds.max(), far)
+    margin = 0.06 * (high - low) or 1.0
+    return float(low - margin), float(high + margin)
+
+
+def _shown(models: _Models) -> tuple[np.ndarray, np.ndarray]:
+    """Finite estimates, and these with the ends of their intervals; without the intercept."""
+    pooled = pd.concat([frame.loc[frame["term"] != "Intercept", list(_COLUMNS)] for frame in models.values()])
+    return finite(pooled[["estimate"]]), finite(pooled[["estimate", "conf_low", "conf_high"]])
 
 
 def _new_axes(height: float) -> "Axes":
@@ -112,7 +127,12 @@ def _new_axes(height: float) -> "Axes":
 
 
 def _draw_rows(
-    axes: "Axes", models: _Models, shown: Mapping[str, str], heights: list[float], limits: tuple[float, float]
+    axes: "Axes",
+    models: _Models,
+    shown: Mapping[str, str],
+    heights: list[float],
+    limits: tuple[float, float],
+    in_words: Callable[..., str],
 ) -> "tuple[list[Text], list[Text]]":
     beside = blended_transform_factory(axes.transAxes, axes.transData)
     found = {name: frame.drop_duplicates("term").set_index("term") for name, frame in models.items()}
@@ -127,7 +147,7 @@ def _draw_rows(
             y = middle + (number - (len(found) - 1) / 2) * LINE
             values = tuple(float(frame.loc[term, name]) for name in _COLUMNS[1:])
             _draw_effect(axes, values, y, number, limits)
-            numbers.append(axes.text(1, y, ratio(*values), transform=beside, ha="left", va="center"))
+            numbers.append(axes.text(1, y, in_words(*values), transform=beside, ha="left", va="center"))
         top += height
     return names, numbers
 
@@ -180,19 +200,21 @@ def _arrange(
         top += height
 
 
-def _frame(axes: "Axes", effect: str, level: float, title: str | None, models: list[str]) -> None:
-    ticks = ratio_ticks(*axes.get_xlim())
+def _frame(
+    axes: "Axes", effect: str, ratios: bool, level: float, title: str | None, models: list[str]
+) -> None:
+    null = int(ratios)
+    ticks = (ratio_ticks if ratios else difference_ticks)(*axes.get_xlim())
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([f"{tick:g}" for tick in ticks])
-    axes.set_yticks([])
+    axes.set(xticklabels=[precise(tick) for tick in ticks], yticks=[])
     axes.patch.set_visible(False)
     axes.spines[["top", "left", "right"]].set_visible(False)
-    axes.axvline(1, color=QUIET, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
-    what = effect.lower().removesuffix(" ratio")
+    axes.axvline(null, color=QUIET, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+    what = effect.partition(",")[0].lower().removesuffix(" ratio").removesuffix(" difference")
     for side, sign in ((f"←  lower {what}", -1), (f"higher {what}  →", 1)):
         axes.annotate(
-            side, (1, 0), (sign * 9, -22), xycoords=axes.get_xaxis_transform(), textcoords="offset points", color=QUIET,
+            side, (null, 0), (sign * 9, -22), xycoords=axes.get_xaxis_transform(), textcoords="offset points", color=QUIET,
             ha="right" if sign < 0 else "left", va="top", annotation_clip=False,
         )  # fmt: skip
     heading: dict[str, Any] = {

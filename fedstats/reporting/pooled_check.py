@@ -35,6 +35,7 @@ _RATIO = {
     "Odds ratio": "log odds ratios",
     "Risk ratio": "log risk ratios",
     "Rate ratio": "log rate ratios",
+    "Mean difference": "mean differences",
 }
 
 
@@ -154,12 +155,14 @@ def _glm(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     x = design.scaled(design.raw(frame))
     weights = frame[fit.options["weights"]].astype(float) if fit.options["weights"] else None
     offset = frame[fit.options["offset"]].astype(float) if fit.options["offset"] else None
-    binomial = (
-        sm.families.Binomial(sm.families.links.Log())
-        if fit.options.get("link") == "log"
-        else sm.families.Binomial()
-    )
-    family = sm.families.Poisson() if fit.options.get("family") == "poisson" else binomial
+    families = {
+        "logit": sm.families.Binomial(),
+        "log": sm.families.Binomial(sm.families.links.Log()),
+        "poisson": sm.families.Poisson(),
+        "gaussian": sm.families.Gaussian(),
+    }
+    named = fit.options.get("family", "binomial")
+    family = families[fit.options.get("link", "logit") if named == "binomial" else named]
     response = frame[outcome.event].astype(float).to_numpy()
     with warnings.catch_warnings():
         warnings.simplefilter(

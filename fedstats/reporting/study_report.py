@@ -28,7 +28,7 @@ from fedstats.reporting.analysis_text import (
     sizes,
 )
 from fedstats.reporting.coarsening import cell_effects, grid_words
-from fedstats.reporting.effects import effect_labels, effects
+from fedstats.reporting.effects import effect_labels, effect_name, effects
 from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
 from fedstats.reporting.figures import figure
 from fedstats.reporting.plots import forest_plot, survival_plot
@@ -247,7 +247,13 @@ class StudyReport:
         found = effects(fit, self.study.codebook)
         found = found[found["term"] != "Intercept"]
         picture = figure(
-            forest_plot(found, effect=fit.effect, labels=labels, level=fit.level),
+            forest_plot(
+                found,
+                effect=effect_name(fit, self.study.codebook),
+                ratios=fit.is_ratio,
+                labels=labels,
+                level=fit.level,
+            ),
             alt=model_alt(fit, found, labels),
             caption=f"{spec.title}: {fit.effect.lower()}s with {fit.level:.0%} intervals.",
             data=found.assign(term=[labels[t] for t in found["term"]]),

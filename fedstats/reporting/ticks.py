@@ -75,6 +75,21 @@ def ratio_ticks(low: float, high: float) -> list[float]:
     return [float(f"{tick:.3g}") for tick in np.geomspace(low, high, 5)[1:-1]]
 
 
+def difference_ticks(low: float, high: float) -> list[float]:
+    """Three to eight round differences between two limits, zero among them.
+
+    Examples
+    --------
+    >>> difference_ticks(-0.7, 1.2), difference_ticks(-3000, 12000)
+    ([-0.5, 0.0, 0.5, 1.0], [-2000.0, 0.0, 2000.0, 4000.0, 6000.0, 8000.0, 10000.0, 12000.0])
+    """
+    power = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
+    step = next(power * factor for factor in (1, 2, 5, 10) if (high - low) / (power * factor) <= _MOST_TICKS)
+    return [
+        float(f"{step * i:.12g}") for i in range(math.ceil(low / step - 1e-9), int(high / step + 1e-9) + 1)
+    ]
+
+
 def _around_one(ticks: list[float]) -> list[float]:
     """Thin out ticks so that 1, the ratio of no effect, stays."""
     every, one = math.ceil(len(ticks) / 8), ticks.index(1.0)

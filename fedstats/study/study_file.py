@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
+from fedstats.numerics.families import family_of
 
 #: Names that a file server with Windows behind it keeps for devices: an exchange folder may lie on one.
 _DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
@@ -75,15 +76,17 @@ class CurveSpec(_Entry):
 
 
 class ModelSpec(_Entry):
-    """``[[models]]``: a regression; ``glm`` is a risk ratio (link = "log") or a rate ratio (family = "poisson")."""
+    """``[[models]]``: a regression; ``glm`` gives risk ratios (link = "log"), rate ratios (family = "poisson") or
+    differences of means (family = "gaussian").
+    """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
     title: str
     kind: Literal["cox", "logistic", "glm"]
     formula: str
     strata: str | tuple[str, ...] | None = None
-    family: Literal["binomial", "poisson"] = "binomial"
-    link: Literal["logit", "log"] | None = None
+    family: Literal["binomial", "poisson", "gaussian"] = "binomial"
+    link: Literal["logit", "log", "identity"] | None = None
     ties: Literal["efron", "breslow"] = "efron"
     baseline: Literal["site", "shared"] = "site"
     weights: str | None = None
@@ -97,14 +100,16 @@ class ModelSpec(_Entry):
     def _family_of_a_glm(self) -> Self:
         if self.kind != "glm" and {"family", "link"} & self.model_fields_set:
             raise ValueError('family and link are those of kind = "glm"')
-        if self.family == "poisson" and self.link == "logit":
-            raise ValueError("a Poisson model has the link log")
+        try:
+            family_of(self.family, self.link)
+        except ValueError as problem:
+            raise ValueError(str(problem).rstrip(".")) from None
         return self
 
     @property
     def distribution(self) -> tuple[str, str]:
         """Family and link."""
-        return self.family, self.link or ("log" if self.family == "poisson" else "logit")
+        return self.family, family_of(self.family, self.link).link
 
     @property
     def columns(self) -> tuple[str, ...]:

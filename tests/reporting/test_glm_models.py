@@ -1,14 +1,15 @@
-"""Risk ratios and rate ratios as analyses of a study: asked, compared with statsmodels, and printed under their own names."""
+"""Risk ratios, rate ratios and differences of means as analyses of a study: asked, compared with statsmodels, and printed under their own names."""
 
 import pandas as pd
 import pytest
 
 import fedstats as fs
+from fedstats.reporting import forest_plot
 from fedstats.reporting.analysis_text import effect_table, method, model_alt, sizes
 from fedstats.reporting.effects import effect_labels, effects
 from fedstats.reporting.pooled_check import SITE, compare
 from fedstats.reporting.wording import question_title
-from tests.federations.small_study import STUDY, tables, write_study
+from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
 
 MODELS = """
 [[models]]
@@ -24,12 +25,20 @@ title = "Events by time of follow-up"
 kind = "glm"
 family = "poisson"
 formula = "status ~ age + sex"
+
+[[models]]
+name = "older"
+title = "Age by performance"
+kind = "glm"
+family = "gaussian"
+formula = "age ~ sex + ecog"
 """
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    study = fs.Study.load(write_study(tmp_path_factory.mktemp("study"), STUDY + MODELS))
+    codebook = CODEBOOK.replace("centre = 60", 'centre = 60\nunit = "years"')
+    study = fs.Study.load(write_study(tmp_path_factory.mktemp("study"), STUDY + MODELS, codebook))
     sites = fs.InProcess(tables(140), study.codebook, policy=study.policy)
     return study, fs.together(sites, **study.analyses())
 
@@ -55,15 +64,36 @@ def test_a_ratio_is_printed_under_its_own_name(found, name, effect, words):
     assert f"{effect.lower()}s" in shown
 
 
+def test_a_difference_of_means_is_printed_with_the_unit_of_its_outcome_and_drawn_around_zero(found):
+    study, results = found
+    fit, model = results["older"], spec(study, "older")
+    assert method(model, study.codebook) == "Linear regression"
+    printed = effect_table(model, fit, study.codebook, std_error=True)._repr_html_()
+    assert "Mean difference, years (95% interval)" in printed
+    assert "Intercept (mean)" in printed
+    assert "log scale" not in printed
+    assert "p: t test." in printed
+    shown = effects(fit, study.codebook)
+    assert shown["estimate"].to_numpy() == pytest.approx(fit.beta)  # of levels: no step, and no exponential
+    assert "Intervals that exclude 0" in model_alt(fit, shown, effect_labels(fit, study.codebook))
+    assert "events" not in sizes(model, fit, study.codebook)
+    axes = forest_plot(shown, effect="Mean difference, years", ratios=fit.is_ratio)
+    assert axes.get_xscale() == "linear"
+    assert 0.0 in axes.get_xticks()
+    low, high = axes.get_xlim()
+    assert low < min(0, shown["conf_low"][1:].min())
+    assert high > max(0, shown["conf_high"][1:].max())
+
+
 def test_the_pooled_fits_are_those_of_statsmodels(found):
     study, results = found
     pooled = pd.concat(
         [frame.assign(**{SITE: name}) for name, frame in tables(140).items()], ignore_index=True
     )
     frame = pd.concat([study.codebook.harmonise(pooled.drop(columns=SITE), "pooled"), pooled[[SITE]]], axis=1)
-    table = compare(study, {name: results[name] for name in ("risk", "visits")}, frame)
+    table = compare(study, {name: results[name] for name in ("risk", "visits", "older")}, frame)
     assert table["kept"].all()
-    assert set(table["compared"]) == {"log risk ratios", "log rate ratios"}
+    assert set(table["compared"]) == {"log risk ratios", "log rate ratios", "mean differences"}
 
 
 def test_a_question_is_named_by_the_model_it_belongs_to(found):
@@ -85,7 +115,8 @@ def test_a_question_is_named_by_the_model_it_belongs_to(found):
     ("entry", "word"),
     [
         ('kind = "logistic"\nlink = "log"', 'kind = "glm"'),
-        ('kind = "glm"\nfamily = "poisson"\nlink = "logit"', "Poisson"),
+        ('kind = "glm"\nfamily = "poisson"\nlink = "logit"', "poisson with link logit"),
+        ('kind = "glm"\nfamily = "gaussian"\nlink = "log"', "gaussian with link log"),
         ('kind = "glm"\nfamily = "gamma"', "family"),
     ],
 )

@@ -14,7 +14,7 @@ from fedstats.reporting import forest_plot, survival_plot
 from fedstats.reporting.measure import spread
 from fedstats.reporting.palette import COLOURS, DASHES, MARKERS
 from fedstats.reporting.survival_drawing import numbers_at_risk
-from fedstats.reporting.ticks import grid_ticks, ratio_ticks, time_ticks
+from fedstats.reporting.ticks import difference_ticks, grid_ticks, ratio_ticks, time_ticks
 from tests.reporting.sample_report import effects, survival_curve
 
 SCRIPT = "<script>alert('$x_1$')</script> with a label that is much longer than one would like it to be"
@@ -134,6 +134,21 @@ def test_ratios_are_ticked_at_round_numbers_with_one_among_them(span):
     assert 2 < len(ticks) <= 9
     assert ticks == sorted(set(ticks))
     assert (1.0 in ticks) == (span[0] <= 1 <= span[1])
+
+
+@pytest.mark.parametrize("span", [(-0.7, 1.2), (-3000, 12000), (-1e-6, 0.1e-6), (-40, 1)])
+def test_differences_are_ticked_at_round_numbers_with_zero_among_them(span):
+    ticks = difference_ticks(*span)
+    assert 2 < len(ticks) <= 9
+    assert 0.0 in ticks
+    assert span[0] <= ticks[0] < ticks[-1] <= span[1]
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 0.0, 0.0), (-2.0, -np.inf, np.inf), (np.nan, np.nan, np.nan)])
+def test_a_forest_of_differences_is_drawn_whatever_is_known_of_them(bounds):
+    row = dict(zip(("estimate", "conf_low", "conf_high"), bounds, strict=True))
+    low, high = drawn(forest_plot(pd.DataFrame([{"term": "x"} | row]), ratios=False)).get_xlim()
+    assert low < min(0.0, np.nan_to_num(bounds[0])) <= 0.0 < high
 
 
 @pytest.mark.parametrize("n_terms", [1, 3, 25])
