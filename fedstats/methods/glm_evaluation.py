@@ -1,0 +1,129 @@
+"""What a fit of a generalised linear model evaluates at the coordinator: sums of the sites' derivatives, and the null model."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import full_matrix
+from fedstats.contract.arguments import check_patients
+from fedstats.contract.design import Design
+from fedstats.contract.federation import Meter
+from fedstats.methods.fitting import Residual
+from fedstats.methods.glm_model import GlmDerivatives, GlmModel
+from fedstats.numerics.families import Family
+from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
+
+Array = NDArray[np.float64]
+
+#: A residual sum of squares below this share of the outcome's own is rounding.
+PERFECT = 1e-20
+
+
+class Evaluation:
+    """Derivatives as sums of the sites' derivatives, with what else a fit needs of the last of them."""
+
+    def __init__(self, meter: Meter, model: GlmModel, formula: str, start: str) -> None:
+        self.meter, self.model, self.formula, self.start = meter, model, formula, start
+        self.family = model.distribution
+        self.counts: dict[str, int] = {}
+        self._others: dict[tuple[float, ...], tuple[Array | None, float, float]] = {}
+
+    def __call__(self, gamma: Array) -> Derivatives:
+        question = GlmDerivatives(self.model, tuple(gamma.tolist()), course=self.start)
+        total = self.meter.finite_sum(question)
+        if total is None:
+            return Derivatives.not_finite(gamma)
+        known = ("n", "n_event", "dropped") if self.family.counts_outcomes else ("n", "dropped")
+        self.counts.update({k: round(float(total[k][0])) for k in known})
+        self.counts.setdefault("n_event", 0)
+        needed = self.counts["n_event" if self.family.counts_outcomes else "n"]
+        check_patients(self.counts["n"], needed, self.formula)
+        at = np.array(total.query.beta)
+        expected = full_matrix(total["expected"]) if "expected" in total else None
+        deviance, log_weight = (
+            float(total[k][0]) if k in total else np.nan for k in ("deviance", "log_weight")
+        )
+        self._others[tuple(at.tolist())] = expected, deviance, log_weight
+        self.weight = float(total["weight"][0])
+        unit = self.weight / max(self.counts["n"], 1)
+        information = full_matrix(total["information"])
+        return Derivatives(float(total["loglik"][0]), total["score"], information, at, unit)
+
+    def _of(self, at: Derivatives) -> tuple[Array | None, float, float]:
+        return self._others[tuple(at.beta.tolist())]
+
+    def as_written(self, solution: Solution) -> Solution:
+        """The solution in the outcome's own units, with the information that standard errors come from."""
+        beta = solution.beta * self.model.scale
+        if self.model.design.intercept:
+            beta[0] += self.model.centre
+        return solution._replace(beta=beta, at=self.for_tests(solution.at))
+
+    def for_tests(self, at: Derivatives) -> Derivatives:
+        """With the expected information; of a Gaussian model the log-likelihood at the variance that makes it largest."""
+        expected = self._of(at)[0]
+        if expected is not None:
+            return at._replace(information=expected)
+        if self.family.name != "gaussian":
+            return at
+        n = self.counts["n"]
+        spread = max(self._deviance(at), np.finfo(float).tiny) / n  # of nothing: told by `residual`
+        loglik = -0.5 * (n * (np.log(2 * np.pi * spread) + 1) - self._of(at)[2])
+        return at._replace(loglik=loglik)
+
+    def _deviance(self, at: Derivatives) -> float:
+        """In the outcome's own units; what a 0/1 outcome falls short of a perfect fit is all its log-likelihood."""
+        return -2 * at.loglik if self.family.counts_outcomes else self._of(at)[1] * float(self.model.scale**2)
+
+    def residual(self, at: Derivatives, null: Derivatives, p: int) -> Residual:
+        """Deviances and dispersion, the variance of a Gaussian response on n - p degrees of freedom."""
+        deviance, of_null, n = self._deviance(at), self._deviance(null), self.counts["n"]
+        if self.family.name != "gaussian":
+            return Residual(deviance, of_null, 1.0, np.inf)
+        if n <= p:
+            raise NotConverged(f"There are {n} patients for {p} coefficients: no variance can be estimated.")
+        if not deviance > PERFECT * of_null:
+            raise NotConverged(
+                "The outcome follows from the columns without any residual (or is the same for every patient): there is no "
+                "variance to estimate."
+            )
+        return Residual(deviance, of_null, deviance / (n - p), float(n - p))
+
+
+def null_model(evaluate: Evaluation, design: Design, family: Family, *, has_offset: bool) -> Derivatives:
+    """The fit of the intercept alone, where Newton then starts: the score test and the null likelihood."""
+    p = len(design.names)
+    if not design.intercept:
+        return evaluate(np.zeros(p))
+    first = evaluate(_at_intercept(family.intercept, p))
+    if not np.isfinite(first.loglik):
+        raise NotConverged(
+            "The log-likelihood is not finite at the start of the fit. Centre and scale the columns."
+        )
+    if not has_offset:
+        # at one predictor for all, the score is the mean of the residuals times what the link makes of them
+        mean = float(family.mean(np.array([family.intercept]))[0])
+        observed = mean + first.score[0] / (evaluate.weight * _slope(family, mean))
+        most = 1.0 - 1e-12 if family.counts_outcomes else np.inf
+        if family.name != "gaussian" and not 1e-12 < observed < most:
+            raise NotConverged(
+                "The outcome is the same for every patient of the model; there is nothing to regress on."
+            )
+        return evaluate(_at_intercept(family.inverse(observed), p))
+
+    def intercept_only(value: Array) -> Derivatives:
+        whole = evaluate(_at_intercept(float(value[0]), p))
+        return Derivatives(
+            whole.loglik, whole.score[:1], whole.information[:1, :1], whole.beta[:1], whole.unit
+        )
+
+    maximum = newton(intercept_only, np.full(1, family.intercept), ("Intercept",)).beta
+    return evaluate(_at_intercept(float(maximum[0]), p))
+
+
+def _slope(family: Family, mean: float) -> float:
+    """What a residual of the response counts in the score: one for a canonical link."""
+    return 1.0 if family.canonical else 1.0 / (1.0 - mean)
+
+
+def _at_intercept(value: float, p: int) -> Array:
+    return np.concatenate([[value], np.zeros(p - 1)])
