@@ -30,6 +30,7 @@ from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
+from fedstats.methods.firth_correction import FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
@@ -97,6 +98,7 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         CoxTimeTrends(COX, ZERO, "steps", (7.0, 24.0), (0.0, 0.5, 1.0)),
     ),
     "DesignMoments": (DesignMoments(GlmDerivatives(LOGISTIC, (0.0,) * 3)),),
+    "FirthCorrection": (FirthCorrection(LOGISTIC, (0.0,) * 3, (0.01,) * 6),),
     "DistinctTimes": (DistinctTimes("time", "event"),),
     "DistinctValues": (DistinctValues("age", *GROUPS),),
     "Histogram": (Histogram("age", *GROUPS, (50.0, 60.0, 70.0)),),

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from fedstats.methods.glm_regression import logistic as logistic
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
+    from fedstats.numerics.firth import Firth as Firth
     from fedstats.numerics.newton import NotConverged as NotConverged
     from fedstats.numerics.penalties import ElasticNet as ElasticNet
     from fedstats.numerics.penalties import Ridge as Ridge
@@ -74,6 +75,7 @@ _HOME = {
     "DisclosurePolicy": "contract.disclosure",
     "DisclosureRefused": "contract.disclosure",
     "Federation": "contract.federation",
+    "Firth": "numerics.firth",
     "Fit": "contract.fit",
     "Folder": "federations.folder",
     "ElasticNet": "numerics.penalties",

@@ -101,15 +101,18 @@ class Design(Spec):
         parts = (p for c in self.columns for p in c.parts if p.level is None)
         return tuple(sorted({(p.column, p.column if p.is_linear else p.in_words()) for p in parts}))
 
-    def powers(self) -> dict[str, tuple[int, int]]:
-        """Up to which power sums of a number leave, alone and together with others; of those in a product."""
+    def powers(self, order: int = 2) -> dict[str, tuple[int, int]]:
+        """Up to which power sums of a number leave, alone and together with others; of those in a product.
+
+        ``order`` is how many columns are multiplied in a sum: two, but for Firth's penalty.
+        """
         counted = [Counter(p.column for p in c.parts if p.level is None) for c in self.columns]
         found = {}
         for name in self.variables:
             highest = max(c[name] for c in counted)
             multiplied = any(p.column == name for c in self.columns if len({*c.parts}) > 1 for p in c.parts)
             if highest > 1 or (highest and multiplied):
-                found[name] = (2 * highest, 2 * highest if multiplied else highest)
+                found[name] = (order * highest, (order if multiplied else order - 1) * highest)
         return found
 
     def raw(self, frame: pd.DataFrame) -> Array:

@@ -6,6 +6,7 @@ median, for a sum of deviations says what the sum itself says beyond the number 
 """
 
 from collections.abc import Iterator
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +114,35 @@ def dominance(
     two = np.concatenate([pair[1].ravel() for pair, _ in found])
     about = tuple(label for _, labels in found for label in labels)
     return Evidence("dominance", one, about), Evidence("dominance of two", two, about)
+
+
+def dominance_of_triples(
+    columns: Array, names: tuple[str, ...], cells: Array, cell_names: tuple[str, ...]
+) -> tuple[Evidence, ...]:
+    """For the gate: shares of the largest patients in sums of products of three columns, or of two within a cell.
+
+    Parameters are those of :func:`dominance`.
+    """
+    if columns.size == 0:
+        return ()
+    largest = columns.max(axis=0, initial=0.0)
+    relative = columns / np.where(largest > 0, largest, 1.0)
+    everyone = np.ones((len(columns), 1))
+    found: list[Evidence] = []
+    for k, j in combinations_with_replacement(range(len(names)), 2):
+        of_two = relative[:, [k]] * relative[:, [j]]
+        both = f"{names[k]} times {names[j]}"
+        of_three, thirds = shares(of_two * relative[:, j:], everyone), names[j:]
+        inside = shares(of_two, cells, floor=True)
+        for (one, two), about in (
+            (of_three, tuple(f"{both} times {third}" for third in thirds)),
+            (inside, tuple(f"{both}, {cell}" for cell in cell_names)),
+        ):
+            found += [
+                Evidence("dominance", one.ravel(), about),
+                Evidence("dominance of two", two.ravel(), about),
+            ]
+    return tuple(found)
 
 
 def dominance_of_residuals(residuals: Array, design: Design) -> tuple[Evidence, ...]:

@@ -1,6 +1,7 @@
 """The cells of a model at a site: who has which level, and which few value, as the gate counts them."""
 
 from dataclasses import dataclass
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -113,18 +114,18 @@ class ModelCells:
         return dominance(columns, tuple(about), within, where)
 
 
-def model_cells(design: Design, frame: pd.DataFrame, raw: Array) -> ModelCells:
+def model_cells(design: Design, frame: pd.DataFrame, raw: Array, order: int = 2) -> ModelCells:
     """The cells of complete rows.
 
     Notes
     -----
     Sums of a number's powers up to d determine how many patients have each of up to d + 1 values: so few
-    values are levels.  A column leaves with its square, and once with each of the others.
+    values are levels.  A column leaves with its square, and once with each of the others: ``order`` columns are multiplied.
     """
     cells, names = design.indicators(frame)
-    numbers = [(column.name, raw[:, j], 2, 1) for j, column in enumerate(design.columns)]
+    numbers = [(column.name, raw[:, j], order, order - 1) for j, column in enumerate(design.columns)]
     numbers += [
-        (name, frame[name].to_numpy(dtype=float), *powers) for name, powers in design.powers().items()
+        (name, frame[name].to_numpy(dtype=float), *powers) for name, powers in design.powers(order).items()
     ]
     held: list[int] = []
     for name, x, alone, with_others in numbers:
@@ -139,6 +140,25 @@ def model_cells(design: Design, frame: pd.DataFrame, raw: Array) -> ModelCells:
     held += _values_behind_functions(raw, [frame[name].to_numpy(dtype=float) for name in sorted(shaped)])
     measured = [j for j in range(raw.shape[1]) if len(few_values(raw[:, j], 2)[0]) > 2]
     return ModelCells(cells, names, np.array(measured, dtype=np.int64), np.array(held, dtype=np.int64))
+
+
+def levels_in_threes(cells: ModelCells) -> tuple[Evidence, ...]:
+    """How many patients have three levels together, or two of them and not the third, and so on: all eight cells."""
+    halves = np.stack([cells.indicators, 1 - cells.indicators])  # (2, n, c)
+    named = (cells.names, tuple(f"not {name}" for name in cells.names))
+    both_ways = list(product((0, 1), repeat=2))
+    counts: list[Array] = [np.zeros(0)]
+    labels: list[str] = []
+    for i, j in combinations(range(len(cells.names) - 1), 2):
+        of_two = np.stack([halves[a][:, i] * halves[b][:, j] for a, b in both_ways])
+        counts.append(np.rint(of_two @ halves[:, :, j + 1 :]).ravel())  # (2, 4, c - j - 1)
+        labels += [
+            f"{named[a][i]}, {named[b][j]} and {third}"
+            for half in named
+            for a, b in both_ways
+            for third in half[j + 1 :]
+        ]
+    return (Evidence("pair of levels", np.concatenate(counts), tuple(labels)),)
 
 
 def _values_behind_functions(raw: Array, numbers: list[Array]) -> list[int]:

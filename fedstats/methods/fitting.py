@@ -16,6 +16,7 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
+from fedstats.numerics.firth import Firth
 from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
 from fedstats.numerics.penalties import ElasticNet, Weighted
 from fedstats.numerics.profile_likelihood import profile_limit
@@ -177,7 +178,7 @@ def fitted(
     level: float,
     status: str,
     limits: Mapping[str, tuple[float, float]],
-    penalty: ElasticNet | None = None,
+    penalty: ElasticNet | Firth | None = None,
     weighted: Weighted | None = None,
     residual: Residual | None = None,
 ) -> Fit:
@@ -196,7 +197,7 @@ def fitted(
     covariance = transform @ covariance @ transform.T
     score_test = (
         float(null.score @ np.linalg.solve(null.information, null.score))
-        if weighted is None and np.isinf(left.df)
+        if penalty is None and np.isinf(left.df)
         else np.nan
     )
     if penalty is not None:

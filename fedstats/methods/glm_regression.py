@@ -14,11 +14,13 @@ from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.threads import one_blas_thread
+from fedstats.methods.firth_correction import Correction
 from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
 from fedstats.methods.glm_evaluation import Evaluation, null_model
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
-from fedstats.methods.penalised_fit import check_penalty, maximum
+from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, maximum
 from fedstats.numerics.families import Family, family_of
+from fedstats.numerics.firth import Firth, firth
 from fedstats.numerics.newton import NotConverged
 from fedstats.numerics.penalties import ElasticNet
 
@@ -36,7 +38,7 @@ def logistic(
     start: Literal["zero", "pooled"] = "zero",
     level: float = 0.95,
     profile: str | Sequence[str] = (),
-    penalty: ElasticNet | None = None,
+    penalty: ElasticNet | Firth | None = None,
 ) -> Fit:
     """Logistic regression, equal to the pooled fit: :func:`glm` of a 0/1 outcome with the logit link.
 
@@ -73,7 +75,7 @@ def glm(
     start: Literal["zero", "pooled"] = "zero",
     level: float = 0.95,
     profile: str | Sequence[str] = (),
-    penalty: ElasticNet | None = None,
+    penalty: ElasticNet | Firth | None = None,
 ) -> Fit:
     """A generalised linear model, equal to the pooled fit.
 
@@ -98,9 +100,11 @@ def glm(
         Coverage of the intervals.
     profile : str or sequence of str
         Coefficients whose intervals are those of the profile likelihood, at some five rounds an end.
-    penalty : ElasticNet, optional
+    penalty : ElasticNet or Firth, optional
         ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``, on glmnet's scale; the intercept is not
         penalised.  Standard errors of a ridge are those of the penalised information; a lasso has none.
+        ``fs.Firth()`` of a logistic or Poisson model gives finite coefficients where the outcome is separated; its standard
+        errors are those of the information at the estimate.
 
     Returns
     -------
@@ -132,7 +136,8 @@ def glm(
             known_column(column, federation.codebook, "weights, offset or cluster")
     is_robust = bool(robust or cluster)
     names = check_profile(profile, design, robust=is_robust)
-    penalty = check_penalty(penalty, robust=is_robust, profile=names)
+    check = check_penalty if chosen.tilt is None else check_penalty_or_firth
+    penalty = check(penalty, robust=is_robust, profile=names)
     _check_supported(chosen, design, names, penalty, start)
     check_cost(federation, names)
     centre, scale = _units(federation, outcome.event, design, chosen)
@@ -146,7 +151,11 @@ def glm(
             begin = pooled_start(meter, GlmDerivatives(model, (0.0,) * len(design.names)))
         question = GlmDerivatives(model, (0.0,) * len(design.names), course=start)
         with _named_boundary(chosen):
-            solution, weighted = maximum(evaluate, begin, design, penalty, meter, question)
+            if isinstance(penalty, Firth):
+                correction = Correction(meter, model, start)
+                solution, weighted = firth(evaluate, correction, begin, design.names), None
+            else:
+                solution, weighted = maximum(evaluate, begin, design, penalty, meter, question)
         solution = solution._replace(at=evaluate(solution.beta))
         meat = None
         if is_robust:
@@ -189,7 +198,7 @@ def _family(name: str, link: str | None) -> Family:
 
 
 def _check_supported(
-    family: Family, design: Design, profiled: tuple[str, ...], penalty: ElasticNet | None, start: str
+    family: Family, design: Design, profiled: tuple[str, ...], penalty: ElasticNet | Firth | None, start: str
 ) -> None:
     if family.name == "gaussian" and (profiled or penalty is not None):
         raise FormulaError(

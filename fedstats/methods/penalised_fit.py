@@ -17,6 +17,7 @@ from fedstats.contract.formula import FormulaError
 from fedstats.contract.model_rows import ModelRows
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
+from fedstats.numerics.firth import Firth
 from fedstats.numerics.newton import Derivatives, Solution, newton
 from fedstats.numerics.penalties import ElasticNet, Weighted, penalised
 
@@ -72,13 +73,31 @@ def check_penalty(penalty: object, *, robust: bool, profile: tuple[str, ...]) ->
     """
     if penalty is None:
         return None
+    if isinstance(penalty, Firth):
+        raise FormulaError(
+            "Firth's penalty is for logistic and Poisson regression; here give fs.Ridge(...) or fs.ElasticNet(...)."
+        )
     if not isinstance(penalty, ElasticNet):
-        raise FormulaError(f"penalty is {penalty!r}; give fs.Ridge(...) or fs.ElasticNet(...).")
+        raise FormulaError(f"penalty is {penalty!r}; give fs.Ridge(...), fs.ElasticNet(...) or fs.Firth().")
+    _check_alone(robust=robust, profile=profile)
+    return penalty
+
+
+def check_penalty_or_firth(
+    penalty: object, *, robust: bool, profile: tuple[str, ...]
+) -> ElasticNet | Firth | None:
+    """The same of a model that may have Firth's penalty."""
+    if not isinstance(penalty, Firth):
+        return check_penalty(penalty, robust=robust, profile=profile)
+    _check_alone(robust=robust, profile=profile)
+    return penalty
+
+
+def _check_alone(*, robust: bool, profile: tuple[str, ...]) -> None:
     if robust or profile:
         raise FormulaError(
             "A penalised fit has no robust variance and no profile-likelihood interval: ask without penalty, or without them."
         )
-    return penalty
 
 
 def maximum(

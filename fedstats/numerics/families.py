@@ -29,6 +29,7 @@ class Family:
     curvature : (y, eta) -> (n,)    -d2 loglik / d eta2
     expected : eta -> (n,)          the expectation of the curvature: the same for a canonical link
     deviance : (y, eta) -> (n,)     twice what the log-likelihood falls short of a perfect fit
+    tilt : eta -> (n,) or None      d log(expected) / d eta, which Firth's penalty takes; None: it is not offered
     intercept : float               where a fit of the intercept alone may be begun
     """
 
@@ -41,6 +42,7 @@ class Family:
     curvature: OfBoth
     expected: Callable[[Array], Array]
     deviance: OfBoth
+    tilt: Callable[[Array], Array] | None = None
     intercept: float = 0.0
 
     @property
@@ -74,6 +76,7 @@ LOGIT = Family(
     lambda _, eta: _logit_curvature(eta),
     _logit_curvature,
     lambda y, eta: -2 * _logit_loglik(y, eta),
+    lambda eta: -np.tanh(eta / 2),
 )
 
 
@@ -138,6 +141,7 @@ POISSON = Family(
     lambda _, eta: np.exp(eta),
     np.exp,
     lambda y, eta: 2 * (xlogy(np.maximum(y, 0), np.maximum(y, 0)) - y * eta - y + np.exp(eta)),
+    np.ones_like,
 )
 
 #: By distribution and link; the first link of each is its canonical one.

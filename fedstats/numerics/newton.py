@@ -99,7 +99,7 @@ def newton(
         raise NotConverged(
             "The log-likelihood is not finite at the start of the fit. Centre and scale the columns."
         )
-    _require_full_rank(first.information, names)
+    require_full_rank(first.information, names)
     previous_step = np.full(len(names), np.inf)
     steps = 0
     while True:
@@ -147,7 +147,7 @@ def _solve(information: Array, score: Array, names: Sequence[str]) -> Array:
     return np.asarray(cho_solve(factor, score / scale) / scale)
 
 
-def _require_full_rank(information: Array, names: Sequence[str]) -> None:
+def require_full_rank(information: Array, names: Sequence[str]) -> None:
     """Name constant and collinear columns, in the order in which the model lists them."""
     diagonal = np.asarray(np.diag(information))
     constant = [n for n, v in zip(names, diagonal, strict=True) if not v > 1e-13 * max(1.0, diagonal.max())]

@@ -6,6 +6,7 @@ from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
+from fedstats.methods.firth_correction import FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
@@ -35,6 +36,7 @@ QUESTIONS = {
         CoxTimeTrends(_COX, BETA, "steps", CELLS, (0.0, 0.5, 1.0), where=WHERE),
         _LOGISTIC,
         GlmMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
+        FirthCorrection(_LOGISTIC.model, (0.0,) * 3, (0.01,) * 6, where=WHERE),
         LocalEstimate(GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
         DesignMoments(GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
         LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),

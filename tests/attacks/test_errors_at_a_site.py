@@ -18,6 +18,7 @@ from fedstats.federations.site import Site
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import LevelCounts, Moments
+from fedstats.methods.firth_correction import FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.survival_curve import RiskTable
@@ -180,6 +181,10 @@ STOPPING = {
     "too few coefficients": replace(logistic(column("age")), beta=(0.0,)),
     "a group without a level": RiskTable(None, "time", "y", "sex", ("F",), (500.0,)),
     "a warm start of a count": LocalEstimate(Moments("lab", None, (), 0.0, 1.0)),
+    "an inverse of another size": FirthCorrection(logistic(column("age")).model, (0.0, 0.0), (0.1,)),
+    "a penalty that there is none of": FirthCorrection(
+        replace(logistic(column("age")).model, family="gaussian", link="identity"), (0.0, 0.0), (0.1,) * 3
+    ),
     "column sums of a count": DesignMoments(Moments("lab", None, (), 0.0, 1.0)),
     "a base class": Query(),
 }

@@ -109,9 +109,9 @@ def test_a_conversation_forgets_the_point_and_nothing_else(kind):
     forgets()
 
 
-def test_only_coefficients_hazards_and_steps_are_points():
+def test_only_coefficients_hazards_steps_and_an_inverse_are_points():
     marked = {f.name for kind in KINDS for f in fields(kind) if f.metadata.get("point")}
-    assert marked == {"beta", "a", "b", "hazards", "steps"}
+    assert marked == {"beta", "a", "b", "hazards", "steps", "inverse"}
     assert POINT["point"] is True
 
 

@@ -76,6 +76,13 @@ def test_residual_and_curvature_are_derivatives() -> None:
     np.testing.assert_allclose(LOGIT.expected(eta), bend, atol=1e-9)
 
 
+@pytest.mark.parametrize("family", [f for f in FAMILIES.values() if f.tilt], ids=lambda f: f.name)
+def test_the_tilt_is_the_slope_of_the_logarithm_of_the_curvature(family):
+    eta, h = np.linspace(-6, 6, 49), 1e-5
+    slope = (np.log(family.expected(eta + h)) - np.log(family.expected(eta - h))) / (2 * h)
+    np.testing.assert_allclose(family.tilt(eta), slope, atol=1e-9)
+
+
 RESPONSES = {
     ("binomial", "logit"): [0.0, 1.0],
     ("binomial", "log"): [0.0, 1.0],

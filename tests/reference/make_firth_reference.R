@@ -1,0 +1,85 @@
+# Reference values of Firth's penalised regression for tests/reference, computed by R on the tests' own data sets:
+#
+#   Rscript tests/reference/make_firth_reference.R
+#
+# writes tests/reference/firth.json (needs jsonlite; PYTHON as in make_reference.R).
+#
+# A slow maximiser that shares no code and no algorithm with fedstats: Newton's method on Firth's modified score
+# (Firth 1993, logistf's), its slopes taken by central differences, until a step moves nothing any more. The leverages are
+# those of R's own hatvalues, through a QR decomposition. The half log determinant must have that score as its slope.
+
+suppressPackageStartupMessages(library(jsonlite))
+options(warn = 2)
+folder <- tempfile("datasets")
+dir.create(folder)
+python <- Sys.getenv("PYTHON", ".venv/bin/python")
+stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
+paths <- list.files(folder, full.names = TRUE)
+datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
+
+families <- list(
+  binomial = list(
+    mean = plogis, variance = function(mu) mu * (1 - mu), tilt = function(mu) 1 - 2 * mu,
+    loglik = function(y, mu) ifelse(y == 1, log(mu), log1p(-mu))
+  ),
+  poisson = list(
+    mean = exp, variance = function(mu) mu, tilt = function(mu) rep(1, length(mu)),
+    loglik = function(y, mu) dpois(y, mu, log = TRUE)
+  )
+)
+
+case <- function(data, formula, family, weights = NULL, offset = NULL) {
+  frame <- datasets[[data]]
+  model <- model.frame(as.formula(gsub("\\bC\\(", "factor(", formula, perl = TRUE)), frame)
+  x <- model.matrix(attr(model, "terms"), model)
+  y <- model.response(model)
+  w <- if (is.null(weights)) rep(1, nrow(x)) else frame[[weights]]
+  o <- if (is.null(offset)) rep(0, nrow(x)) else frame[[offset]]
+  f <- families[[family]]
+  spread <- apply(x, 2, sd)
+  spread[spread == 0] <- 1
+  z <- sweep(x, 2, spread, "/") # central differences of one length for all coefficients
+  information <- function(b) crossprod(z * sqrt(w * f$variance(f$mean(drop(z %*% b) + o))))
+  penalised <- function(b) {
+    mu <- f$mean(drop(z %*% b) + o)
+    sum(w * f$loglik(y, mu)) + determinant(information(b))$modulus / 2
+  }
+  score <- function(b) {
+    mu <- f$mean(drop(z %*% b) + o)
+    h <- rowSums(qr.Q(qr(z * sqrt(w * f$variance(mu))))^2)
+    drop(crossprod(z, w * (y - mu) + h * f$tilt(mu) / 2))
+  }
+  slopes <- function(b, d = 1e-5) {
+    sapply(seq_along(b), function(j) (score(replace(b, j, b[j] + d)) - score(replace(b, j, b[j] - d))) / (2 * d))
+  }
+  b <- numeric(ncol(z))
+  for (step in 1:200) {
+    move <- -solve(slopes(b), score(b))
+    while (!isTRUE(penalised(b + move) >= penalised(b) - 1e-9)) move <- move / 2
+    b <- b + move
+    if (max(abs(move)) < 1e-13 * max(1, abs(b))) break
+  }
+  stopifnot(max(abs(solve(information(b), score(b)))) < 1e-12)
+  numeric_score <- sapply(seq_along(b), function(j) {
+    (penalised(replace(b, j, b[j] + 1e-4)) - penalised(replace(b, j, b[j] - 1e-4))) / 2e-4
+  })
+  stopifnot(max(abs(numeric_score) / sqrt(diag(information(b)))) < 1e-5) # third derivatives of 1e5 times 1e-8 / 6
+  covariance <- solve(information(b)) / outer(spread, spread)
+  names <- gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", sub("^\\(Intercept\\)$", "Intercept", colnames(x)))
+  mu <- f$mean(drop(z %*% b) + o)
+  list(
+    data = data, formula = formula, family = family, weights = weights, offset = offset, terms = I(names),
+    coef = I(unname(b / spread)), se = I(unname(sqrt(diag(covariance)))), loglik = sum(w * f$loglik(y, mu)), n = nrow(x)
+  )
+}
+
+cases <- list(
+  "lung" = case("lung", "status ~ age + sex + C(ecog3)", "binomial"),
+  "lung, weights" = case("lung", "status ~ age + sex", "binomial", weights = "weight"),
+  "lung, offset" = case("lung", "status ~ sex + ph.ecog", "binomial", offset = "age_effect"),
+  "rossi, few events" = case("rossi", "arrest ~ fin + age + race + wexp + mar + paro + prio", "binomial"),
+  "gbsg2, nodes" = case("gbsg2", "pnodes ~ age + C(horTh) + C(tgrade)", "poisson"),
+  "lung, rate" = case("lung", "status ~ age + sex + ph.ecog", "poisson", offset = "age_effect")
+)
+write_json(list(versions = list(R = R.version.string), cases = cases), "tests/reference/firth.json",
+           digits = NA, auto_unbox = TRUE, pretty = TRUE, null = "null")
