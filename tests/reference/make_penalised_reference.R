@@ -39,17 +39,19 @@ case <- function(kind, data, formula, terms, beta, strength, mixing, weights, ex
          strength = strength, mixing = mixing, weights = weights), extra)
 }
 
-logistic <- function(data, outcome, columns, strength, mixing, weights = NULL) {
+of_glmnet <- function(data, outcome, columns, strength, mixing, weights = NULL, family = "binomial") {
   frame <- datasets[[data]]
   x <- as.matrix(frame[columns])
   y <- frame[[outcome]]
   w <- if (is.null(weights)) rep(1, nrow(x)) else frame[[weights]]
-  fit <- glmnet(x, y, "binomial", weights = w, alpha = mixing, lambda = strength, thresh = 1e-22, maxit = 1e7)
+  fit <- glmnet(x, y, family, weights = w, alpha = mixing, lambda = strength, thresh = 1e-22, maxit = 1e7)
   beta <- as.numeric(coef(fit, exact = FALSE))
   eta <- cbind(1, x) %*% beta
-  slope <- -colSums(w * (y - plogis(eta))[, 1] * x) / sum(w)
+  mean <- if (family == "binomial") plogis(eta) else exp(eta)
+  slope <- -colSums(w * (y - mean)[, 1] * x) / sum(w)
   settled(slope, beta[-1], strength, mixing, apply(x, 2, spread, w))
-  case("logistic", data, paste(outcome, "~", paste(columns, collapse = " + ")), c("Intercept", columns), beta,
+  kind <- if (family == "binomial") "logistic" else family
+  case(kind, data, paste(outcome, "~", paste(columns, collapse = " + ")), c("Intercept", columns), beta,
        strength, mixing, weights)
 }
 
@@ -102,10 +104,14 @@ efron_ridge <- function(data, time, event, columns, strength) {
 lung <- c("age", "sex", "ph.ecog")
 gbsg2 <- c("age", "tsize", "pnodes", "progrec", "estrec")
 cases <- list(
-  "lung, logistic, ridge" = logistic("lung", "status", lung, 0.05, 0),
-  "lung, logistic, lasso" = logistic("lung", "status", lung, 0.02, 1),
-  "lung, logistic, elastic net, weights" = logistic("lung", "status", lung, 0.03, 0.5, "weight"),
-  "gbsg2, logistic, lasso" = logistic("gbsg2", "cens", gbsg2, 0.02, 1),
+  "lung, logistic, ridge" = of_glmnet("lung", "status", lung, 0.05, 0),
+  "lung, logistic, lasso" = of_glmnet("lung", "status", lung, 0.02, 1),
+  "lung, logistic, elastic net, weights" = of_glmnet("lung", "status", lung, 0.03, 0.5, "weight"),
+  "gbsg2, logistic, lasso" = of_glmnet("gbsg2", "cens", gbsg2, 0.02, 1),
+  "gbsg2, Poisson, ridge" = of_glmnet("gbsg2", "pnodes", c("age", "tsize"), 0.3, 0, family = "poisson"),
+  "gbsg2, Poisson, elastic net, weights" =
+    of_glmnet("gbsg2", "pnodes", c("age", "tsize", "estrec"), 0.2, 0.5, "age", family = "poisson"),
+  "gbsg2, Poisson, lasso" = of_glmnet("gbsg2", "pnodes", c("age", "tsize"), 0.3, 1, family = "poisson"),
   "lung, Cox, ridge" = cox("lung", "time", "status", lung, 0.1, 0),
   "lung, Cox, lasso" = cox("lung", "time", "status", lung, 0.05, 1),
   "lung, Cox, lasso, strata inst" = cox("lung", "time", "status", lung, 0.03, 1, "inst"),

@@ -23,6 +23,10 @@ def fit_of(case, k, seed=None, **options):
     penalty = fs.ElasticNet(case["strength"], case["mixing"])
     if case["kind"] == "logistic":
         return fs.logistic(sites, case["formula"], weights=case["weights"], penalty=penalty, **options)
+    if case["kind"] == "poisson":
+        return fs.glm(
+            sites, case["formula"], family="poisson", weights=case["weights"], penalty=penalty, **options
+        )
     where = {"strata": case["strata"]} if case["strata"] else {"baseline": "shared"}
     return fs.cox(sites, case["formula"], ties=case["ties"], penalty=penalty, **where, **options)
 
