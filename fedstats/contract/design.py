@@ -2,16 +2,20 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.condition import level_name
-from fedstats.contract.query import Spec
+from fedstats.contract.query import QueryError, Spec
 from fedstats.contract.shapes import OtherUnit, Shape
 
 Array = NDArray[np.float64]
+
+#: Levels multiplied in one column.
+MOST_LEVELS = 4
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,16 @@ class Column(Spec):
     centre: float = 0.0
     scale: float = 1.0
     term: str = ""
+
+    @property
+    def levels(self) -> tuple[Part, ...]:
+        """The levels that are multiplied."""
+        return tuple(sorted({p for p in self.parts if p.level is not None}, key=Part.in_words))
+
+    @property
+    def multiplies_a_number(self) -> bool:
+        """Whether a number is among the parts."""
+        return any(p.level is None for p in self.parts)
 
 
 @dataclass(frozen=True)
@@ -93,7 +107,12 @@ class Design(Spec):
         """Columns that are read by their levels, alone or multiplied, once each."""
         by_column = [tuple(sorted({p.column for p in c.parts if p.level is not None})) for c in self.columns]
         alone = {(name,) for names in by_column for name in names}
-        return tuple(sorted(alone | {names for names in by_column if names}))
+        # a number within one level, summed with another level's column, is a sum over the patients of both
+        of_numbers = [
+            names for names, c in zip(by_column, self.columns, strict=True) if c.multiplies_a_number
+        ]
+        both = {tuple(sorted({*one, *other})) for one in of_numbers if one for other in by_column if other}
+        return tuple(sorted(alone | both | {names for names in by_column if names}))
 
     @property
     def functions(self) -> tuple[tuple[str, str], ...]:
@@ -142,9 +161,16 @@ class Design(Spec):
         return transform
 
     def indicators(self, frame: pd.DataFrame) -> tuple[Array, tuple[str, ...]]:
-        """Every level of every factor, the reference too, as 0/1 columns for the gate.
+        """Every level of every factor, the reference too, as 0/1 columns for the gate; of levels that are multiplied all cells.
 
-        Which levels there are is the frame's own knowledge: a question is not believed to list them.
+        Which levels there are is the frame's own knowledge: a question is not believed to list them.  Of two
+        levels multiplied, with a number or without, the sums tell of those who have both, and less the one's own sums of
+        those who have it alone: so each of the 2^m cells is one.
+
+        Raises
+        ------
+        QueryError
+            More than :data:`MOST_LEVELS` levels multiplied in one column.
         """
         columns, names = [], []
         with_levels = {p.column for c in self.columns for p in c.parts if p.level is not None}
@@ -154,6 +180,16 @@ class Design(Spec):
                 for level in levels_of(values):
                     columns.append(_part(values, Part(name, level)))
                     names.append(f"{name} = {level}")
+        for parts in dict.fromkeys(c.levels for c in self.columns if len(c.levels) > 1):
+            if len(parts) > MOST_LEVELS:
+                raise QueryError(f"A column multiplies {len(parts)} levels; {MOST_LEVELS} are the most.")
+            inside = np.column_stack([_part(frame[p.column], p) for p in parts])
+            for signs in product((True, False), repeat=len(parts)):
+                columns.append(np.where(signs, inside, 1 - inside).prod(axis=1))
+                cell = (
+                    f"{'' if sign else 'not '}{p.in_words()}" for sign, p in zip(signs, parts, strict=True)
+                )
+                names.append(" and ".join(cell))
         return (np.column_stack(columns) if columns else np.zeros((len(frame), 0))), tuple(names)
 
 

@@ -11,6 +11,7 @@ from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.model_cells import model_cells
+from fedstats.contract.query import QueryError
 from fedstats.contract.shapes import centre_and_scale
 from fedstats.contract.site_data import SiteData
 
@@ -129,6 +130,10 @@ def model_rows(
     whole_numbers : str        a column that must hold 0, 1, 2 ...
     """
     extra = tuple(c for c in (weights, offset) if c is not None)
+    if not all(column.scale > 0 for column in design.columns):
+        raise QueryError(
+            "A column's scale is not above zero."
+        )  # sizes of coefficients are judged in its units
     asked = (*outcome, *design.variables, *extra)
     data.require(asked, groups)
     frame = data.frame[list(dict.fromkeys((*asked, *groups)))]

@@ -17,7 +17,9 @@ from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused, Re
 from fedstats.contract.query import Query, QueryError
 from fedstats.contract.refusal import not_answered
 from fedstats.contract.site_data import SiteData
+from fedstats.contract.table_checks import DataError
 from fedstats.contract.threads import one_blas_thread
+from fedstats.federations.files import LedgerMismatch
 from fedstats.federations.memory import Memory, Trace
 
 
@@ -132,9 +134,22 @@ class Site:
             return Answer(query, Refusal(kind, "sum", "the sums are finite at these coefficients"))
         # The site's outermost boundary: whatever went wrong, its text may hold a patient's value.
         except Exception as problem:  # noqa: BLE001
-            _LOG.warning("question %s could not be evaluated", kind, exc_info=True)
-            return Answer(query, Refusal(kind, "question", _UNEXPECTED), problem=problem)
-        return self._judged(query, aggregate, pending)
+            return self._unexpected(query, problem)
+        try:
+            return self._judged(query, aggregate, pending)
+        except (
+            OSError,
+            DataError,
+            LedgerMismatch,
+        ):  # the memory's own trouble: nothing is answered without it
+            raise
+        except Exception as problem:  # noqa: BLE001
+            return self._unexpected(query, problem)
+
+    @staticmethod
+    def _unexpected(query: Query, problem: Exception) -> Answer:
+        _LOG.warning("question %s could not be evaluated", type(query).__name__, exc_info=True)
+        return Answer(query, Refusal(type(query).__name__, "question", _UNEXPECTED), problem=problem)
 
     def _judged(self, query: Query, aggregate: Aggregate, pending: Sequence[Trace]) -> Answer:
         """Put an aggregate through the gate, in the light of what has left before where the site remembers."""

@@ -204,7 +204,6 @@ ATTACKS = [
     (by_two_outcomes, VALUE, "pair of levels"),
     (by_two_offsets, VALUE, "pair of levels"),
     (by_two_times, VALUE, "leavers of a time cell"),
-    (by_products, VALUE, "pair of levels"),
     (by_powers, VALUE, "level"),
     (by_crossing_grids, VALUE, "leavers of a time cell"),
     (by_strata, VALUE, "difference between cohorts"),
@@ -224,3 +223,11 @@ def test_one_patient_behind_two_readings_of_one_cohort(attack, value, rule, tmp_
 def test_a_pair_that_shares_a_cluster_is_no_matter_of_memory():
     assert by_a_pair_of_a_cluster(NONE, None) == pytest.approx(VALUE, rel=1e-6)
     assert by_a_pair_of_a_cluster(STRICT, None) == "level"
+
+
+@pytest.mark.acceptance(20)
+def test_products_of_two_levels_and_of_three_are_no_matter_of_memory():
+    assert by_products(NONE, None) == pytest.approx(VALUE, rel=1e-6)
+    assert (
+        by_products(STRICT, None) == "level"
+    )  # the cell of two without the third is judged in the second question
