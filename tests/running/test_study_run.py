@@ -230,7 +230,9 @@ def test_ctrl_c_or_a_killed_runner_leave_no_process_and_no_run_under_way(study, 
     else:
         content, shown = manifest(study, run), capsys.readouterr().out
         assert (content["status"], content["exit_code"], content["ended"]) == ("interrupted", 130, None)
-        assert {step["status"] for step in content["steps"].values()} == {"waiting"}
+        # A toy site may have done its part before the runner dies; that stays done, and nothing is left under way.
+        assert content["steps"]["coordinator"]["status"] == "waiting"
+        assert {step["status"] for step in content["steps"].values()} <= {"waiting", "ok"}
         assert f"{run}: interrupted" in shown
         page = (study.folder / "runs" / run / "index.html").read_text()
         assert '<span class="bad">interrupted</span>' in page
