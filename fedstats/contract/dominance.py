@@ -6,7 +6,7 @@ median, for a sum of deviations says what the sum itself says beyond the number 
 """
 
 from collections.abc import Iterator
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 
 #: A share that cannot exceed this is not worked out to its last digit: its bound is judged instead.
 NEGLIGIBLE = 0.01
+#: A weight so small leaves no trace in a sum of the finest fixed-point unit, 2^-88, even times a large value.
+UNSEEN = 2.0**-120
 
 
 def deviations(columns: Array) -> Array:
@@ -143,6 +145,41 @@ def dominance_of_triples(
                 Evidence("dominance of two", two.ravel(), about),
             ]
     return tuple(found)
+
+
+def dominance_in_pairs(effect: Array, levels: Array) -> tuple[Evidence, ...]:
+    """For the gate: shares of the largest patients in sums of weights over those with two levels, or one, or neither.
+
+    Of a pair of levels one sum leaves, the sum of its patients' weights: of one patient's weight is left what his
+    linear predictor is.
+
+    Parameters
+    ----------
+    effect : (n,)       weights at the coefficients that are asked for, not negative
+    levels : (n, c)     0/1
+    """
+    largest = effect.max(initial=0.0)
+    inside = (levels * effect[:, None]).T @ levels
+    alone, total = np.diag(inside), effect.sum()
+    one, two = [0.0], [0.0]
+    for halves in product((1.0, 0.0), repeat=2):
+        rows, columns = (alone if half else total - alone for half in halves)
+        sums = {
+            (1.0, 1.0): inside,
+            (1.0, 0.0): alone[:, None] - inside,
+            (0.0, 1.0): alone - inside,
+            (0.0, 0.0): total - alone[:, None] - alone + inside,
+        }[halves]
+        # what is hardly anything of what it was subtracted from is rounding: looked at as well
+        close = (sums < 4 * largest) | (sums < 1e-6 * np.minimum(rows[:, None], columns))
+        for i, j in zip(*np.nonzero(np.tril(close, -1)), strict=True):
+            here = effect[(levels[:, i] == halves[0]) & (levels[:, j] == halves[1])]
+            first, second = (float(v[0]) for v in _two_largest(here[:, None]))
+            if first > UNSEEN:
+                one.append(first / here.sum())
+                two.append((first + second) / here.sum())
+    about = "weights of patients with a pair of levels"
+    return Evidence("dominance", np.array(one), about), Evidence("dominance of two", np.array(two), about)
 
 
 def dominance_of_residuals(residuals: Array, design: Design) -> tuple[Evidence, ...]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.dominance import UNSEEN, dominance_in_pairs
 from fedstats.contract.model_cells import model_cells
 from fedstats.contract.query import QueryError
 from fedstats.contract.shapes import centre_and_scale
@@ -91,10 +92,10 @@ class ModelRows:
     def evidence_at(self, gamma: Array, intercept: bool, effect: Array) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and the effective size of the weighted rows."""
         slopes = gamma[1:] if intercept else gamma
-        total, squares = effect.sum(), effect @ effect
-        inside, of_squares = effect @ self.levels, effect**2 @ self.levels
-        within = np.concatenate([inside, total - inside])
-        sizes = effective_size(within, np.concatenate([of_squares, squares - of_squares]))
+        heft = np.column_stack([effect, effect**2])
+        total, squares = heft.sum(axis=0)
+        within = heft.T @ self.levels
+        sizes = effective_size(*np.concatenate([within, self._outside(heft, within)], axis=1))
         return (
             *self.evidence,
             Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient"),
@@ -104,7 +105,19 @@ class ModelRows:
                 "patients behind the weighted sums",
             ),
             Evidence("effective size of a level", sizes, "weighted patients within a level, or outside it"),
+            *dominance_in_pairs(effect, self.levels),
         )
+
+    def _outside(self, heft: Array, within: Array) -> Array:
+        """Sums of columns (n, 2) over those outside each level, (2, c).
+
+        Subtracted, but where hardly anything is left: there the difference is rounding, and a patient can still be read.
+        """
+        total = heft.sum(axis=0)[:, None]
+        outside = total - within
+        for j in np.flatnonzero((outside < 1e-3 * total).any(axis=0)):
+            outside[:, j] = heft[self.levels[:, j] == 0].sum(axis=0)
+        return np.asarray(outside)
 
 
 def model_rows(
@@ -225,8 +238,8 @@ def _outcome(
 
 
 def effective_size(total: Array, squares: Array) -> Array:
-    """Kish's (sum w)^2 / sum w^2; 0 where nobody has a weight, or where rounding has left none."""
-    there = squares > 1e-12 * np.max(squares, initial=0.0)
+    """Kish's (sum w)^2 / sum w^2; 0 where nobody has a weight that any sum could show."""
+    there = squares > UNSEEN**2
     return np.where(there, total**2 / np.where(there, squares, 1.0), 0.0)
 
 

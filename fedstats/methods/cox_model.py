@@ -189,10 +189,17 @@ def _agreed_strata(model: CoxModel, rows: ModelRows) -> tuple[NDArray[np.int64],
 def _tied_events(
     times: FollowUp, stratum: NDArray[np.int64], n_strata: int, grid: Array
 ) -> tuple[Evidence, ...]:
-    """Efron's ties send sums over the events of a cell: these must be as many as its leavers."""
-    here = times.event
-    counts = leavers(stratum[here], n_strata, cells_of(times.time[here], grid), len(grid))[:, :-1]
-    return (Evidence("events of a time cell", counts.ravel(), "events in a cell, for Efron's ties"),)
+    """Efron's ties send sums over the events of a cell: these, and its other leavers, must be as many as all of them.
+
+    Neighbouring risk sets differ by everybody who leaves; minus the events, the censored are left.
+    """
+    evidence = []
+    for here, about in ((times.event, "events"), (~times.event, "patients censored")):
+        counts = leavers(stratum[here], n_strata, cells_of(times.time[here], grid), len(grid))[:, :-1]
+        evidence.append(
+            Evidence("events of a time cell", counts.ravel(), f"{about} in a cell, for Efron's ties")
+        )
+    return tuple(evidence)
 
 
 def _relative_risk(model: CoxModel, cox: CoxRows, gamma: Array) -> tuple[Array, Array]:

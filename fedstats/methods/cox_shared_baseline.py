@@ -14,6 +14,7 @@ from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
 from fedstats.contract.entries import Entries, each, one, pairs
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total
 from fedstats.contract.formula import Outcome
+from fedstats.contract.model_rows import effective_size
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.cox_model import (
@@ -95,15 +96,41 @@ class CoxRiskSets(_SharedQuery):
                 "t1": Sum(sums.t1, died_x, RISK_SET_EXPONENT),
             }
         answer = self.answer(cox, r, parts | cox.counts)
-        return answer.with_evidence(_size_of_risk_sets(cox, r, at_risk))
+        return answer.with_evidence(*_effective_sizes(cox, r, at_risk, tied=self.model.ties == "efron"))
 
 
-def _size_of_risk_sets(cox: CoxRows, r: Array, at_risk: NDArray[np.int64]) -> Evidence:
-    """The effective size of every risk set in which anybody is: late ones may be one patient's."""
+def _effective_sizes(
+    cox: CoxRows, r: Array, at_risk: NDArray[np.int64], *, tied: bool
+) -> tuple[Evidence, ...]:
+    """The effective size of every risk set in which anybody is, and of those by whom two neighbours differ.
+
+    Late risk sets may be one patient's; and of the patients who leave in a cell, or enter, or have their event, the
+    one with the largest relative risk may be all that a difference shows.
+    """
     r = r / max(float(r.max(initial=0.0)), 1e-300)
     weights, squares = (pl.cell_sums(cox.sets, cox.x[:, :0], v, None).s0 for v in (r, r * r))
     sizes = weights**2 / np.where(squares > 0, squares, 1.0)
-    return Evidence("effective sample size", sizes[at_risk > 0], "patients behind the sums of a risk set")
+    here = cox.sets.last > cox.sets.first
+    died = np.zeros(len(r), dtype=bool)
+    died[cox.sets.death] = True
+    groups = (
+        (cox.sets.last, here, "patients who leave in a cell"),
+        (cox.sets.first, here, "patients who enter in a cell"),
+        (cox.sets.last, here & died, "patients with the event in a cell"),
+        (cox.sets.last, here & ~died, "patients censored in a cell"),
+    )
+    return (
+        Evidence("effective sample size", sizes[at_risk > 0], "patients behind the sums of a risk set"),
+        *(
+            Evidence("effective size of a level", _sizes_by_group(r[who], group[who]), about)
+            for group, who, about in (groups if tied else groups[:2])
+        ),
+    )
+
+
+def _sizes_by_group(r: Array, group: NDArray[np.int64]) -> Array:
+    weights, squares = np.bincount(group, r), np.bincount(group, r * r)
+    return effective_size(weights[squares > 0], squares[squares > 0])
 
 
 @dataclass(frozen=True)

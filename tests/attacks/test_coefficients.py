@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.design import Design
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
@@ -112,3 +113,105 @@ def test_an_overflow_is_a_refusal_without_a_number(beta):
         answer = oldest_by_cox(policy, beta, 1.0)
         assert isinstance(answer, str)
         assert not any(c.isdigit() for c in answer)
+
+
+# Few patients among many others, who outweigh them by far: what is small travels with all its digits ----------
+
+
+def nearest_in_a_light_level(policy):
+    """Behind all sums stand those without the level; of those with it one outweighs the others."""
+    i = np.arange(360)
+    inside = (i // 2) % 2 == 1
+    near = np.flatnonzero(inside)[-1]
+    frame = cohort(a=inside.astype(int), w=np.where(inside, -1 - 0.02 * (360 - i), 1 + (i % 7) * 1e-3))
+    frame.loc[near, "w"] = 0.0
+    question = logistic(column("a"), column("w"), column("lab"), beta=(-5.0, -10.0, 5.0, 0.0))
+    answer = ask(frame, question, policy)
+    if isinstance(answer, str):
+        return answer
+    information = full_matrix(answer["information"])
+    return information[1, 3] / information[1, 1], frame["lab"][near]
+
+
+def nearest_with_two_levels(policy):
+    """Of those with both levels one outweighs the others: his weight, by which his value is told."""
+    frame, i = cohort(), np.arange(360)
+    both = (frame["a"] == 1) & (frame["b"] == 1)
+    near = np.flatnonzero(both)[5]
+    frame["w"] = np.where(both, -1 - 0.02 * (i % 11), -0.5 + (i % 13) * 1e-3)
+    frame.loc[near, "w"] = 0.017
+    answer = ask(frame, logistic(column("a"), column("b"), column("w"), beta=(0.0, -5.0, -5.0, 10.0)), policy)
+    if isinstance(answer, str):
+        return answer
+    return -np.log(1 / full_matrix(answer["information"])[1, 2]) / 10 + 1, frame["w"][near]
+
+
+@pytest.mark.parametrize("attack", [nearest_in_a_light_level, nearest_with_two_levels])
+def test_one_patient_among_few_who_weigh_little_is_read_without_a_gate(attack):
+    found, truth = attack(NONE)
+    assert found == pytest.approx(truth, abs=0.02)
+
+
+def test_one_patient_among_few_who_weigh_little_is_refused():
+    assert nearest_in_a_light_level(STRICT) == "effective size of a level"
+    assert nearest_with_two_levels(STRICT) == "dominance"
+
+
+def oldest_leaver(policy, ties="breslow"):
+    """Two neighbouring risk sets, each of many, differ by eighteen leavers, one of whom outweighs the others."""
+    i = np.arange(360)
+    frame = cohort(age=np.where(i >= 200, 1.0, -1 - i / 1000))
+    frame.loc[5, "age"] = 0.9
+    model = CoxModel(
+        None,
+        "time",
+        "y",
+        Design((column("age"), column("lab"))),
+        (),
+        ties,
+        None,
+        None,
+        0.0,
+        None,
+        (55.0, 500.0),
+    )
+    answer = ask(frame, CoxRiskSets(model, (5.0, 0.0)), policy)
+    if isinstance(answer, str):
+        return answer
+    gone = {name: answer[name][0] - answer[name][1] for name in ("s0", "s1")}
+    return gone["s1"][1] / gone["s0"], frame["lab"][5]
+
+
+def only_censored_of_a_cell(policy):
+    """Efron's ties send the events of a cell: of its leavers they leave the censored, and here the only one."""
+    i = np.arange(360)
+    frame = cohort(y=np.where(i < 19, i != 7, i % 2).astype(int))
+    model = CoxModel(
+        None,
+        "time",
+        "y",
+        Design((column("age"), column("lab"))),
+        (),
+        "efron",
+        None,
+        None,
+        0.0,
+        None,
+        (55.0, 500.0),
+    )
+    answer = ask(frame, CoxRiskSets(model, (0.0, 0.0)), policy)
+    if isinstance(answer, str):
+        return answer
+    return answer["s1"][0] - answer["s1"][1] - answer["t1"][0], frame.loc[7, ["age", "lab"]].to_numpy(
+        dtype=float
+    )
+
+
+@pytest.mark.parametrize(
+    ("attack", "rule"),
+    [(oldest_leaver, "effective size of a level"), (only_censored_of_a_cell, "events of a time cell")],
+)
+def test_one_of_a_cells_leavers_is_read_without_a_gate_and_refused_with_it(attack, rule):
+    found, truth = attack(NONE)
+    assert found == pytest.approx(truth, rel=1e-3)
+    assert attack(STRICT) == rule
