@@ -45,6 +45,7 @@ Rule = Literal[
     "number of coefficients",
     "kind of question",
     "per-site estimate",
+    "analysis of the study",
 ]
 
 

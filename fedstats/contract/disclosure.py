@@ -49,6 +49,7 @@ class DisclosurePolicy(Spec):
     max_points : int                 distinct points at which one model is answered, where a site keeps count: at most
     distinct_values : bool           may distinct times and values leave, one by one?
     per_site_estimates : bool        may a site's own estimate be asked for, unmasked?
+    beyond_study : bool              are questions answered that no analysis of the site's study asks?
     allow : tuple of str or None     kinds of question that are answered, by name; None: all
     deny : tuple of str              kinds of question that are not
     off : bool                       every rule off (teaching, tests, data that are public or synthetic)
@@ -70,6 +71,7 @@ class DisclosurePolicy(Spec):
     max_points: int = 100
     distinct_values: bool = False
     per_site_estimates: bool = True
+    beyond_study: bool = False
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
     off: bool = False
@@ -105,6 +107,7 @@ class DisclosurePolicy(Spec):
             max_top_two_share=1.0,
             max_points=10**9,
             distinct_values=True,
+            beyond_study=True,
             off=True,
         )
 
@@ -124,6 +127,7 @@ class DisclosurePolicy(Spec):
             min_effective_level=1.5,
             max_top_share=0.75,
             max_top_two_share=0.95,
+            beyond_study=True,
         )
 
     @classmethod

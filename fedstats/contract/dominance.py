@@ -6,7 +6,7 @@ median, for a sum of deviations says what the sum itself says beyond the number 
 """
 
 from collections.abc import Iterator
-from itertools import combinations_with_replacement, product
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,14 +162,14 @@ def dominance_in_pairs(effect: Array, levels: Array) -> tuple[Evidence, ...]:
     inside = (levels * effect[:, None]).T @ levels
     alone, total = np.diag(inside), effect.sum()
     one, two = [0.0], [0.0]
-    for halves in product((1.0, 0.0), repeat=2):
+    cells = {
+        (1, 1): inside,
+        (1, 0): alone[:, None] - inside,
+        (0, 1): alone - inside,
+        (0, 0): total - alone[:, None] - alone + inside,
+    }
+    for halves, sums in cells.items():
         rows, columns = (alone if half else total - alone for half in halves)
-        sums = {
-            (1.0, 1.0): inside,
-            (1.0, 0.0): alone[:, None] - inside,
-            (0.0, 1.0): alone - inside,
-            (0.0, 0.0): total - alone[:, None] - alone + inside,
-        }[halves]
         # what is hardly anything of what it was subtracted from is rounding: looked at as well
         close = (sums < 4 * largest) | (sums < 1e-6 * np.minimum(rows[:, None], columns))
         for i, j in zip(*np.nonzero(np.tril(close, -1)), strict=True):

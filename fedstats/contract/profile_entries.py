@@ -32,6 +32,7 @@ class _Thresholds(BaseModel):
     max_points: Count | None = None
     distinct_values: StrictBool | None = None
     per_site_estimates: StrictBool | None = None
+    beyond_study: StrictBool | None = None
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] | None = None
 

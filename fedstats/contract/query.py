@@ -95,6 +95,11 @@ class Query(Spec):
         what = {k: v for k, v in self.to_dict().items() if k not in point_fields(type(self))}
         return hashlib.sha256(canonical_json(what).encode()).hexdigest()
 
+    def topic(self) -> str:
+        """Kind and digest of what a study agrees on beforehand: which sums, of whom, at whatever point or grid."""
+        what = {name: part for name, part in _topic(replace(self, course="")).items() if name != "is"}
+        return f"{type(self).__name__} {hashlib.sha256(canonical_json(what).encode()).hexdigest()}"
+
     def among(self, *conditions: "Condition") -> Self:
         """The same question about the patients who also meet these conditions."""
         return replace(self, where=self.where + conditions)
@@ -176,6 +181,18 @@ def _depth(value: object) -> int:
         inner = [v.values() if isinstance(v, dict) else v for v in layer if isinstance(v, dict | list)]
         layer, depth = [part for parts in inner for part in parts if isinstance(part, dict | list)], depth + 1
     return depth
+
+
+def _topic(value: Any) -> Any:
+    """A value without what is asked in several versions: fields marked as a point, or as a candidate."""
+    if isinstance(value, Spec):
+        what = {
+            f.name: _topic(getattr(value, f.name))
+            for f in fields(value)
+            if not {*f.metadata} & {"point", "candidate"}
+        }
+        return {"is": type(value).__name__} | what
+    return [_topic(v) for v in value] if isinstance(value, tuple) else value
 
 
 def _plain(value: Any) -> Any:

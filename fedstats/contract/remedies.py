@@ -28,6 +28,7 @@ REMEDIES: dict[Rule, str] = {
     "level of a difference": "Together with earlier answers this one tells of a few patients of a level: ask about exactly the same patients as before, for instance with a level for what is missing, or merge the level in the codebook.",
     "number of coefficients": "The model has been answered at as many points as the site allows: reuse the answers that are there, or agree on more with the site.",
     "kind of question": "The site does not answer this kind of question: leave the analysis out, or agree with the site to allow it.",
+    "analysis of the study": "No analysis of the study asks this: name it in a new version of study.toml, or agree with the site that its profile says beyond_study = true.",
     "per-site estimate": "The site does not give an estimate of its own: use start='zero', or agree with the site to allow it.",
 }
 

@@ -42,6 +42,7 @@ PERMITTED: dict[Rule, tuple[str, str]] = {
     "distinct values": ("distinct_values", "an agreed grid or agreed edges"),
     "agreed grid": ("distinct_values", "an agreed grid or agreed edges"),
     "per-site estimate": ("per_site_estimates", "permission for per-site estimates"),
+    "analysis of the study": ("beyond_study", "a question that one of the study's analyses asks"),
 }
 #: Judged by the site before anything is computed: see :meth:`DisclosurePolicy.answers`.
 BEFORE: tuple[Rule, ...] = ("kind of question",)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.aggregate import Aggregate, Release
+from fedstats.contract.aggregate import Aggregate, Evidence, Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused, Refusal
 from fedstats.contract.query import Query, QueryError
@@ -84,6 +84,9 @@ class Site:
         The site's private folder: its keys and what it keeps of an exchange; empty: one below the user's own.
     fingerprints : mapping, optional
         Fingerprints of keys that the study names, by place.
+    agreed : callable, optional
+        Makes the topics (:meth:`Query.topic`) of what the site's study asks, from the site's own data; other
+        questions are beyond the study, and the policy says whether they are answered.  Without it there is no study.
 
     Raises
     ------
@@ -102,8 +105,9 @@ class Site:
         *,
         home: str | Path = "",
         fingerprints: Mapping[str, str] | None = None,
+        agreed: Callable[["Site"], frozenset[str]] | None = None,
     ) -> None:
-        self.name = name
+        self.name, self._agreed = name, agreed
         self.home, self.fingerprints = home, dict(fingerprints or {})
         self.policy = policy if policy is not None else DisclosurePolicy()
         harmonised = codebook.harmonise(frame, f"The table of {name}")
@@ -124,7 +128,8 @@ class Site:
             with one_blas_thread(), np.errstate(over="raise"):
                 data = self.data.among(query.where)
                 # a subset of too few is refused before its rows can make any difference
-                self.policy.check(query, Aggregate({}, len(data.frame), data.subset_evidence))
+                subset = Aggregate({}, len(data.frame), data.subset_evidence)
+                self.policy.check(query, subset.with_evidence(*self._beyond(query)))
                 aggregate = query.aggregate(data)
         except DisclosureRefused as refused:
             return Answer(query, refused.refusal, partial(getattr, refused, "findings"))
@@ -145,6 +150,18 @@ class Site:
             raise
         except Exception as problem:  # noqa: BLE001
             return self._unexpected(query, problem)
+
+    @cached_property
+    def _topics(self) -> frozenset[str] | None:
+        return None if self._agreed is None else self._agreed(self)
+
+    def _beyond(self, query: Query) -> tuple[Evidence, ...]:
+        """What the gate judges of a question that the study does not ask."""
+        if self.policy.beyond_study or self._topics is None or query.topic() in self._topics:
+            return ()
+        return (
+            Evidence("analysis of the study", np.ones(1), "questions that no analysis of the study asks"),
+        )
 
     @staticmethod
     def _unexpected(query: Query, problem: Exception) -> Answer:

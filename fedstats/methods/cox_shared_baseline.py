@@ -129,8 +129,8 @@ def _effective_sizes(
 
 
 def _sizes_by_group(r: Array, group: NDArray[np.int64]) -> Array:
-    weights, squares = np.bincount(group, r), np.bincount(group, r * r)
-    return effective_size(weights[squares > 0], squares[squares > 0])
+    weights, squares = (np.bincount(group, v).astype(float) for v in (r, r * r))
+    return effective_size(weights, squares)
 
 
 @dataclass(frozen=True)

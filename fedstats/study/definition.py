@@ -21,6 +21,7 @@ from fedstats.methods.cox_regression import cox
 from fedstats.methods.descriptives import table_one
 from fedstats.methods.glm_regression import glm
 from fedstats.methods.survival_curve import kaplan_meier
+from fedstats.study.agreed_questions import agreed_topics
 from fedstats.study.study_file import CurveSpec, ModelSpec, StudyFile
 from fedstats.study.table_file import read_table
 
@@ -152,7 +153,16 @@ class Study:
         table = read_table(data_file)
         own = home_of(self.id, name, home)
         memory = Memory(own / "memory") if remember else None
-        return Site(name, table, self.codebook, policy, memory, home=own, fingerprints=self.fingerprints)
+        return Site(
+            name,
+            table,
+            self.codebook,
+            policy,
+            memory,
+            home=own,
+            fingerprints=self.fingerprints,
+            agreed=partial(agreed_topics, self.analyses()),
+        )
 
     def analyses(self) -> dict[str, Analysis]:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""

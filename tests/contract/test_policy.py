@@ -45,6 +45,7 @@ ALLOWED = [
     ("distinct values", "distinct_values"),
     ("agreed grid", "distinct_values"),
     ("per-site estimate", "per_site_estimates"),
+    ("analysis of the study", "beyond_study"),
 ]
 
 
@@ -177,9 +178,10 @@ STRICTER_IF_SMALLER = {
     "max_points",
     "distinct_values",
     "per_site_estimates",
+    "beyond_study",
     "off",
 }
-SWITCHES = {"distinct_values", "per_site_estimates", "off"}
+SWITCHES = {"distinct_values", "per_site_estimates", "beyond_study", "off"}
 KINDS = st.lists(st.sampled_from(["CoxRiskSets", "Moments", "RiskTable"]), unique=True).map(
     lambda kinds: tuple(sorted(kinds))
 )
