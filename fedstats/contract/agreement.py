@@ -11,6 +11,8 @@ from fedstats.contract.variable import Kind, Variable, power_of_two
 
 #: A numeric column with at most this many values may also be used as ``C(column)``.
 MOST_LEVELS = 40
+#: Of more values than this the inner deciles are those of as many, evenly spaced among the rows.
+_MOST_SORTED = 100_000
 
 
 def codebook_of(frames: Iterable[pd.DataFrame]) -> Codebook:
@@ -22,11 +24,26 @@ def codebook_of(frames: Iterable[pd.DataFrame]) -> Codebook:
         All sites' tables; only ``InProcess`` may look at them together.  Histogram edges are the
         pooled deciles.
     """
-    pooled = pd.concat([f.astype(object) for f in frames], ignore_index=True)
-    return Codebook(tuple(_variable(str(name), pooled[name]) for name in pooled.columns))
+    tables = list(frames)
+    names = dict.fromkeys(name for table in tables for name in table.columns)
+    return Codebook(tuple(_variable(str(name), _pooled(tables, name)) for name in names))
 
 
-def _variable(name: str, column: pd.Series) -> Variable:
+def _pooled(tables: list[pd.DataFrame], name: object) -> pd.Series | np.ndarray:
+    """One column of all tables, empty where a table does not have it; an array where all of it is numbers."""
+    columns = [t[name] if name in t.columns else pd.Series(np.nan, t.index) for t in tables]
+    if all(isinstance(c.dtype, np.dtype) and c.dtype.kind in "biuf" for c in columns):
+        return np.concatenate([c.to_numpy(dtype=float) for c in columns])
+    return pd.concat([c.astype(object) for c in columns], ignore_index=True)
+
+
+def _variable(name: str, column: pd.Series | np.ndarray) -> Variable:
+    if isinstance(column, np.ndarray):
+        there = ~np.isnan(column)
+        if there.any():
+            every = bool(there.all())
+            return _number(name, column if every else column[there], missing=not every)
+        column = pd.Series(column, dtype=object)
     present = column.dropna()
     missing = len(present) < len(column)
     numbers = pd.to_numeric(present, errors="coerce")
@@ -37,13 +54,18 @@ def _variable(name: str, column: pd.Series) -> Variable:
         return Variable(
             name, kind, levels=levels if kind == "factor" else (), level_labels=levels, missing=True
         )
-    x = numbers.to_numpy(dtype=float)
-    values = np.unique(x)
-    levels = tuple(level_name(v) for v in values) if len(values) <= MOST_LEVELS else ()
-    zero_one = set(values) <= {0.0, 1.0}
+    return _number(name, numbers.to_numpy(dtype=float), missing=missing)
+
+
+def _number(name: str, x: np.ndarray, *, missing: bool) -> Variable:
+    values = _few_values(x)
+    levels = tuple(level_name(v) for v in values) if values is not None else ()
+    zero_one = values is not None and set(values) <= {0.0, 1.0}
     # 0/1 columns and small codes stay as they are: nothing is gained by moving them
     centre, scale = (0.0, 1.0) if zero_one else (float(np.mean(x)), power_of_two(float(np.std(x))))
-    edges = np.unique(np.quantile(x, np.linspace(0, 1, 11)))
+    some = x[:: max(1, len(x) // _MOST_SORTED)]
+    inner = np.quantile(some, np.linspace(0.1, 0.9, 9))
+    edges = np.unique([x.min(), *inner, x.max()])
     return Variable(
         name,
         "numeric",
@@ -54,3 +76,11 @@ def _variable(name: str, column: pd.Series) -> Variable:
         edges=tuple(float(e) for e in edges),
         missing=missing,
     )
+
+
+def _few_values(x: np.ndarray) -> np.ndarray | None:
+    """The distinct values, if they are at most :data:`MOST_LEVELS`; most numbers show with their first rows that they are not."""
+    if len(np.unique(x[: 10 * MOST_LEVELS])) > MOST_LEVELS:
+        return None
+    values = np.unique(x)
+    return values if len(values) <= MOST_LEVELS else None
