@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.design import Design, level_codes
@@ -171,8 +172,11 @@ def _centred_by_stratum(x: Array, stratum: NDArray[np.int64], events: Array) -> 
     size = np.bincount(stratum, events)
     if x.size == 0 or not size.any():
         return x
-    sums = np.column_stack([np.bincount(stratum, events * column) for column in x.T])
-    return np.asarray(x - (sums / np.where(size > 0, size, 1.0)[:, None])[stratum])
+    by_stratum = sparse.csc_matrix(
+        (events, stratum, np.arange(len(events) + 1)), shape=(len(size), len(events))
+    )
+    means = (by_stratum @ x) / np.where(size > 0, size, 1.0)[:, None]
+    return np.asarray(x - (means if len(means) == 1 else means[stratum]))
 
 
 def _agreed_strata(model: CoxModel, rows: ModelRows) -> tuple[NDArray[np.int64], tuple[str, ...]]:

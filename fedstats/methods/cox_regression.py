@@ -47,11 +47,11 @@ class CoxDerivatives(CoxQuery):
     def aggregate(self, data: SiteData) -> Aggregate:
         """1 + p + p (p + 1) / 2 sums over patients, and their sizes."""
         cox, eta, r = self.at_point(data)
-        sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
-        terms = pl.cell_terms(sums, self.model.ties)
+        terms = pl.cell_terms(pl.cell_sizes(cox.sets, r, cox.rows.weights), self.model.ties)
         v = pl.expected(cox.sets, cox.stratum, terms.a, terms.b)
         score = cox.x.T @ (cox.event_weight - r * v)
-        information = pl.weighted_gram(cox.x, r * v) - pl.second_product(sums, terms)
+        information = pl.weighted_gram(cox.x, r * v)
+        information -= pl.second_product_at_site(cox.sets, cox.x, r, terms)
         loglik = float(cox.event_weight @ eta) - terms.log_terms
         parts = {"loglik": Sum(np.array([loglik]), np.array([cox.informative.sum()]))}
         parts |= {"score": cox.rows.vector(score), "information": cox.rows.matrix(information)}

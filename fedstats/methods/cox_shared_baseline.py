@@ -108,7 +108,7 @@ def _effective_sizes(
     one with the largest relative risk may be all that a difference shows.
     """
     r = r / max(float(r.max(initial=0.0)), 1e-300)
-    weights, squares = (pl.cell_sums(cox.sets, cox.x[:, :0], v, None).s0 for v in (r, r * r))
+    weights, squares = (pl.cell_sizes(cox.sets, v, None).s0 for v in (r, r * r))
     sizes = weights**2 / np.where(squares > 0, squares, 1.0)
     here = cox.sets.last > cox.sets.first
     died = np.zeros(len(r), dtype=bool)

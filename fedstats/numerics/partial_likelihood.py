@@ -6,9 +6,10 @@ An *event cell* is a distinct event time of one stratum (or a cell of an agreed 
 a stratum lie side by side in time order.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 Ties = Literal["efron", "breslow"]
 
+#: So many cells and their sums stay in cache while the patients pass by.
+_FEW_CELLS = 4096
 #: R's ``timefix``: times closer than this, absolutely or relative to their mean, are one time.
 TIME_TOLERANCE = 1.49e-8
 
@@ -31,18 +34,24 @@ class RiskSets:
     n_cells : int            D, over all strata
     bounds : (S + 1,) int    the cells of stratum s are ``bounds[s]:bounds[s + 1]``
     first, last : (n,) int   a patient is at risk in cells ``first <= cell < last``
+    late : (n,) bool         at risk, but not from the stratum's first cell on
     death : (m,) int         rows with an event and a positive weight
     death_cell : (m,) int    their cells
-    net : (D, n) sparse      +1 in a patient's last cell, -1 in the cell before the first
+    moves : (D, n) sparse    +1 in a patient's last cell, -1 in the cell before the first
+    died : (D, n) sparse     +1 in the cell of a death
+
+    Both by columns where cells are few, so that one pass over the patients serves all; else by rows.
     """
 
     n_cells: int
     bounds: Index
     first: Index
     last: Index
+    late: NDArray[np.bool_]
     death: Index
     death_cell: Index
-    net: sparse.csc_matrix
+    moves: sparse.csc_matrix | sparse.csr_matrix
+    died: sparse.csc_matrix | sparse.csr_matrix
 
 
 class CellSums(NamedTuple):
@@ -127,60 +136,123 @@ def risk_sets(
         first[rows] = (
             bounds[s] if entry is None else bounds[s] + np.searchsorted(times, entry[rows], side="right")
         )
-    n_cells = int(bounds[-1])
-    return RiskSets(n_cells, bounds, first, last, death, last[death] - 1, _net(first, last, stratum, bounds))
+    n_cells, late = int(bounds[-1]), (last > first) & (first > bounds[stratum])
+    death_cell = last[death] - 1
+    there, joined_late = np.flatnonzero(last > first), np.flatnonzero(late)
+    as_rows = n_cells > _FEW_CELLS
 
+    def matrix(cells: Index, rows: Index, signs: Array) -> sparse.csc_matrix | sparse.csr_matrix:
+        made = sparse.coo_matrix((signs, (cells, rows)), shape=(n_cells, len(time)))
+        return made.tocsr() if as_rows else made.tocsc()
 
-def _net(first: Index, last: Index, stratum: Index, bounds: Index) -> sparse.csc_matrix:
-    at_risk = last > first
-    late = at_risk & (first > bounds[stratum])
-    rows = np.concatenate([last[at_risk] - 1, first[late] - 1])
-    columns = np.concatenate([np.flatnonzero(at_risk), np.flatnonzero(late)])
-    signs = np.concatenate([np.ones(at_risk.sum()), -np.ones(late.sum())])
-    return sparse.csc_matrix((signs, (rows, columns)), shape=(int(bounds[-1]), len(first)))
+    moves = matrix(
+        np.concatenate([last[there] - 1, first[joined_late] - 1]),
+        np.concatenate([there, joined_late]),
+        np.repeat([1.0, -1.0], [len(there), len(joined_late)]),
+    )
+    died = matrix(death_cell, death, np.ones(len(death)))
+    return RiskSets(n_cells, bounds, first, last, late, death, death_cell, moves, died)
 
 
 def cell_sums(sets: RiskSets, x: Array, r: Array, weights: Array | None) -> CellSums:
-    """Risk-set and tied-death sums of r and r x, in one pass over the patients.
+    """Risk-set and tied-death sums of r and r x.
 
     Sums run from the last time to the first, patients joining at their exit and leaving at their
     entry, so that nothing larger than a risk set is ever subtracted from.
     """
-    weighted = sparse.csc_matrix(
-        (sets.net.data * np.repeat(r, np.diff(sets.net.indptr)), sets.net.indices, sets.net.indptr),
-        shape=sets.net.shape,
-    )
-    s0 = _suffix_sums(np.asarray(weighted.sum(axis=1)).ravel(), sets.bounds)
-    s1 = _suffix_sums(weighted @ x, sets.bounds)
+    sizes = cell_sizes(sets, r, weights)
+    s1, t1 = np.zeros((sets.n_cells, x.shape[1])), np.zeros((sets.n_cells, x.shape[1]))
+    for cells, of_set, of_deaths in blocks_of_cells(sets, x, r, every_death=True):
+        s1[cells], t1[cells] = of_set, of_deaths
+    return sizes._replace(s1=s1, t1=t1)
+
+
+def cell_sizes(sets: RiskSets, r: Array, weights: Array | None) -> CellSums:
+    """The sums of r alone, without those of r x: ``s1`` and ``t1`` have no columns."""
+    d = sets.n_cells
+    moves = _times(sets.moves, r)
+    s0 = _suffix_sums(np.asarray(moves.sum(axis=1)).ravel(), sets.bounds, subtracts=True)
     _require_digits(sets, r, s0)
-    r_death = r[sets.death]
-    one = sparse.csr_matrix(
-        (r_death, (sets.death_cell, np.arange(len(sets.death)))), shape=(sets.n_cells, len(sets.death))
-    )
-    count = np.bincount(sets.death_cell, minlength=sets.n_cells).astype(float)
-    w = count
-    if weights is not None:
-        w = np.bincount(sets.death_cell, weights[sets.death], sets.n_cells).astype(float)
-    return CellSums(s0, s1, np.asarray(one.sum(axis=1)).ravel(), one @ x[sets.death], count, w)
+    t0, count = (np.bincount(sets.death_cell, v, d).astype(float) for v in (r[sets.death], None))
+    w = count if weights is None else np.bincount(sets.death_cell, weights[sets.death], d).astype(float)
+    none = np.zeros((d, 0))
+    return CellSums(s0, none, t0, none, count, w)
+
+
+def blocks_of_cells(
+    sets: RiskSets, x: Array, r: Array, *, every_death: bool
+) -> Iterator[tuple[slice, Array, Array]]:
+    """Sums of r x over the risk set and over the tied deaths, block by block from the last cell to the first.
+
+    With a cell for each event time a block stays in cache where all of them would not.
+
+    Parameters
+    ----------
+    every_death : bool
+        Sums over tied deaths of cells with one death too, where Efron's ties do not need them.
+
+    Yields
+    ------
+    cells : slice
+    of_set, of_deaths : (k, p)
+    """
+    moves, died = _times(sets.moves, r), _times(sets.died, r)
+    tied = np.bincount(sets.death_cell, minlength=sets.n_cells) > (0 if every_death else 1)
+    above, running = sets.n_cells, np.zeros(x.shape[1])
+    while above > 0:
+        below = max(0, above - _FEW_CELLS)
+        cells = slice(below, above)
+        bounds = np.unique(np.clip(sets.bounds, below, above))
+        whole = above - below == sets.n_cells
+        of_set = np.asarray((moves if whole else moves[cells]) @ x)
+        if above not in sets.bounds:
+            of_set[-1] += running  # the stratum goes on beyond this block
+        of_set = _suffix_sums(of_set, bounds - below, subtracts=False)
+        of_deaths = np.zeros_like(of_set)
+        some = np.flatnonzero(tied[cells])
+        if len(some) == above - below:
+            of_deaths = np.asarray((died if whole else died[cells]) @ x)
+        elif len(some):
+            of_deaths[some] = died[below + some] @ x
+        yield cells, of_set, of_deaths
+        above, running = below, of_set[0]
+
+
+def _times(matrix: Any, r: Array) -> Any:
+    """A sparse matrix (D, n) with its columns multiplied by r."""
+    each = np.repeat(r, np.diff(matrix.indptr)) if matrix.format == "csc" else r[matrix.indices]
+    return type(matrix)((matrix.data * each, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _require_digits(sets: RiskSets, r: Array, s0: Array) -> None:
-    """Raise where late entrants outweigh the risk set they are subtracted from by more than the digits allow."""
-    late = np.diff(sets.net.indptr) == 2
+    """Raise where late entrants outweigh the risk sets they are subtracted from by more than the digits allow.
+
+    A risk set is wrong by eps times all who have joined by then, relative to its own sum; so is what its deaths add
+    to the score.  All of that together must stay below 1e-10 of what the score is uncertain by, the root of the deaths.
+    """
+    late = sets.late
     if not late.any():
         return
     joining = np.bincount(sets.last[late] - 1, r[late], sets.n_cells).astype(float)
-    joined = _suffix_sums(joining, sets.bounds)
-    dead = np.bincount(sets.death_cell, minlength=sets.n_cells) > 0
-    if (np.finfo(float).eps * joined[dead] > 1e-10 * s0[dead]).any():
+    joined = _suffix_sums(joining, sets.bounds, subtracts=False)
+    deaths = np.bincount(sets.death_cell, minlength=sets.n_cells)
+    dead = deaths > 0
+    if not (s0[dead] > 0).all():
+        return  # said by cell_terms
+    wrong = np.finfo(float).eps * joined[dead] / s0[dead]
+    if deaths[dead] @ wrong > 1e-10 * np.sqrt(deaths.sum()):
         raise FloatingPointError("late entrants outweigh an early risk set beyond the digits of a float")
 
 
-def _suffix_sums(values: Array, bounds: Index) -> Array:
-    # long double: the running sum keeps its last digits when many enter late and many leave early
+def _suffix_sums(values: Array, bounds: Index, *, subtracts: bool) -> Array:
+    """Cumulative sums from the last cell of a stratum to its first.
+
+    Where patients enter late they are subtracted: then in long double, or the running sum would lose its last digits.
+    """
     out = np.empty_like(values)
     for a, b in pairwise(bounds.tolist()):
-        out[a:b] = np.cumsum(values[a:b][::-1], axis=0, dtype=np.longdouble)[::-1]
+        dtype = np.longdouble if subtracts else np.float64
+        out[a:b] = np.cumsum(values[a:b][::-1], axis=0, dtype=dtype)[::-1]
     return out
 
 
@@ -224,16 +296,32 @@ def expected(sets: RiskSets, stratum: Index, a: Array, b: Array) -> Array:
 
 
 def second_product(sums: CellSums, terms: CellTerms) -> Array:
-    """sum_j (W_j/d_j) sum_l n_jl n_jl' / phi_jl^2, as two rows a cell with non-negative coefficients.
+    """sum_j (W_j/d_j) sum_l n_jl n_jl' / phi_jl^2 (p, p), from the sums of every cell."""
+    return _second_product(sums.s1, sums.t1, terms.p, terms.q, terms.r)
+
+
+def second_product_at_site(sets: RiskSets, x: Array, r: Array, terms: CellTerms) -> Array:
+    """The same from the patients, block by block: with a cell for each event time their sums are not kept."""
+    found = np.zeros((x.shape[1], x.shape[1]))
+    for cells, s1, t1 in blocks_of_cells(sets, x, r, every_death=False):
+        found += _second_product(s1, t1, terms.p[cells], terms.q[cells], terms.r[cells])
+    return found
+
+
+def _second_product(s1: Array, t1: Array, p: Array, q: Array, r: Array) -> Array:
+    """Two rows a cell with non-negative coefficients.
 
     With n_jl = s1 - (l/d) t1 the sum is P s1 s1' - Q (s1 t1' + t1 s1') + R t1 t1'; completing the
     square subtracts nothing: P (s1 - (Q/P) t1)(.)' + (R - Q^2/P) t1 t1'.
     """
-    used = terms.p > 0
-    p, q, r = terms.p[used], terms.q[used], terms.r[used]
-    shifted = (sums.s1[used] - (q / p)[:, None] * sums.t1[used]) * np.sqrt(p)[:, None]
-    rest = sums.t1[used] * np.sqrt(np.maximum(r - q * q / p, 0.0))[:, None]
-    return shifted.T @ shifted + rest.T @ rest
+    ratio = np.divide(q, p, out=np.zeros_like(p), where=p > 0)
+    shifted = s1 * np.sqrt(p)[:, None]
+    tied = np.flatnonzero(r > 0)  # Efron's ties alone; elsewhere t1 has no part in it
+    if not len(tied):
+        return np.asarray(shifted.T @ shifted)
+    shifted[tied] -= t1[tied] * (ratio * np.sqrt(p))[tied, None]
+    rest = t1[tied] * np.sqrt(np.maximum(r - q * ratio, 0.0))[tied, None]
+    return np.asarray(shifted.T @ shifted + rest.T @ rest)
 
 
 def weighted_gram(x: Array, v: Array, block: int = 4096) -> Array:
