@@ -231,7 +231,8 @@ def _on_steps(
         counts = meter.sum(RiskTable(entry, model.time, model.event, None, (), edges))
         n_risk, n_event = counts["n_risk"].ravel(), counts["n_event"].ravel()
         steps = _curve_steps(n_risk, n_event) if transform == "km" else _rank_steps(n_risk)
-        question = CoxTimeTrends(model, gamma, of_time="steps", grid=edges, steps=tuple(steps.tolist()))
+        # a course each: the steps of one transform are not the next point at which another is asked
+        question = CoxTimeTrends(model, gamma, "steps", edges, tuple(steps.tolist()), course=transform)
         return meter.sum(question)
 
     total, _, status = on_finest_grid(candidate_grids(federation, meter, outcome, None), ask)

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 import fedstats as fs
@@ -16,6 +17,7 @@ from tests.federations.small_study import (
 )
 
 FORMULA = "Surv(time, status) ~ age + sex"
+TRANSFORMS = ("km", "rank", "identity", "log")
 
 
 def elsewhere(here, folder, relative):
@@ -24,8 +26,10 @@ def elsewhere(here, folder, relative):
     theirs.open(here.study.digest, here.study.id, here.study.sites)
     for number, question in enumerate(fs.Ledger(here.exchange).questions(), start=1):
         factor = 1 + relative * (1 if number % 2 else -1)
-        beta = tuple(b * factor for b in question.query.beta)
-        filed = theirs.ask(replace(question.query, beta=beta))
+        query = question.query
+        if hasattr(query, "beta"):
+            query = replace(query, beta=tuple(b * factor for b in query.beta))
+        filed = theirs.ask(query)
         for site in here.sites.values():
             fs.open_questions(folder, site)
             fs.send(folder, site, [filed], [site.answer(filed.query)])
@@ -95,3 +99,32 @@ def test_a_finished_exchange_is_replayed_without_any_site_in_less_than_a_second(
     assert time.process_time() - began < 1
     assert fs.save_results(found, here.results, study=here.study.digest) == here.sha256
     assert files(here.exchange) == before
+
+
+@pytest.mark.parametrize("first", ["km", "rank", "identity", "log"])
+def test_every_transform_of_time_is_a_course_of_its_own(fitted, tmp_path, first):
+    """Each run asks of the saved fit what earlier runs have not, in any order, and asks nothing twice."""
+    fs.save_results({"model": fitted.fit}, tmp_path / "results.json")
+    expected = {t: fs.cox_zph(fitted.whole, fitted.fit, transform=t).tidy() for t in TRANSFORMS}
+    for transform in (first, *TRANSFORMS, first):
+        fit = fs.load_results(tmp_path / "results.json").model
+        ask = lambda s, fit=fit, transform=transform: fs.cox_zph(s, fit, transform=transform)
+        found = ask_until_answered(fitted.exchange, fitted.sites, fitted.study, ask)
+        assert found.tidy().equals(expected[transform])
+    before = files(fitted.exchange)
+    sites = fs.Folder(fitted.exchange, study=fitted.study)
+    for transform in reversed(TRANSFORMS):
+        assert fs.cox_zph(sites, fitted.fit, transform=transform).tidy().equals(expected[transform])
+    assert files(fitted.exchange) == before
+
+
+def test_trends_at_coefficients_of_another_machine_reuse_the_recorded_answers(fitted, tmp_path):
+    asks = [lambda s, t=t: fs.cox_zph(s, fitted.fit, transform=t) for t in ("km", "rank", "log")]
+    for ask in asks:
+        ask_until_answered(fitted.exchange, fitted.sites, fitted.study, ask)
+    theirs = elsewhere(fitted, tmp_path / "theirs", 1e-12)
+    before = files(theirs.folder)
+    for ask in reversed(asks):
+        there = ask(fs.Folder(theirs.folder, study=fitted.study)).tidy()
+        pd.testing.assert_frame_equal(there, ask(fitted.whole).tidy(), rtol=1e-9)
+    assert files(theirs.folder) == before
