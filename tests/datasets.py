@@ -40,6 +40,15 @@ def lung() -> pd.DataFrame:
 
 
 @cache
+def lung_gaps() -> pd.DataFrame:
+    """The 226 patients, every ninth without an age and every eleventh without an ECOG."""
+    frame, i = lung(), np.arange(226)
+    return frame.assign(
+        **{"age": frame["age"].mask(i % 9 == 4), "ph.ecog": frame["ph.ecog"].mask(i % 11 == 7)}
+    )
+
+
+@cache
 def heart() -> pd.DataFrame:
     """Stanford heart transplants as (start, stop], several rows a patient; invented centres and weights."""
     frame = lifelines_data.load_stanford_heart_transplants()
@@ -86,6 +95,7 @@ def fair() -> pd.DataFrame:
 #: Every data set that R reads, by name.
 DATASETS = {
     "lung": lung,
+    "lung_gaps": lung_gaps,
     "heart": heart,
     "rossi": rossi,
     "gbsg2": gbsg2,

@@ -214,7 +214,7 @@ def _model_of(federation: Federation, fit: Fit) -> tuple[CoxModel, tuple[float, 
         fit.options["weights"],
         offset,
         federation.codebook[offset].centre if offset else 0.0,
-        None,
+        fit.options["cluster"],
     )
     return model, tuple(np.linalg.solve(design.unscaling(), fit.beta).tolist())
 
@@ -224,11 +224,13 @@ def _on_steps(
 ) -> tuple[Total, str]:
     """Trends along a curve of all patients: first its counts by cell, then the sums."""
     outcome = Outcome(model.event, model.time, model.entry)
+    others = (*model.strata, model.weights, model.offset, model.cluster)
+    complete = (*model.design.variables, *(column for column in others if column))
 
     def ask(edges: tuple[float, ...]) -> Total:
         # ranks are those of everybody's end of follow-up, whenever he entered
         entry = model.entry if transform == "km" else None
-        counts = meter.sum(RiskTable(entry, model.time, model.event, None, (), edges))
+        counts = meter.sum(RiskTable(entry, model.time, model.event, None, (), edges, complete))
         n_risk, n_event = counts["n_risk"].ravel(), counts["n_event"].ravel()
         steps = _curve_steps(n_risk, n_event) if transform == "km" else _rank_steps(n_risk)
         # a course each: the steps of one transform are not the next point at which another is asked

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.arguments import check_federation, check_level
 from fedstats.contract.design import level_codes
-from fedstats.contract.entries import Entries, between, each, groups_of, one
+from fedstats.contract.entries import Entries, between, each, groups_of, listed, one
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.formula import FormulaError, Outcome, parse_groups
 from fedstats.contract.query import Query, QueryError
@@ -47,6 +47,7 @@ class RiskTable(Query):
     """Patients at risk and events, by group and cell of the agreed time grid.
 
     Behind a number of events stand all who are at risk; how many leave in a cell is judged on its own.
+    Patients with an empty cell in one of the columns ``complete`` are left out: the rows of a model.
     """
 
     entry: str | None
@@ -55,6 +56,7 @@ class RiskTable(Query):
     group: str | None
     levels: tuple[str, ...]
     grid: tuple[float, ...] = field(metadata=TIME_GRID)
+    complete: tuple[str, ...] = ()
 
     asks = "patients at risk and events in each time cell"
 
@@ -62,7 +64,8 @@ class RiskTable(Query):
         """Outcome, groups and grid."""
         followed = f"{self.entry} to {self.time}" if self.entry else self.time
         by = f" by {self.group}" if self.group else ""
-        return f"Survival table of {followed}/{self.event}{by} on {len(self.grid)} time cells"
+        rows = f", of rows without an empty cell in {listed(self.complete)}" if self.complete else ""
+        return f"Survival table of {followed}/{self.event}{by} on {len(self.grid)} time cells{rows}"
 
     def entries(self) -> dict[str, Entries]:
         """Counts by group and cell."""
@@ -77,7 +80,8 @@ class RiskTable(Query):
         """2 counts a group and cell, and the number of rows dropped."""
         outcome = Outcome(self.event, self.time, self.entry)
         columns = [*outcome.variables, *([self.group] if self.group else [])]
-        data.require(columns)
+        data.require(columns, self.complete)  # of these no value is read
+        columns = list(dict.fromkeys((*columns, *self.complete)))
         frame = data.frame[columns].reset_index(drop=True)
         complete = frame.notna().all(axis=1)
         frame, dropped = frame[complete], int((~complete).sum())

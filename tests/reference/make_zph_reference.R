@@ -41,6 +41,7 @@ cases <- list(
   "lung, Breslow" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "site4", "breslow"),
   "lung, factor" = case("lung", paste(surv_lung, "age + sex + C(ecog3)"), "inst"),
   "lung, weights" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "site4", weights = "weight"),
+  "lung, empty cells" = case("lung_gaps", paste(surv_lung, "age + sex + ph.ecog"), "site4"),
   "rossi, ties" = case("rossi", "Surv(week, arrest) ~ fin + age + race + prio", "centre"),
   "heart, entries" = case("heart", "Surv(start, stop, event) ~ age + year + surgery", "centre")
 )
