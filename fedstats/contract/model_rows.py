@@ -29,6 +29,7 @@ class ModelRows:
     x : (n, k)                 scaled design, intercept included
     present : (n, k) bool      raw columns that are not zero: who stands behind an entry
     levels : (n, c) bool       who has which level of the model
+    level_names : (c,) str
     weights, offset : (n,) or None
     dropped : int              rows with an empty cell in one of the model's columns
     standard : (p,)            agreed spread of each column in the question's units
@@ -41,6 +42,7 @@ class ModelRows:
     x: Array
     present: NDArray[np.bool_]
     levels: Array
+    level_names: tuple[str, ...]
     weights: Array | None
     offset: Array | None
     dropped: int
@@ -92,19 +94,30 @@ class ModelRows:
     def evidence_at(self, gamma: Array, intercept: bool, effect: Array) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and the effective size of the weighted rows."""
         slopes = gamma[1:] if intercept else gamma
+        sized = Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient")
+        return (*self.evidence, sized, *self.effective_sizes(effect))
+
+    def effective_sizes(self, effect: Array, among: str = "") -> tuple[Evidence, ...]:
+        """What the gate judges of rows that are weighted: how many they are worth, in all, within a level and outside.
+
+        Parameters
+        ----------
+        effect : (n,)    weights
+        among : str      of whom, where sums over some of the rows leave on their own
+        """
         heft = np.column_stack([effect, effect**2])
         total, squares = heft.sum(axis=0)
         within = heft.T @ self.levels
         sizes = effective_size(*np.concatenate([within, self._outside(heft, within)], axis=1))
         return (
-            *self.evidence,
-            Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient"),
             Evidence(
                 "effective sample size",
                 effective_size(np.array([total]), np.array([squares])),
-                "patients behind the weighted sums",
+                f"patients behind the weighted sums{among}",
             ),
-            Evidence("effective size of a level", sizes, "weighted patients within a level, or outside it"),
+            Evidence(
+                "effective size of a level", sizes, f"weighted patients within a level, or outside it{among}"
+            ),
             *dominance_in_pairs(effect, self.levels),
         )
 
@@ -197,6 +210,7 @@ def model_rows(
         design.scaled(raw),
         present,
         levels,
+        cells.names,
         w,
         shift,
         dropped,

@@ -12,7 +12,7 @@ REMEDIES: dict[Rule, str] = {
     "level by outcome": f"Too few patients of a level have the outcome, or do not: {_FEW}.",
     "pair of levels": "Too few patients share two levels: merge levels, or leave one of the two columns out.",
     "leavers of a time cell": "Too few patients leave in a cell of the time grid: ask with wider cells.",
-    "events of a time cell": "Too few events lie in a cell of the time grid: ask with wider cells, or with ties='breslow'.",
+    "events of a time cell": "Too few events lie in a cell of the time grid: ask with wider cells, with ties='breslow', or of the test of proportional hazards with transform='identity'.",
     "distinct values": "Single values and times do not leave: give the codebook edges or a [grid].",
     "agreed grid": "The edges, or a spline's knots, are none of the codebook's: ask with a candidate of its [grid] or with its knots, or agree on them first.",
     "dropped rows": "A few rows are left out for an empty cell or a weight of zero: give the column a level for what is missing, or leave it out.",

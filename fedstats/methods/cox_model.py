@@ -231,6 +231,10 @@ class CoxQuery(Query):
         """The model in words."""
         return self.model.in_words()
 
+    def cut_at(self) -> tuple[float, ...]:
+        """Edges of the time cells by which the sums are told apart."""
+        return self.model.grid
+
     def model_rows(self, data: SiteData) -> ModelRows:
         """The rows of the model at a site."""
         return self._prepared(data).rows
@@ -247,7 +251,7 @@ class CoxQuery(Query):
         evidence = cox.rows.evidence_at(np.array(self.beta), False, np.where(cox.informative, r, 0.0))
         evidence += cox.evidence
         outcome = Outcome(self.model.event, self.model.time, self.model.entry)
-        cuts = outcome.cuts(self.model.grid)
+        cuts = outcome.cuts(self.cut_at())
         whole = replace(cox.rows.cohort, cuts=cuts)
         # strata that set one patient alone leave him out of the sums, and other strata of the same outcome do not
         told = Cohort(whole.rows[cox.informative[cox.rows.counted]], (), told_by=outcome.variables)

@@ -186,9 +186,11 @@ def _widths(width: float, horizon: float) -> tuple[float, ...]:
 
 
 def on_finest_grid(
-    candidates: list[tuple[tuple[float, ...], str]], ask: Callable[[tuple[float, ...]], T]
+    candidates: list[tuple[tuple[float, ...], str]],
+    ask: Callable[[tuple[float, ...]], T],
+    rules: tuple[str, ...] = GRID_RULES,
 ) -> tuple[T, tuple[float, ...], str]:
-    """Ask with the finest grid that every site lets out; a refusal of one costs one bit.
+    """Ask with the finest grid that every site lets out; a refusal by one of the ``rules`` costs one bit.
 
     Raises
     ------
@@ -199,6 +201,6 @@ def on_finest_grid(
         try:
             return ask(edges), edges, words
         except SiteRefused as refused:
-            if refused.rule not in GRID_RULES or number == len(candidates):
+            if refused.rule not in rules or number == len(candidates):
                 raise
     raise QueryError("There is no time grid to try.")

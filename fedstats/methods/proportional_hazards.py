@@ -8,19 +8,27 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
+from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
 from fedstats.contract.arguments import check_federation
 from fedstats.contract.design import Design
-from fedstats.contract.dominance import dominance_of_residuals
-from fedstats.contract.entries import Entries, each, pairs
+from fedstats.contract.entries import Entries, between, each, pairs
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, Outcome, parse
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
+from fedstats.methods import trend_evidence
 from fedstats.methods.cox_model import CoxModel, CoxQuery, CoxRows
-from fedstats.methods.follow_up import TIME_GRID, candidate_grids, cells_of, on_finest_grid
+from fedstats.methods.follow_up import (
+    GRID_RULES,
+    TIME_GRID,
+    candidate_grids,
+    cells_of,
+    follow_up,
+    grid_evidence,
+    on_finest_grid,
+)
 from fedstats.methods.survival_curve import RiskTable
 from fedstats.numerics import partial_likelihood as pl
 
@@ -62,28 +70,31 @@ class CoxTimeTrends(CoxQuery):
         cox, _, r = self.at_point(data)
         sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
         terms = pl.cell_terms(sums, self.model.ties)
-        time = cox.rows.frame[self.model.time].to_numpy(dtype=float)
-        g_death, cell = self._of(time[cox.sets.death])
+        times = follow_up(cox.rows.frame, Outcome(self.model.event, self.model.time, self.model.entry))
+        g_death, cell = self._of(times.time[cox.sets.death])
         g = np.zeros(cox.sets.n_cells)
         g[cox.sets.death_cell] = g_death
         w = np.ones(len(g_death)) if cox.rows.weights is None else cox.rows.weights[cox.sets.death]
         xbar = pl.cell_means(sums, terms).xbar
-        residuals = (w * g_death)[:, None] * (cox.x[cox.sets.death] - xbar[cox.sets.death_cell])
+        residuals = w[:, None] * (cox.x[cox.sets.death] - xbar[cox.sets.death_cell])
         matrices = {
             name: cox.rows.matrix(_information(cox, r, sums, terms, weight))
             for name, weight in (("information", np.ones_like(g)), ("with_trend", g), ("of_trends", g**2))
         }
-        parts: dict[str, Sum] = {"score": cox.rows.vector(residuals.sum(axis=0))} | matrices
-        answer = self.answer(cox, r, parts).with_evidence(
-            *dominance_of_residuals(residuals, self.model.design)
-        )
+        parts: dict[str, Sum] = {"score": cox.rows.vector(g_death @ residuals)} | matrices
+        answer = self.answer(cox, r, parts)
+        told = trend_evidence.events(cox, r, sums, terms, residuals, self.model.design)
         if self.of_time != "steps":
-            return answer
-        events = np.bincount(cell, minlength=len(self.steps))
+            return answer.with_evidence(*trend_evidence.of_function(cox, r, terms, told, g_death[told.told]))
+        whole = np.zeros(cox.rows.n, dtype=np.int64)
         return answer.with_evidence(
-            Evidence("events of a time cell", events, "events in a cell, told apart by a step"),
-            *self._agreed(data),
+            *grid_evidence(data, times, whole, 1, np.array(self.grid)),
+            *trend_evidence.of_cells(cox, r, terms, told, cell[told.told], between(self.grid, beyond=True)),
         )
+
+    def cut_at(self) -> tuple[float, ...]:
+        """Edges of the steps."""
+        return self.grid
 
     def _of(self, time: Array) -> tuple[Array, NDArray[np.int64]]:
         """The function at each death, and the cell it lies in."""
@@ -94,19 +105,8 @@ class CoxTimeTrends(CoxQuery):
             return np.array(self.steps)[cell], cell
         if self.of_time not in ("identity", "log"):
             raise QueryError(f"There is no function {self.of_time!r} of time.")
-        return (time if self.of_time == "identity" else np.log(np.maximum(time, 1e-300))), np.zeros(
-            0, np.int64
-        )
-
-    def _agreed(self, data: SiteData) -> tuple[Evidence, ...]:
-        agreed = data.codebook.grid
-        known = {agreed.edges(width) for width in agreed.candidates} if agreed is not None else set()
-        own = int(self.grid not in known)
-        return (
-            (Evidence("agreed grid", np.array([own]), "steps that the codebook does not have"),)
-            if own
-            else ()
-        )
+        g = time if self.of_time == "identity" else np.log(np.maximum(time, 1e-300))
+        return g, np.zeros(0, np.int64)
 
 
 def _information(cox: CoxRows, r: Array, sums: pl.CellSums, terms: pl.CellTerms, g: Array) -> Array:
@@ -167,8 +167,10 @@ def cox_zph(
     Returns
     -------
     ProportionalHazardsTest
-        ``identity`` and ``log`` are exact.  ``km`` and ``rank`` are exact where distinct times may leave; else they are steps on
-        the finest agreed grid of which every cell holds enough events at every site, and a trend that follows these.
+        ``identity`` and ``log`` are exact.  ``km`` and ``rank``, of the model's own patients, are exact where distinct
+        times may leave; else they are steps on the finest agreed grid that every site lets out, and a trend that follows
+        these: fewer steps see less of it.  A site asks for as many events in a cell, of every level and outside it, as
+        must leave in a cell of a curve.
 
     Raises
     ------
@@ -237,7 +239,8 @@ def _on_steps(
         question = CoxTimeTrends(model, gamma, "steps", edges, tuple(steps.tolist()), course=transform)
         return meter.sum(question)
 
-    total, _, status = on_finest_grid(candidate_grids(federation, meter, outcome, None), ask)
+    candidates = candidate_grids(federation, meter, outcome, None)
+    total, _, status = on_finest_grid(candidates, ask, (*GRID_RULES, "dominance", "dominance of two"))
     return total, status
 
 

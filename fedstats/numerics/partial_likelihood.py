@@ -324,6 +324,15 @@ def _second_product(s1: Array, t1: Array, p: Array, q: Array, r: Array) -> Array
     return np.asarray(shifted.T @ shifted + rest.T @ rest)
 
 
+def cell_variances(sets: RiskSets, x: Array, r: Array, sums: CellSums, terms: CellTerms) -> Array:
+    """What each event cell adds to the diagonal of the information, (D, p): its deaths' expected spread of x."""
+    squares = cell_sums(sets, x**2, r, None)
+    p, q, v = (piece[:, None] for piece in (terms.p, terms.q, terms.r))
+    of_means = p * sums.s1**2 - 2 * q * sums.s1 * sums.t1 + v * sums.t1**2
+    found = terms.a[:, None] * squares.s1 - terms.b[:, None] * squares.t1 - of_means
+    return np.asarray(np.maximum(found, 0.0))
+
+
 def weighted_gram(x: Array, v: Array, block: int = 4096) -> Array:
     """sum_i v_i x_i x_i' (p, p) for v >= 0, by blocks that stay in cache; one symmetric product each."""
     gram = np.zeros((x.shape[1], x.shape[1]))

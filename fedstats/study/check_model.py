@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fedstats.contract.federation import Answers, Federation, SiteRefused
-from fedstats.contract.query import Query
+from fedstats.contract.query import Query, point_fields
 from fedstats.contract.refusal import Refusal
 from fedstats.contract.remedies import remedy
 from fedstats.federations.in_process import InProcess
@@ -121,11 +121,19 @@ def _judgements(name: str, answers: list[Answer]) -> pd.DataFrame:
 
 def _superseded(refusal: Answer, answers: list[Answer]) -> bool:
     """Whether the same was asked again later, on another grid."""
-    if not isinstance(refusal.content, Refusal) or refusal.content.rule not in GRID_RULES:
+    if not isinstance(refusal.content, Refusal):
         return False
     later = answers[next(i for i, a in enumerate(answers) if a is refusal) + 1 :]
-    same = _without_grid(refusal.query.to_dict())
-    return any(a.query != refusal.query and _without_grid(a.query.to_dict()) == same for a in later)
+    same = _without_grid(_what(refusal.query))
+    return any(
+        a.query.conversation() != refusal.query.conversation() and _without_grid(_what(a.query)) == same
+        for a in later
+    )
+
+
+def _what(query: Query) -> dict[str, Any]:
+    """What is asked, at whatever point."""
+    return {k: v for k, v in query.to_dict().items() if k not in point_fields(type(query))}
 
 
 def _without_grid(question: Any) -> Any:

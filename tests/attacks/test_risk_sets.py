@@ -14,7 +14,6 @@ from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
-from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, TEACHING, ask, cohort, column
 from tests.datasets import lung as lung_data
@@ -256,27 +255,3 @@ def test_a_crafted_question_about_risk_sets_reads_a_row_off_without_a_gate(attac
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda f: f.__name__)
 def test_a_crafted_question_about_risk_sets_is_refused(attack):
     assert isinstance(attack(STRICT), str)
-
-
-# Trends along steps of time ---------------------------------------------------------------------------
-
-
-def first_death_by_steps(policy):
-    """Of the first to die, when everybody is at risk: the trend of a step that counts him alone is his distance from the mean."""
-    frame = cohort(y=np.maximum(np.arange(360) % 2, np.arange(360) == 0))
-    own = CoxModel(
-        None, "time", "y", Design((column("age"), column("lab"))), (), "breslow", None, None, 0.0, None
-    )
-    question = CoxTimeTrends(own, ZERO, "steps", (11.0,), (1.0, 0.0))
-    sums = ask(frame, question, policy)
-    if isinstance(sums, str):
-        return sums
-    found = sums["score"] + frame[["age", "lab"]].mean().to_numpy()
-    return np.allclose(found, frame.loc[0, ["age", "lab"]].to_numpy(dtype=float), atol=1e-6)
-
-
-def test_a_step_of_time_around_one_death_gives_his_row_without_a_gate_and_is_refused():
-    assert first_death_by_steps(NONE) is True
-    assert isinstance(first_death_by_steps(STRICT), str)
-    loose = replace(STRICT, distinct_values=True, max_top_share=1.0, max_top_two_share=1.0)
-    assert first_death_by_steps(loose) == "events of a time cell"

@@ -109,6 +109,20 @@ def test_score_residuals_add_up_to_the_score_and_so_do_the_cells(cohort, beta, t
 
 
 @LAW
+@given(cohorts(), BETAS, st.sampled_from(TIES))
+def test_what_the_event_cells_add_makes_the_diagonal_of_the_information(cohort, beta, ties) -> None:
+    stratum, entry, time, event, weights, offset, x = cohort
+    sets = pl.risk_sets(stratum, entry, time, event, weights)
+    r = (1.0 if weights is None else weights) * np.exp(x @ beta + offset)
+    sums = pl.cell_sums(sets, x, r, weights)
+    terms = pl.cell_terms(sums, ties)
+    found = pl.cell_variances(sets, x, r, sums, terms)
+    information = np.diag(_reference(cohort, beta, ties).information)
+    np.testing.assert_allclose(found.sum(axis=0), information, atol=1e-9)
+    assert (found >= 0).all()
+
+
+@LAW
 @given(cohorts(), BETAS, st.sampled_from(TIES), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_is_of_no_matter(cohort, beta, ties, random) -> None:
     order = list(range(len(cohort[2])))

@@ -1,0 +1,123 @@
+"""What the gate judges of sums over events that are weighted by a function of time, or told apart by its steps.
+
+Whoever asks with two functions of time subtracts one answer from the other: with steps that differ in one
+cell, the events of that cell are left, and of a function such as time itself those far from the others.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Evidence
+from fedstats.contract.design import Design
+from fedstats.contract.dominance import dominance_of_sums, shares
+from fedstats.methods.cox_model import CoxRows
+from fedstats.numerics import partial_likelihood as pl
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Events:
+    """The deaths of a model that tell of anybody, and what each adds to the sums.
+
+    Attributes
+    ----------
+    told : (all,) bool     which of all deaths they are; who is alone at risk adds nothing, and is not among them
+    death : (m,) int       their rows
+    event_cell : (m,) int  the distinct time of each, in its stratum
+    parts : (m, 2 p)       squared residuals, then expected spreads: what each adds, not negative
+    names : (2 p,) str
+    """
+
+    told: NDArray[np.bool_]
+    death: NDArray[np.int64]
+    event_cell: NDArray[np.int64]
+    parts: Array
+    names: tuple[str, ...]
+
+
+def events(
+    cox: CoxRows, r: Array, sums: pl.CellSums, terms: pl.CellTerms, residuals: Array, design: Design
+) -> Events:
+    """The deaths with more than one patient at risk.
+
+    Parameters
+    ----------
+    residuals : (all, p)    weighted: columns minus their expectation
+    """
+    here = pl.cell_sums(cox.sets, cox.x[:, :0], cox.rows.counted.astype(float), None).s0
+    told = here[cox.sets.death_cell] > 1.5
+    cell = cox.sets.death_cell[told]
+    spread = pl.cell_variances(cox.sets, cox.x, r, sums, terms)[cell] / sums.deaths[cell, None]
+    names = tuple(
+        f"{what} of {name}" for what in ("squared residuals", "expected spread") for name in design.names
+    )
+    return Events(told, cox.sets.death[told], cell, np.column_stack([residuals[told] ** 2, spread]), names)
+
+
+def of_function(cox: CoxRows, r: Array, terms: pl.CellTerms, found: Events, g: Array) -> tuple[Evidence, ...]:
+    """Of a function of time: whether one event far from the others makes up most of a sum, or one patient at risk.
+
+    The answer without the function is known, so that any number can be taken off it: what is judged are
+    distances from the median event.
+
+    Parameters
+    ----------
+    g : (m,)    the function at each event
+    """
+    far = np.abs(g - np.median(g)) if len(g) else g
+    squares = (far / max(float(far.max(initial=0.0)), 1e-300)) ** 2
+    weight = np.zeros(cox.sets.n_cells)
+    weight[found.event_cell] = squares
+    names = tuple(f"{name}, by time" for name in found.names)
+    return (
+        *dominance_of_sums(found.parts * squares[:, None], names),
+        *cox.rows.effective_sizes(_at_risk(cox, r, terms, weight), ", by time"),
+    )
+
+
+def of_cells(
+    cox: CoxRows,
+    r: Array,
+    terms: pl.CellTerms,
+    found: Events,
+    cell: NDArray[np.int64],
+    labels: tuple[str, ...],
+) -> tuple[Evidence, ...]:
+    """Of steps: the events of every time cell, in all, with a level and without, and who is at risk at them.
+
+    Parameters
+    ----------
+    cell : (m,) int    of the agreed grid, of each event
+    labels : sequence of str
+        What the cells are called.
+    """
+    inside = np.zeros((len(cell), len(labels)))
+    inside[np.arange(len(cell)), cell] = 1.0
+    levels = np.asarray(cox.rows.levels[found.death], dtype=float)
+    counts = inside.sum(axis=0)
+    with_level = inside.T @ levels
+    by_level = np.stack([with_level, counts[:, None] - with_level])
+    halves = (cox.rows.level_names, tuple(f"not {name}" for name in cox.rows.level_names))
+    of_level = tuple(f"events {label}, {name}" for half in halves for label in labels for name in half)
+    one, two = shares(found.parts, inside, floor=True)
+    about = tuple(f"{name}, {label}" for label in labels for name in found.names)
+    evidence = [
+        Evidence("events of a time cell", counts, tuple(f"events {label}" for label in labels)),
+        Evidence("events of a time cell", by_level.ravel(), of_level),
+        Evidence("dominance", one.ravel(), about),
+        Evidence("dominance of two", two.ravel(), about),
+    ]
+    for number in np.flatnonzero(counts):
+        weight = np.zeros(cox.sets.n_cells)
+        weight[found.event_cell[cell == number]] = 1.0
+        effect = _at_risk(cox, r, terms, weight)
+        evidence += cox.rows.effective_sizes(effect, f" at the events {labels[number]}")
+    return tuple(evidence)
+
+
+def _at_risk(cox: CoxRows, r: Array, terms: pl.CellTerms, weight: Array) -> Array:
+    """Events expected of each patient, event cell by event cell with a weight that is not negative."""
+    return r * pl.expected(cox.sets, cox.stratum, weight * terms.a, weight * terms.b)
