@@ -35,6 +35,9 @@ from fedstats.numerics import partial_likelihood as pl
 Array = NDArray[np.float64]
 Transform = Literal["km", "rank", "identity", "log"]
 
+#: Of a trend's information, this share must be left when the coefficients are estimated; less is rounding.
+LEAST_LEFT = 1e-12
+
 
 # The site's half -----------------------------------------------------------------------------
 
@@ -138,10 +141,21 @@ class ProportionalHazardsTest:
     table: pd.DataFrame
     transform: str
     status: str
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
 
     def tidy(self) -> pd.DataFrame:
         """One row a term: term statistic df p_value, the last row ``GLOBAL``."""
         return self.table.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """One row: what was tested how, and what it cost."""
+        row = {"transform": self.transform, "status": self.status, "rounds": self.rounds}
+        return pd.DataFrame([row | {"bytes": self.n_bytes, "sites": len(self.sites)}])
+
+    def __str__(self) -> str:
+        return f"proportional hazards, {self.transform} ({self.status})\n{self.table.to_string(index=False)}"
 
     def _repr_html_(self) -> str:
         return self.table.to_html(index=False, float_format="%.4g")
@@ -175,6 +189,8 @@ def cox_zph(
     Raises
     ------
     FormulaError, SiteRefused
+    ArithmeticError
+        A trend cannot be told from its coefficient, for instance where all events lie in one step.
 
     Notes
     -----
@@ -195,7 +211,7 @@ def cox_zph(
     rows = [(name, *_score_test(total["score"], blocks, chosen)) for name, chosen in groups.items()]
     table = pd.DataFrame(rows, columns=["term", "statistic", "df"])
     table["p_value"] = chi2.sf(table["statistic"], table["df"])
-    return ProportionalHazardsTest(table, transform, status)
+    return ProportionalHazardsTest(table, transform, status, meter.rounds, meter.n_bytes, federation.sites)
 
 
 def _model_of(federation: Federation, fit: Fit) -> tuple[CoxModel, tuple[float, ...]]:
@@ -269,5 +285,11 @@ def _score_test(score: Array, blocks: list[Array], chosen: NDArray[np.bool_]) ->
     """Of the trends of some coefficients, all coefficients being estimated."""
     information, with_trend, of_trends = blocks
     across = with_trend[:, chosen]
-    left = of_trends[np.ix_(chosen, chosen)] - across.T @ np.linalg.solve(information, across)
+    whole = of_trends[np.ix_(chosen, chosen)]
+    left = whole - across.T @ np.linalg.solve(information, across)
+    scale = np.sqrt(np.maximum(np.diag(whole), 1e-300))
+    if np.linalg.eigvalsh(left / np.outer(scale, scale))[0] < LEAST_LEFT:
+        raise ArithmeticError(
+            "A trend in time cannot be told from its coefficient: nearly all events lie at one time, or in one step."
+        )
     return float(score[chosen] @ np.linalg.solve(left, score[chosen])), int(chosen.sum())

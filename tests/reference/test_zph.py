@@ -68,6 +68,15 @@ def test_a_transform_that_is_not_there_is_one_sentence():
         fs.cox_zph(sites, logistic)
 
 
+def test_a_trend_of_events_at_one_time_is_one_sentence():
+    frame = DATASETS["lung"]().assign(time=100.0)
+    sites = fs.InProcess({"a": frame}, policy=fs.DisclosurePolicy.none())
+    fit = fs.cox(sites, "Surv(time, status) ~ age + sex")
+    for transform in ("km", "rank", "identity", "log"):
+        with pytest.raises(ArithmeticError, match="cannot be told from its coefficient"):
+            fs.cox_zph(sites, fit, transform=transform)
+
+
 def test_on_an_agreed_grid_the_curve_is_followed_in_steps():
     case = CASES["lung, Efron"]
     book = fs.Codebook.from_toml({"columns": {n: {"kind": k} for n, k in KINDS.items()}, "grid": GRID})
