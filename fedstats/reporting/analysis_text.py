@@ -10,6 +10,7 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.results import Curve
 from fedstats.contract.results import Table as Description
 from fedstats.methods.glm_model import model_kind
+from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting import formats
 from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import spans
@@ -104,6 +105,50 @@ def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bo
         frame.loc[found["term"] == "Intercept", "Term"] = f"Intercept ({what})"
     test = "Wald" if np.isinf(fit.df_residual) else "t"
     return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: {test} test.")
+
+
+#: Along what a change of an effect was looked for.
+_ALONG = {
+    "identity": "time",
+    "log": "the logarithm of time",
+    "km": "one minus the Kaplan–Meier curve of all patients",
+    "rank": "the rank of a patient's end of follow-up",
+}
+
+
+def hazards_title(spec: ModelSpec) -> str:
+    """Title of the test of proportional hazards of a model."""
+    return f"Proportional hazards: {spec.title}"
+
+
+def hazards_table(spec: ModelSpec, found: ProportionalHazardsTest, codebook: Codebook) -> Table:
+    """The test of proportional hazards, term by term, with one sentence how to read it."""
+    frame = pd.DataFrame(
+        {
+            "term": [_term_words(term, codebook) for term in found.table["term"]],
+            "statistic": [formats.estimate(value) for value in found.table["statistic"]],
+            "df": [formats.count(df) for df in found.table["df"]],
+            "p_value": [formats.p_value(p) for p in found.table["p_value"]],
+        }
+    )
+    note = (
+        f"A small p says that the hazard ratio of a term changes along {_ALONG[found.transform]}, so that the one above "
+        "is an average over follow-up; a large p says that these data show no such change, not that there is none. "
+        f"Score test of Grambsch and Therneau. Status: {found.status}."
+    )
+    if found.status != "exact":
+        note += " Time was followed in steps as wide as the cells: changes within one are not seen."
+    return table(frame, caption=hazards_title(spec), note=note, labels={"statistic": "χ²"})
+
+
+def _term_words(term: str, codebook: Codebook) -> str:
+    """A term by the labels of its columns; a function as it was written."""
+    if term == "GLOBAL":
+        return "All terms together"
+    columns = [part.removeprefix("C(").removesuffix(")") for part in term.split(":")]
+    if not all(column in codebook for column in columns):
+        return term
+    return " × ".join(codebook[column].label or column for column in columns)
 
 
 def _in_words(fit: Fit, found: pd.DataFrame) -> list[str]:

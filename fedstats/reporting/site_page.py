@@ -10,9 +10,11 @@ from fedstats.contract.results import Curve, Table
 from fedstats.federations.answering import review
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
+from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import (
     effect_table,
+    hazards_table,
     median_table,
     method,
     model_title,
@@ -72,6 +74,9 @@ class SitePage:
                 parts.append(paragraph(f"{said}{formats.count(result.n_event)} events."))
                 result = effect_table(model, result, self.study.codebook, std_error=True)
             parts.append(result)
+            test = found.get(model.test_name)
+            if isinstance(test, ProportionalHazardsTest):
+                parts.append(hazards_table(model, test, self.study.codebook))
         return Section(*parts)
 
     def _patients(self, found: Any, title: str) -> list[Any]:

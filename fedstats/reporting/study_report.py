@@ -15,10 +15,13 @@ from fedstats.federations.archive import Archive
 from fedstats.federations.keys import COORDINATOR, home_of
 from fedstats.federations.ledger import Ledger
 from fedstats.federations.refusals import refusals
+from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import (
     curve_alt,
     effect_table,
+    hazards_table,
+    hazards_title,
     median_table,
     method,
     model_alt,
@@ -109,10 +112,12 @@ class StudyReport:
         rows = [
             {"Analysis": c.title, "Method": "Kaplan–Meier", "Formula": c.formula} for c in self.study.curves
         ]
-        rows += [
-            {"Analysis": model_title(m), "Method": method(m, self.study.codebook), "Formula": m.formula}
-            for m in self.study.models
-        ]
+        for m in self.study.models:
+            how = method(m, self.study.codebook)
+            rows.append({"Analysis": model_title(m), "Method": how, "Formula": m.formula})
+            if m.test_name in self.study.analyses():
+                how = f"Score test of Grambsch and Therneau ({m.proportional_hazards})"
+                rows.append({"Analysis": hazards_title(m), "Method": how, "Formula": m.formula})
         if (described := self.study.table_one) is not None:
             formula = " + ".join(described.variables) + (f" by {described.by}" if described.by else "")
             rows.insert(0, {"Analysis": described.title, "Method": "Description", "Formula": formula})
@@ -214,6 +219,7 @@ class StudyReport:
 
     def _title_of(self, name: str) -> str:
         titles = {c.name: c.title for c in self.study.curves} | {m.name: m.title for m in self.study.models}
+        titles |= {m.test_name: hazards_title(m) for m in self.study.models}
         if self.study.table_one is not None:
             titles["table_one"] = self.study.table_one.title
         return titles.get(name, name)
@@ -263,8 +269,16 @@ class StudyReport:
             sizes(spec, fit, self.study.codebook),
             picture,
             effect_table(spec, fit, self.study.codebook),
+            *self._test(spec),
             paragraph(spec.note),
         ]
+
+    def _test(self, spec: ModelSpec) -> list[Any]:
+        """Whether hazards are proportional, where the study asks; the rule where a site did not let it out."""
+        found = self.found.get(spec.test_name)
+        if found is None or isinstance(found, ProportionalHazardsTest):
+            return [] if found is None else [hazards_table(spec, found, self.study.codebook)]
+        return [paragraph(f"{hazards_title(spec)}."), found]
 
 
 def _run_facts(manifest: Path) -> dict[str, str]:

@@ -29,6 +29,8 @@ def _titles(query: Any, study: Study) -> list[str]:
         return _titles(query.question, study)
     if hasattr(query, "model"):
         return [m.title for m in study.models if _is_of_model(query.model, m, study)]
+    if getattr(query, "complete", ()):  # the curve that a test of proportional hazards follows
+        return [m.title for m in study.models if m.proportional_hazards and _is_of_rows(query, m, study)]
     if hasattr(query, "variable"):
         name = study.codebook[query.variable].title if query.variable in study.codebook else query.variable
         return [f"{study.table_one.title}, {name}"] if study.table_one else []
@@ -43,6 +45,12 @@ def _is_of_model(model: Any, spec: ModelSpec, study: Study) -> bool:
     same = (getattr(model, "time", None), getattr(model, "event", None)) == (outcome.time, outcome.event)
     strata = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
     return same and model.design == design and list(model.strata) == strata
+
+
+def _is_of_rows(query: Any, spec: ModelSpec, study: Study) -> bool:
+    outcome, design = parse(spec.formula, study.codebook, intercept=False)
+    same = (query.time, query.event) == (outcome.time, outcome.event)
+    return same and set(query.complete) == {*design.variables, *spec.columns}
 
 
 def _is_of_curve(query: Any, spec: CurveSpec, study: Study) -> bool:

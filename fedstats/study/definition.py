@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.contract.federation import Federation
 from fedstats.contract.formula import parse, parse_groups
 from fedstats.contract.labels import unseen, visible
 from fedstats.federations.files import explained
@@ -20,6 +21,7 @@ from fedstats.federations.site import Site
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.descriptives import table_one
 from fedstats.methods.glm_regression import glm
+from fedstats.methods.proportional_hazards import ProportionalHazardsTest, Transform, cox_zph
 from fedstats.methods.survival_curve import kaplan_meier
 from fedstats.study.agreed_questions import agreed_topics
 from fedstats.study.study_file import CurveSpec, ModelSpec, StudyFile
@@ -174,6 +176,9 @@ class Study:
         for model in self.models:
             estimate: Analysis = cox if model.kind == "cox" else glm
             found[model.name] = partial(estimate, formula=model.formula, **model.options)
+            if (transform := model.proportional_hazards) is not None:
+                # the fit again, of answers that are there: a refusal of the one leaves the other
+                found[model.test_name] = partial(_tested, fit=found[model.name], transform=transform)
         return found
 
     def _check_formulas(self) -> None:
@@ -194,6 +199,7 @@ class Study:
 
     def _check_names(self) -> None:
         names = [c.name for c in self.curves] + [m.name for m in self.models]
+        names += [m.test_name for m in self.models if m.proportional_hazards is not None]
         twice = sorted({n for n in names if names.count(n) > 1 or n == "table_one"})
         if twice:
             raise StudyError(
@@ -220,6 +226,11 @@ class Study:
             f"<h3>{escape(self.title)}</h3><p>{escape(self.question)}</p><p>Sites: {sites}. "
             f"Disclosure profile: <strong>{escape(self.profile)}</strong>. {escape(self.data_note)}</p>"
         )
+
+
+def _tested(federation: Federation, fit: Analysis, transform: Transform) -> ProportionalHazardsTest:
+    """The test of proportional hazards of a model of the study."""
+    return cox_zph(federation, fit(federation), transform=transform)
 
 
 def site_policy(profile: str) -> DisclosurePolicy:

@@ -17,9 +17,12 @@ from fedstats.contract.query import canonical_json
 from fedstats.contract.results import Curve, NotAvailable, Table
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
+from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 
 FORMAT = 1
-_KINDS: dict[str, type] = {k.__name__: k for k in (Fit, Curve, Table, NotAvailable)}
+_KINDS: dict[str, type] = {
+    kind.__name__: kind for kind in (Fit, Curve, Table, ProportionalHazardsTest, NotAvailable)
+}
 
 
 def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "") -> str:
@@ -27,7 +30,7 @@ def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "
 
     Parameters
     ----------
-    results : mapping of name to Fit, Curve, Table or NotAvailable
+    results : mapping of name to Fit, Curve, Table, ProportionalHazardsTest or NotAvailable
     path : path
     study : str
         Digest of the study.

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
+from fedstats.methods.proportional_hazards import Transform
 from fedstats.numerics.families import family_of
 
 #: Names that a file server with Windows behind it keeps for devices: an exchange folder may lie on one.
@@ -78,6 +79,10 @@ class CurveSpec(_Entry):
 class ModelSpec(_Entry):
     """``[[models]]``: a regression; ``glm`` gives risk ratios (link = "log"), rate ratios (family = "poisson") or
     differences of means (family = "gaussian").
+
+    ``proportional_hazards`` asks whether the hazard ratios of a Cox model change with time, by the function of time
+    that a change is looked for along: "identity" (time) and "log" are exact behind every gate; "km" and "rank" follow
+    time in steps of the agreed grid where single times may not leave.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
@@ -93,6 +98,7 @@ class ModelSpec(_Entry):
     offset: str | None = None
     robust: bool = False
     cluster: str | None = None
+    proportional_hazards: Transform | None = None
     primary: bool = False
     note: str = ""
 
@@ -105,6 +111,17 @@ class ModelSpec(_Entry):
         except ValueError as problem:
             raise ValueError(str(problem).rstrip(".")) from None
         return self
+
+    @model_validator(mode="after")
+    def _tested_where_there_is_a_test(self) -> Self:
+        if self.proportional_hazards is not None and (self.kind, self.baseline) != ("cox", "site"):
+            raise ValueError('proportional_hazards is for kind = "cox" with baseline = "site"')
+        return self
+
+    @property
+    def test_name(self) -> str:
+        """Under which name the results hold the test of proportional hazards."""
+        return f"{self.name}_proportional_hazards"
 
     @property
     def distribution(self) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from fedstats.contract.results import Curve, Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.answering import asked
 from fedstats.federations.ledger import Question
+from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting import figure, forest_plot, survival_plot, table
 from fedstats.reporting.study_report import Section
 from fedstats.running.index_page import index_page
@@ -59,6 +60,14 @@ SHOWN = {
     "fit": fit,
     "curve": curve,
     "table": descriptive,
+    "test of proportional hazards": lambda label: ProportionalHazardsTest(
+        pd.DataFrame([{"term": label, "statistic": 1.0, "df": 1, "p_value": 0.3}]),
+        label,
+        label,
+        1,
+        1,
+        (label,),
+    ),
     "not available": lambda label: fs.NotAvailable(label, label),
     "results": lambda label: fs.Results({label: fs.NotAvailable(label, label), "f": fit(label)}),
     "study": study,

@@ -75,6 +75,7 @@ def estimated():
         sites,
         cox=lambda s: fs.cox(s, "Surv(time, status) ~ age + ecog", strata="practice", robust=True),
         logistic=lambda s: fs.logistic(s, "response ~ age", cluster="practice"),
+        test=lambda s: fs.cox_zph(s, fs.cox(s, "Surv(time, status) ~ age + ecog", strata="practice")),
         curve=lambda s: fs.kaplan_meier(s, "Surv(time, status) ~ sex"),
         whole_curve=lambda s: fs.kaplan_meier(s.where("age > 85"), "Surv(time, status) ~ 1"),
         table=lambda s: fs.table_one(s, by="sex", variables=["age", "ecog", "practice"][:2]),
@@ -107,7 +108,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, estimated):
         pd.testing.assert_frame_equal(loaded[name].tidy(), estimated[name].tidy(), check_exact=True)
         pd.testing.assert_frame_equal(loaded[name].glance(), estimated[name].glance(), check_exact=True)
         assert loaded[name].vcov.equals(estimated[name].vcov)
-    for name in ("curve", "table"):
+    for name in ("test", "curve", "table"):
         pd.testing.assert_frame_equal(loaded[name].tidy(), estimated[name].tidy(), check_exact=True)
 
 
