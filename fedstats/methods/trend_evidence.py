@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import dominance_of_sums, shares
+from fedstats.contract.entries import ordinal
 from fedstats.methods.cox_model import CoxRows
 from fedstats.numerics import partial_likelihood as pl
 
 Array = NDArray[np.float64]
+
+#: So many times are told apart by the functions of time that can be asked for, and by none.
+FEW_TIMES = 5
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,15 @@ def of_function(cox: CoxRows, r: Array, terms: pl.CellTerms, found: Events, g: A
     Parameters
     ----------
     g : (m,)    the function at each event
+
+    Notes
+    -----
+    Sums of 1, t, t^2, log t and log^2 t tell apart the events of as many times: where there are no more, each is a cell.
     """
+    times, cell = np.unique(g, return_inverse=True)
+    if len(times) <= FEW_TIMES:
+        labels = tuple(f"at the {ordinal(number + 1)} time" for number in range(len(times)))
+        return of_cells(cox, r, terms, found, cell.reshape(-1), labels)
     far = np.abs(g - np.median(g)) if len(g) else g
     squares = (far / max(float(far.max(initial=0.0)), 1e-300)) ** 2
     weight = np.zeros(cox.sets.n_cells)

@@ -172,15 +172,43 @@ def a_first_event(policy):
 def an_event_beside_a_constant(policy):
     """All others at nearly the same late time: time itself hides the early one, its distance from theirs does not."""
     random = np.random.default_rng(5)
-    time = 1e6 + random.permutation(N) / 1e4
-    time[0] = 1e6 - 1e4
+    time = 1e6 + random.permutation(N) / 20 - 9
+    time[0] = 1e6 - 1e5
     frame = cohort(time=time, y=np.where(DAY == 0, 1, DAY % 2))
     trend = ask(frame, CoxTimeTrends(MODEL, ZERO, "identity"), policy)
     plain = ask(frame, CoxDerivatives(MODEL, ZERO), policy)
     if isinstance(trend, str):
         return trend
-    row = frame[list(NUMBERS)].mean().to_numpy() - (trend["score"] - 1e6 * plain["score"]) / 1e4
-    return np.allclose(row, frame.loc[0, list(NUMBERS)].to_numpy(dtype=float), atol=0.01)
+    row = frame[list(NUMBERS)].mean().to_numpy() - (trend["score"] - 1e6 * plain["score"]) / 1e5
+    return np.allclose(row, frame.loc[0, list(NUMBERS)].to_numpy(dtype=float), atol=0.1)
+
+
+def the_only_event_of_a_year(policy):
+    """Follow-up in whole years, of which there are three: with time, its logarithm and one the score of each is solved for."""
+    year = np.where(DAY < 120, 1.0, np.where(DAY < 240, 2.0, 3.0))
+    frame = cohort(time=year, y=np.where(DAY < 120, DAY == 7, DAY % 2).astype(int))
+    asked = [CoxDerivatives(MODEL, ZERO), *(CoxTimeTrends(MODEL, ZERO, g) for g in ("identity", "log"))]
+    found = [ask(frame, question, policy) for question in asked]
+    refused = [answer for answer in found if isinstance(answer, str)]
+    if refused:
+        return refused[0]
+    times = np.array([1.0, 2.0, 3.0])
+    of_each = np.linalg.solve([np.ones(3), times, np.log(times)], np.stack([sums["score"] for sums in found]))
+    row = of_each[0] + frame[list(NUMBERS)].mean().to_numpy()
+    return np.allclose(row, frame.loc[7, list(NUMBERS)].to_numpy(dtype=float), atol=1e-6)
+
+
+def test_where_there_are_few_times_each_is_a_cell():
+    assert the_only_event_of_a_year(NONE) is True
+    assert the_only_event_of_a_year(STRICT) == "events of a time cell"
+
+
+@pytest.mark.parametrize(("years", "leaves"), [(5, False), (6, True)])
+def test_six_times_are_more_than_the_sums_of_two_functions_tell_apart(years, leaves):
+    """One event at the first time; of each time one matrix is unknown, and there are five: of 1, t, t^2, log t, log^2 t."""
+    year = 1.0 + DAY % years
+    frame = cohort(time=year, y=np.where(year == 1, DAY == 0, DAY // years % 2).astype(int))
+    assert isinstance(ask(frame, CoxTimeTrends(MODEL, ZERO, "identity"), STRICT), str) is not leaves
 
 
 FAR = [a_late_event, a_late_risk_set, a_first_event, an_event_beside_a_constant]
