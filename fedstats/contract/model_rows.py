@@ -95,7 +95,8 @@ class ModelRows:
         """What the gate judges at each point: coefficients, and the effective size of the weighted rows."""
         slopes = gamma[1:] if intercept else gamma
         sized = Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient")
-        return (*self.evidence, sized, *self.effective_sizes(effect))
+        pairs = dominance_in_pairs(effect, self.levels)
+        return (*self.evidence, sized, *self.effective_sizes(effect), *pairs)
 
     def effective_sizes(self, effect: Array, among: str = "") -> tuple[Evidence, ...]:
         """What the gate judges of rows that are weighted: how many they are worth, in all, within a level and outside.
@@ -118,7 +119,6 @@ class ModelRows:
             Evidence(
                 "effective size of a level", sizes, f"weighted patients within a level, or outside it{among}"
             ),
-            *dominance_in_pairs(effect, self.levels),
         )
 
     def _outside(self, heft: Array, within: Array) -> Array:
