@@ -30,7 +30,7 @@ from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
-from fedstats.methods.firth_correction import FirthCorrection
+from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
@@ -90,6 +90,7 @@ GROUPS = ("arm", ("A", "B", "C"))
 EXAMPLES: dict[str, tuple[Query, ...]] = {
     "CoxCurvature": (CoxCurvature(SHARED, ZERO, (0.01,) * CELLS, (0.001,) * CELLS),),
     "CoxDerivatives": (CoxDerivatives(COX, ZERO),),
+    "CoxFirthCorrection": (CoxFirthCorrection(COX, ZERO, (0.01,) * 3),),
     "CoxMeat": (CoxMeat(COX, ZERO), CoxMeat(SHARED, ZERO, (0.01,) * (CELLS * (2 + 3 * P)))),
     "CoxRiskSets": (CoxRiskSets(SHARED, ZERO), CoxRiskSets(replace(SHARED, grid=(7.0, 24.0)), ZERO)),
     "CoxTimeTrends": (

@@ -75,8 +75,9 @@ def gbsg2() -> pd.DataFrame:
 
 @cache
 def leukemia() -> pd.DataFrame:
-    """Remission of 42 patients with leukaemia: few rows, many ties."""
-    return lifelines_data.load_leukemia()
+    """Remission of 42 patients with leukaemia: few rows, many ties; a column without any event where it is one."""
+    frame = lifelines_data.load_leukemia()
+    return frame.assign(monotone=((frame["status"] == 0) & (frame["t"] > 10)).astype(int))
 
 
 @cache

@@ -7,6 +7,7 @@ sums by cell of an agreed grid; the same functions then run in the other order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -22,9 +23,11 @@ from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_shared_baseline import SharedBaseline, with_grid
+from fedstats.methods.firth_correction import Correction, CoxFirthCorrection
 from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
-from fedstats.methods.penalised_fit import check_penalty, maximum
+from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, maximum
 from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics.firth import Firth, firth
 from fedstats.numerics.newton import Derivatives
 from fedstats.numerics.penalties import ElasticNet
 
@@ -76,7 +79,7 @@ def cox(
     start: Literal["zero", "pooled"] = "zero",
     level: float = 0.95,
     profile: str | Sequence[str] = (),
-    penalty: ElasticNet | None = None,
+    penalty: ElasticNet | Firth | None = None,
 ) -> Fit:
     """Proportional hazards regression, equal to the pooled fit.
 
@@ -105,9 +108,11 @@ def cox(
         Coverage of the intervals.
     profile : str or sequence of str
         Coefficients whose intervals are those of the profile likelihood, at some five rounds an end.
-    penalty : ElasticNet, optional
+    penalty : ElasticNet or Firth, optional
         ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``, on glmnet's scale.
         Standard errors of a ridge are those of the penalised information; a lasso has none.
+        ``fs.Firth()`` with baselines of the sites' own: finite coefficients where the likelihood is monotone,
+        standard errors from the information there, as ``coxphf`` has them.
 
     Returns
     -------
@@ -119,7 +124,8 @@ def cox(
 
     Notes
     -----
-    Efron (1977), Breslow (1974); sums as in Therneau & Grambsch (2000).  With ``baseline="site"`` and
+    Efron (1977), Breslow (1974); sums as in Therneau & Grambsch (2000); Firth's penalty, half the log determinant of the
+    information, as in Heinze & Schemper (2001), with tied and weighted deaths as in the information.  With ``baseline="site"`` and
     no strata the pooled fit it equals is ``coxph(... + strata(site))``.
     """
     check_federation(federation)
@@ -138,7 +144,8 @@ def cox(
         outcome.entry, outcome.time, outcome.event, design, columns, ties, weights, offset, centre, cluster
     )
     names = check_profile(profile, design, robust=bool(robust or cluster))
-    penalty = check_penalty(penalty, robust=bool(robust or cluster), profile=names)
+    check = check_penalty_or_firth if baseline == "site" else check_penalty
+    penalty = check(penalty, robust=bool(robust or cluster), profile=names)
     check_cost(federation, names)
     meter = Meter(federation)
     status = "exact"
@@ -153,7 +160,12 @@ def cox(
             check_patients(evaluate.counts["n"], evaluate.counts["n_event"], formula)
         if start == "pooled" and baseline == "site":
             zero = pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
-        solution, weighted = maximum(evaluate, zero, design, penalty, meter, evaluate.question(null.beta))
+        if isinstance(penalty, Firth):
+            correction = Correction(meter, partial(CoxFirthCorrection, model, course=start))
+            solution, weighted = firth(evaluate, correction, zero, design.names), None
+        else:
+            question = evaluate.question(null.beta)
+            solution, weighted = maximum(evaluate, zero, design, penalty, meter, question)
         meat = evaluate.meat(solution.beta) if robust or cluster else None
         limits = profile_limits(evaluate, solution, design, names, level)
     options: dict[str, object] = {

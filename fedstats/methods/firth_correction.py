@@ -1,29 +1,34 @@
 """Firth's penalty in a federation: the slope of the penalty as a sum over patients."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, full_matrix
+from fedstats.contract.design import Design
 from fedstats.contract.dominance import deviations, dominance_of_sums, dominance_of_triples
 from fedstats.contract.entries import Entries, each
 from fedstats.contract.federation import Meter
 from fedstats.contract.model_cells import levels_in_threes, model_cells
-from fedstats.contract.model_rows import ModelRows
-from fedstats.contract.query import POINT, QueryError
+from fedstats.contract.query import POINT, Query, QueryError
 from fedstats.contract.shapes import Power
 from fedstats.contract.site_data import SiteData
-from fedstats.methods.glm_model import GlmModel, GlmQuery
+from fedstats.methods.cox_model import CoxQuery
+from fedstats.methods.glm_model import GlmQuery
+from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.newton import Derivatives
+from fedstats.numerics.risk_set_leverages import leverages
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class FirthCorrection(GlmQuery):
-    """The slope of Firth's penalty in every coefficient.
+    """The slope of Firth's penalty in every coefficient of a logistic or Poisson model.
 
     With ``inverse``, the lower triangle of the inverse information of all sites, a site forms its patients' leverages;
     p numbers leave.  They are third moments of the columns, chosen by whoever names the inverse, and are judged as such.
@@ -35,8 +40,7 @@ class FirthCorrection(GlmQuery):
 
     def entries(self) -> dict[str, Entries]:
         """One vector."""
-        means = "slope of Firth's penalty in a coefficient"
-        return {"correction": each(means, self.model.design.described, count="p")}
+        return _entries(self.model.design)
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """P sums over patients.  Firth (1993), equation 3.
@@ -56,48 +60,116 @@ class FirthCorrection(GlmQuery):
         leverage = w * self.model.distribution.expected(eta) * np.einsum("ij,ij->i", rows.x @ inverse, rows.x)
         u = rows.x * (leverage * tilt(eta) / 2)[:, None]
         answer = self._answer(data, rows, np.abs(leverage), {"correction": rows.vector(u.sum(axis=0))})
-        asked = replace(self, beta=(), inverse=())
-        names = tuple(f"the correction in {name}" for name in self.model.design.names)
-        more = (*data.prepared(asked, lambda: self._of_threes(rows)), *dominance_of_sums(np.abs(u), names))
-        return replace(answer.with_evidence(*more), rows=(self._cohort(rows),))
+        who = rows.counted
+        weights = None if rows.weights is None else rows.weights[who]
+        threes = data.prepared(_asked(self), lambda: _of_threes(self.model.design, rows.frame[who], weights))
+        return _judged(answer, u, self.model.design, threes)
 
-    def _of_threes(self, rows: ModelRows) -> tuple[Evidence, ...]:
-        """Three columns are multiplied in a sum: levels in threes, and numbers by their cubes."""
-        design, frame = self.model.design, rows.frame[rows.counted]
-        raw = np.nan_to_num(design.raw(frame), nan=0.0)
-        cells = model_cells(design, frame, raw, order=3)
-        columns = deviations(raw[:, cells.measured])
-        if rows.weights is not None:
-            columns = columns * np.cbrt(rows.weights[rows.counted])[:, None]
-        names = tuple(design.columns[j].name for j in cells.measured)
-        within = np.column_stack([cells.indicators, 1 - cells.indicators])
-        where = (*cells.names, *(f"not {name}" for name in cells.names))
-        return (
-            *cells.evidence(design, None, False),
-            *levels_in_threes(cells),
-            *dominance_of_triples(columns, names, within, where),
-        )
 
-    def _cohort(self, rows: ModelRows) -> Cohort:
-        """Beside what the model reads: levels of two columns together, and squares of numbers."""
-        cohort, factors = rows.cohort, sorted({c for names in rows.cohort.levels for c in names})
-        squares = ((name, Power(2).in_words(name)) for name, _ in cohort.functions)
-        return replace(
-            cohort,
-            levels=tuple(sorted({*cohort.levels, *combinations(factors, 2)})),
-            functions=tuple(sorted({*cohort.functions, *squares})),
-        )
+@dataclass(frozen=True)
+class CoxFirthCorrection(CoxQuery):
+    """The slope of Firth's penalty in every coefficient of a Cox model with the site's own baseline hazard.
+
+    As of a logistic model: with ``inverse`` a site forms the leverages of its patients in their risk sets, and p numbers leave.
+    """
+
+    inverse: tuple[float, ...] = field(metadata=POINT)
+
+    asks = "correction of the score by Firth's penalty"
+
+    def entries(self) -> dict[str, Entries]:
+        """One vector."""
+        return _entries(self.model.design)
+
+    def aggregate(self, data: SiteData) -> Aggregate:
+        """P sums over patients.  Heinze & Schemper (2001), section 2.
+
+        Raises
+        ------
+        QueryError
+            A shared baseline, or an inverse of another size.
+        """
+        model, p = self.model, len(self.model.design.names)
+        if model.grid or len(self.inverse) != p * (p + 1) // 2:
+            raise QueryError(
+                "Firth's penalty needs baselines of the site's own, and the inverse information."
+            )
+        cox, _, r = self.at_point(data)
+        sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
+        terms = pl.cell_terms(sums, model.ties)
+        means, inverse = pl.cell_means(sums, terms), full_matrix(np.array(self.inverse))
+        found = leverages(cox.sets, cox.stratum, cox.x, r, sums, terms, means, model.ties, inverse)
+        u = found.slope / 2
+        answer = self.answer(cox, np.abs(found.leverage), {"correction": cox.rows.vector(u.sum(axis=0))})
+        who = cox.rows.counted & cox.informative
+        weights = None if cox.rows.weights is None else cox.rows.weights[who]
+        threes = data.prepared(_asked(self), lambda: _of_threes(model.design, cox.rows.frame[who], weights))
+        return _judged(answer, u, model.design, threes)
+
+
+def _entries(design: Design) -> dict[str, Entries]:
+    means = "slope of Firth's penalty in a coefficient"
+    return {"correction": each(means, design.described, count="p")}
+
+
+def _asked(question: FirthCorrection | CoxFirthCorrection) -> Query:
+    """The question whatever its point, under which its evidence is kept."""
+    return replace(question, beta=(), inverse=())
+
+
+def _of_threes(design: Design, frame: pd.DataFrame, weights: Array | None) -> tuple[Evidence, ...]:
+    """Three columns are multiplied in a sum: levels in threes, and numbers by their cubes."""
+    raw = np.nan_to_num(design.raw(frame), nan=0.0)
+    cells = model_cells(design, frame, raw, order=3)
+    columns = deviations(raw[:, cells.measured])
+    if weights is not None:
+        columns = columns * np.cbrt(weights)[:, None]
+    names = tuple(design.columns[j].name for j in cells.measured)
+    within = np.column_stack([cells.indicators, 1 - cells.indicators])
+    where = (*cells.names, *(f"not {name}" for name in cells.names))
+    return (
+        *cells.evidence(design, None, False),
+        *levels_in_threes(cells),
+        *dominance_of_triples(columns, names, within, where),
+    )
+
+
+def _judged(answer: Aggregate, parts: Array, design: Design, threes: tuple[Evidence, ...]) -> Aggregate:
+    """An answer with what is judged of sums of three columns, and of the patients' ``parts`` (n, p) in this one."""
+    names = tuple(f"the correction in {name}" for name in design.names)
+    whole, *others = answer.rows
+    judged = answer.with_evidence(*threes, *dominance_of_sums(np.abs(parts), names))
+    return replace(judged, rows=(_with_threes(whole), *others))
+
+
+def _with_threes(cohort: Cohort) -> Cohort:
+    """Beside what a model reads: levels of two columns together, and squares of numbers."""
+    factors = sorted({c for names in cohort.levels for c in names})
+    squares = ((name, Power(2).in_words(name)) for name, _ in cohort.functions)
+    return replace(
+        cohort,
+        levels=tuple(sorted({*cohort.levels, *combinations(factors, 2)})),
+        functions=tuple(sorted({*cohort.functions, *squares})),
+    )
 
 
 class Correction:
-    """The slope of the penalty, as the sites' sum."""
+    """The slope of the penalty, as the sites' sum.
 
-    def __init__(self, meter: Meter, model: GlmModel, course: str) -> None:
-        self.meter, self.model, self.course = meter, model, course
+    Parameters
+    ----------
+    meter : Meter
+    ask : callable     ``(beta, lower triangle of the inverse information) ->`` the question at that point
+    """
+
+    def __init__(
+        self,
+        meter: Meter,
+        ask: Callable[[tuple[float, ...], tuple[float, ...]], FirthCorrection | CoxFirthCorrection],
+    ) -> None:
+        self.meter, self.ask = meter, ask
 
     def __call__(self, at: Derivatives, inverse: Array) -> Array:
         lower = inverse[np.tril_indices(len(inverse))]
-        question = FirthCorrection(
-            self.model, tuple(at.beta.tolist()), tuple(lower.tolist()), course=self.course
-        )
+        question = self.ask(tuple(at.beta.tolist()), tuple(lower.tolist()))
         return np.asarray(self.meter.sum(question)["correction"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.threads import one_blas_thread
-from fedstats.methods.firth_correction import Correction
+from fedstats.methods.firth_correction import Correction, FirthCorrection
 from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
 from fedstats.methods.glm_evaluation import Evaluation, null_model
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
@@ -152,7 +153,7 @@ def glm(
         question = GlmDerivatives(model, (0.0,) * len(design.names), course=start)
         with _named_boundary(chosen):
             if isinstance(penalty, Firth):
-                correction = Correction(meter, model, start)
+                correction = Correction(meter, partial(FirthCorrection, model, course=start))
                 solution, weighted = firth(evaluate, correction, begin, design.names), None
             else:
                 solution, weighted = maximum(evaluate, begin, design, penalty, meter, question)

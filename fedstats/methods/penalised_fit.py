@@ -75,7 +75,8 @@ def check_penalty(penalty: object, *, robust: bool, profile: tuple[str, ...]) ->
         return None
     if isinstance(penalty, Firth):
         raise FormulaError(
-            "Firth's penalty is for logistic and Poisson regression; here give fs.Ridge(...) or fs.ElasticNet(...)."
+            "Firth's penalty is for logistic and Poisson regression, and Cox models with baselines of the sites' own; here "
+            "give fs.Ridge(...) or fs.ElasticNet(...)."
         )
     if not isinstance(penalty, ElasticNet):
         raise FormulaError(f"penalty is {penalty!r}; give fs.Ridge(...), fs.ElasticNet(...) or fs.Firth().")

@@ -20,7 +20,7 @@ DECREMENT = 1e-8
 
 @dataclass(frozen=True)
 class Firth:
-    """Firth's penalty, of logistic and Poisson regression; it has no strength to choose."""
+    """Firth's penalty, of logistic, Poisson and Cox regression; it has no strength to choose."""
 
     def in_words(self) -> str:
         """As it is printed."""

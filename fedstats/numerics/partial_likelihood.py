@@ -272,27 +272,43 @@ def cell_terms(sums: CellSums, ties: Ties) -> CellTerms:
     FloatingPointError
         A risk set whose sum is not positive although someone died in it: overflow of exp(eta).
     """
+    cell, fraction, share, phi = tied_deaths(sums, ties)
+    terms = [share / phi, share * fraction / phi, share / phi**2, share * fraction / phi**2]
+    terms.append(share * fraction**2 / phi**2)
+    a, b, p, q, r = (np.bincount(cell, term, len(sums.deaths)).astype(float) for term in terms)
+    return CellTerms(float(share @ np.log(phi)), a, b, p, q, r)
+
+
+def tied_deaths(sums: CellSums, ties: Ties) -> tuple[Index, Array, Array, Array]:
+    """Of every death, one after the other: its cell, l/d (zero for Breslow), W/d and phi.
+
+    Raises
+    ------
+    FloatingPointError
+        As :func:`cell_terms`.
+    """
     d = sums.deaths.astype(np.int64)
     cell = np.repeat(np.arange(len(d)), d)
     rank = np.arange(len(cell)) - np.repeat(np.cumsum(d) - d, d)
     fraction = rank / sums.deaths[cell] if ties == "efron" else np.zeros(len(cell))
-    share = sums.weight[cell] / sums.deaths[cell]
     phi = sums.s0[cell] - fraction * sums.t0[cell]
     if not np.all(phi > 0):
         raise FloatingPointError("a risk set adds up to nothing although an event happened in it")
-    terms = [share / phi, share * fraction / phi, share / phi**2, share * fraction / phi**2]
-    terms.append(share * fraction**2 / phi**2)
-    a, b, p, q, r = (np.bincount(cell, term, len(d)).astype(float) for term in terms)
-    return CellTerms(float(share @ np.log(phi)), a, b, p, q, r)
+    return cell, fraction, sums.weight[cell] / sums.deaths[cell], phi
 
 
 def expected(sets: RiskSets, stratum: Index, a: Array, b: Array) -> Array:
     """v (n,): r_i v_i is the number of events expected of patient i (never leaves the site)."""
+    return np.asarray(np.maximum(while_at_risk(sets, stratum, a, b), 0.0))
+
+
+def while_at_risk(sets: RiskSets, stratum: Index, a: Array, b: Array) -> Array:
+    """For each patient the sum of a (D, ...) over the cells at risk, less b of the cell of a death; (n, ...)."""
     cumulative = prefix_sums(a, sets.bounds)
-    at_risk = sets.last > sets.first
-    v = np.where(at_risk, cumulative[sets.last + stratum] - cumulative[sets.first + stratum], 0.0)
-    v[sets.death] -= b[sets.death_cell]
-    return np.asarray(np.maximum(v, 0.0))
+    found = cumulative[sets.last + stratum] - cumulative[sets.first + stratum]
+    found[sets.last <= sets.first] = 0.0
+    found[sets.death] -= b[sets.death_cell]
+    return np.asarray(found)
 
 
 def second_product(sums: CellSums, terms: CellTerms) -> Array:
@@ -362,12 +378,7 @@ def score_residuals(
     Agrees with R's ``residuals(fit, "score", weighted=TRUE)`` for the same handling of ties.
     Therneau & Grambsch (2000), Modeling Survival Data, section 4.6 and appendix E.
     """
-    cumulative = prefix_sums(means.c, sets.bounds)
-    at_risk = sets.last > sets.first
-    drawn = np.where(
-        at_risk[:, None], cumulative[sets.last + stratum] - cumulative[sets.first + stratum], 0.0
-    )
-    drawn[sets.death] -= means.d[sets.death_cell]
+    drawn = while_at_risk(sets, stratum, means.c, means.d)
     u = -r[:, None] * (x * v[:, None] - drawn)
     w = np.ones(len(sets.death)) if weights is None else weights[sets.death]
     u[sets.death] += w[:, None] * (x[sets.death] - means.xbar[sets.death_cell])

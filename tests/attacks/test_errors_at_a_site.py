@@ -18,7 +18,7 @@ from fedstats.federations.site import Site
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import LevelCounts, Moments
-from fedstats.methods.firth_correction import FirthCorrection
+from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.survival_curve import RiskTable
@@ -185,6 +185,8 @@ STOPPING = {
     "a penalty that there is none of": FirthCorrection(
         replace(logistic(column("age")).model, family="gaussian", link="identity"), (0.0, 0.0), (0.1,) * 3
     ),
+    "an inverse of another size for risk sets": CoxFirthCorrection(COX, (0.0, 0.0), (0.1,)),
+    "a penalty of shared baselines": CoxFirthCorrection(replace(COX, grid=(500.0,)), (0.0, 0.0), (0.1,) * 3),
     "column sums of a count": DesignMoments(Moments("lab", None, (), 0.0, 1.0)),
     "a base class": Query(),
 }

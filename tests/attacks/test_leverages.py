@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from fedstats.contract.design import Design
-from fedstats.methods.firth_correction import FirthCorrection
+from fedstats.methods.cox_model import CoxModel
+from fedstats.methods.cox_regression import CoxDerivatives
+from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 from fedstats.numerics.families import LOGIT
 from tests.attacks.targets import NONE, STRICT, ask, cohort, column
@@ -92,3 +94,85 @@ def test_an_ordinary_correction_is_let_out():
     inverse = np.diag([0.1, 0.01, 0.05, 0.01])[np.tril_indices(4)]
     question = FirthCorrection(asked, (-1.0, 0.1, 0.2, -0.1), tuple(inverse.tolist()))
     assert not isinstance(ask(frame, question, STRICT), str)
+
+
+# Cox models: third moments of risk sets ----------------------------------------------------------
+
+
+def cox(*columns):
+    return CoxModel(None, "time", "y", Design(tuple(columns)), (), "breslow", None, None, 0.0, None)
+
+
+def cox_correction(model, i, j):
+    """The slope of one entry of the information: of the sums of squares within risk sets, if i is j."""
+    p = len(model.design.names)
+    inverse = np.zeros((p, p))
+    inverse[i, j] = inverse[j, i] = 1.0
+    return CoxFirthCorrection(model, (0.0,) * p, tuple(inverse[np.tril_indices(p)].tolist()))
+
+
+def one_death():
+    """Everybody is at risk at the only death: the sums are central moments of the site's columns."""
+    return cohort(y=(np.arange(360) == 0).astype(int), time=np.where(np.arange(360) == 0, 1.0, 2.0))
+
+
+def third_moment(columns, i, j, k):
+    """What a correction with one death holds: a central moment of three columns, over both orders of i and j."""
+    a, b, c = (columns[:, m] - columns[:, m].mean() for m in (i, j, k))
+    return (a * b * c).mean() / (2 if i == j else 1)
+
+
+def test_third_moments_of_a_risk_set_are_what_leaves():
+    frame = one_death()
+    asked = cox(column("a"), column("b"), column("lab"))
+    x = frame[["a", "b", "lab"]].to_numpy(dtype=float)
+    for i, j, k in ((0, 1, 2), (0, 0, 2), (2, 2, 2), (1, 2, 1)):
+        leaves = ask(frame, cox_correction(asked, i, j), NONE)["correction"][k]
+        assert leaves == pytest.approx(third_moment(x, i, j, k), rel=1e-9, abs=1e-9)
+
+
+def test_risk_sets_count_the_one_patient_who_has_three_levels_and_are_refused():
+    frame = cohort()
+    third = np.zeros(360, dtype=int)
+    both = np.flatnonzero((frame["a"] == 1) & (frame["b"] == 1))
+    third[both[0]] = 1
+    third[np.flatnonzero((frame["a"] == 1) & (frame["b"] == 0))[:40]] = 1
+    third[np.flatnonzero((frame["a"] == 0) & (frame["b"] == 1))[:40]] = 1
+    frame["w"] = third
+    asked = cox(column("a"), column("b"), column("w"))
+    # with the events of one death everything is counts: means and pairs are known, so the third moment says who has all three
+    alone = one_death().assign(w=third)
+    abc = ask(alone, cox_correction(asked, 0, 1), NONE)["correction"][2]
+    a, b, c = (alone[m].to_numpy(dtype=float) for m in "abw")
+    known = sum((u * v).mean() * w.mean() for u, v, w in ((a, b, c), (a, c, b), (b, c, a)))
+    assert 360 * (abc + known - 2 * a.mean() * b.mean() * c.mean()) == pytest.approx(1, abs=1e-6)
+    assert not isinstance(ask(frame, CoxDerivatives(asked, (0.0,) * 3), STRICT), str)
+    assert ask(frame, cox_correction(asked, 0, 1), STRICT) == "pair of levels"
+
+
+def test_a_third_moment_that_is_one_patients_is_refused_where_the_derivatives_are_not():
+    lab = np.random.default_rng(5).normal(0, 1, 360)
+    lab[300] = 17.0
+    asked = cox(column("lab"))
+    cubes = 2 * 360 * ask(one_death().assign(lab=lab), cox_correction(asked, 0, 0), NONE)["correction"][0]
+    assert np.cbrt(cubes) == pytest.approx(17.0, rel=0.02)
+    frame, beside = cohort(lab=lab), cox(column("age", scale=8.0), column("lab"))
+    assert not isinstance(ask(frame, CoxDerivatives(beside, (0.0, 0.0)), STRICT), str)
+    hidden = CoxFirthCorrection(beside, (0.0, 0.0), (1.0, 0.0, 0.001))  # leverages are mostly those of age
+    assert ask(frame, hidden, STRICT) == "dominance"
+
+
+def test_leverages_in_risk_sets_that_look_at_twenty_patients_are_refused_where_the_derivatives_are_not():
+    random = np.random.default_rng(5)
+    far = np.isin(np.arange(360), np.arange(200, 220))
+    frame = cohort(lab=np.where(far, 5.0, 0.0) + random.normal(0, 0.1, 360))
+    asked = cox(column("lab"))
+    assert not isinstance(ask(frame, CoxDerivatives(asked, (0.0,)), STRICT), str)
+    assert ask(frame, cox_correction(asked, 0, 0), STRICT) == "effective sample size"
+
+
+def test_an_ordinary_correction_of_a_cox_model_is_let_out():
+    asked = cox(column("age", scale=8.0), column("a"), column("lab", scale=16.0))
+    inverse = np.diag([0.01, 0.05, 0.01])[np.tril_indices(3)]
+    question = CoxFirthCorrection(asked, (0.1, 0.2, -0.1), tuple(inverse.tolist()))
+    assert not isinstance(ask(cohort(), question, STRICT), str)
