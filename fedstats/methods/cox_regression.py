@@ -5,7 +5,7 @@ site sends 1 + p + p (p + 1) / 2 numbers a round.  With a shared baseline the si
 sums by cell of an agreed grid; the same functions then run in the other order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -27,7 +27,7 @@ from fedstats.methods.firth_correction import Correction, CoxFirthCorrection
 from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, maximum
 from fedstats.numerics import partial_likelihood as pl
-from fedstats.numerics.firth import Firth, firth
+from fedstats.numerics.firth import Firth, Penalised, firth
 from fedstats.numerics.newton import Derivatives
 from fedstats.numerics.penalties import ElasticNet
 
@@ -107,7 +107,8 @@ def cox(
     level : float
         Coverage of the intervals.
     profile : str or sequence of str
-        Coefficients whose intervals are those of the profile likelihood, at some five rounds an end.
+        Coefficients whose intervals are those of the profile likelihood, at some five rounds an end (with Firth's penalty of the
+        penalised one, at twice as many).
     penalty : ElasticNet or Firth, optional
         ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``, on glmnet's scale.
         Standard errors of a ridge are those of the penalised information; a lasso has none.
@@ -153,6 +154,7 @@ def cox(
         model, status = with_grid(federation, meter, model, outcome, grid)
     shared = baseline == "shared"
     evaluate = SharedBaseline(meter, model) if shared else _SiteBaseline(meter, model, start)
+    objective: Callable[[Array], Derivatives] = evaluate
     with one_blas_thread():
         zero = np.zeros(len(design.names))
         null = evaluate(zero)  # the meter asks it no second time
@@ -162,12 +164,13 @@ def cox(
             zero = pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
         if isinstance(penalty, Firth):
             correction = Correction(meter, partial(CoxFirthCorrection, model, course=start))
-            solution, weighted = firth(evaluate, correction, zero, design.names), None
+            objective = with_firth = Penalised(evaluate, correction)
+            solution, weighted = firth(with_firth, zero, design.names), None
         else:
             question = evaluate.question(null.beta)
             solution, weighted = maximum(evaluate, zero, design, penalty, meter, question)
         meat = evaluate.meat(solution.beta) if robust or cluster else None
-        limits = profile_limits(evaluate, solution, design, names, level)
+        limits = profile_limits(objective, solution, design, names, level)
     options: dict[str, object] = {
         "ties": ties,
         "baseline": baseline,

@@ -1,6 +1,7 @@
 """What every regression does after and before Newton: results from a solution, and a warm start."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
-from fedstats.numerics.firth import Firth
+from fedstats.numerics.firth import Firth, Penalised
 from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
 from fedstats.numerics.penalties import ElasticNet, Weighted
 from fedstats.numerics.profile_likelihood import profile_limit
@@ -25,6 +26,8 @@ Array = NDArray[np.float64]
 
 #: Points that a fit takes, and one end of a profile-likelihood interval; the largest of the references', rounded up.
 FIT_POINTS, END_POINTS = 10, 6
+#: The last step of such an end with Firth's penalty, whose curvature is learned: the error after it is a hundredth of it.
+CLOSE_WITH_FIRTH = 1e-8
 
 
 @dataclass(frozen=True)
@@ -141,14 +144,20 @@ def profile_limits(
     names: Sequence[str],
     level: float,
 ) -> dict[str, tuple[float, float]]:
-    """Ends of profile-likelihood intervals, on the scale of the columns as they were written."""
+    """Ends of profile-likelihood intervals, on the scale of the columns as they were written.
+
+    With Firth's penalty the likelihood is the penalised one, as in ``logistf`` and ``coxphf``: Heinze & Schemper (2002).
+    """
     drop = float(chi2.ppf(level, 1)) / 2
+    penalised = isinstance(evaluate, Penalised)
+    options: dict[str, Any] = {"close": CLOSE_WITH_FIRTH, "may_be_flat": False} if penalised else {}
+    maximum = evaluate(solution.beta) if penalised and names else solution.at
     limits = {}
     for name in names:
         j = design.names.index(name)
         scale = design.unscaling()[j, j]
-        low = profile_limit(evaluate, solution.at, j, drop, -1)
-        high = profile_limit(evaluate, solution.at, j, drop, 1)
+        # a copy, for what is learned of a curvature on one side is not that of the other
+        low, high = (profile_limit(copy(evaluate), maximum, j, drop, side, **options) for side in (-1, 1))
         limits[name] = (float(scale * low), float(scale * high))
     return limits
 

@@ -1,12 +1,14 @@
 """Generalised linear models by summed scores and information matrices: logistic regression and its siblings."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.arguments import check_federation, check_level, known_column
@@ -21,8 +23,8 @@ from fedstats.methods.glm_evaluation import Evaluation, null_model
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, maximum
 from fedstats.numerics.families import Family, family_of
-from fedstats.numerics.firth import Firth, firth
-from fedstats.numerics.newton import NotConverged
+from fedstats.numerics.firth import Firth, Penalised, firth
+from fedstats.numerics.newton import Derivatives, NotConverged
 from fedstats.numerics.penalties import ElasticNet
 
 Array = NDArray[np.float64]
@@ -100,7 +102,9 @@ def glm(
     level : float
         Coverage of the intervals.
     profile : str or sequence of str
-        Coefficients whose intervals are those of the profile likelihood, at some five rounds an end.
+        Coefficients whose intervals are those of the profile likelihood, at some five rounds an end (with Firth's penalty of
+        the penalised one, at twice as many).  Of a Gaussian outcome they are those of R's ``confint``, by normal quantiles; the others
+        are exact, by Student's t, and a little wider.
     penalty : ElasticNet or Firth, optional
         ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``, on glmnet's scale; the intercept is not
         penalised.  Standard errors of a ridge are those of the penalised information; a lasso has none.
@@ -139,12 +143,14 @@ def glm(
     names = check_profile(profile, design, robust=is_robust)
     check = check_penalty if chosen.tilt is None else check_penalty_or_firth
     penalty = check(penalty, robust=is_robust, profile=names)
-    _check_supported(chosen, design, names, penalty, start)
-    check_cost(federation, names)
+    _check_supported(chosen, design, penalty, start)
+    is_gaussian = chosen.name == "gaussian"
+    check_cost(federation, () if is_gaussian else names)
     centre, scale = _units(federation, outcome.event, design, chosen)
     model = GlmModel(outcome.event, design, weights, offset, cluster, chosen.name, chosen.link, centre, scale)
     meter = Meter(federation)
     evaluate = Evaluation(meter, model, formula, start)
+    objective: Callable[[Array], Derivatives] = evaluate
     with one_blas_thread():
         null = null_model(evaluate, design, chosen, has_offset=offset is not None)
         begin = null.beta
@@ -154,14 +160,15 @@ def glm(
         with _named_boundary(chosen):
             if isinstance(penalty, Firth):
                 correction = Correction(meter, partial(FirthCorrection, model, course=start))
-                solution, weighted = firth(evaluate, correction, begin, design.names), None
+                objective = with_firth = Penalised(evaluate, correction)
+                solution, weighted = firth(with_firth, begin, design.names), None
             else:
                 solution, weighted = maximum(evaluate, begin, design, penalty, meter, question)
         solution = solution._replace(at=evaluate(solution.beta))
         meat = None
         if is_robust:
             meat = full_matrix(meter.sum(GlmMeat(model, tuple(solution.beta.tolist())))["meat"]) * scale**2
-        limits = profile_limits(evaluate, solution, design, names, level)
+        limits = profile_limits(objective, solution, design, () if is_gaussian else names, level)
     options: dict[str, object] = {
         "weights": weights,
         "offset": offset,
@@ -171,7 +178,7 @@ def glm(
     is_logistic = (chosen.name, chosen.link) == ("binomial", "logit")
     if not is_logistic:
         options |= {"family": chosen.name, "link": chosen.link}
-    return fitted(
+    fit = fitted(
         "logistic" if is_logistic else "glm",
         formula,
         design,
@@ -189,6 +196,14 @@ def glm(
         weighted=weighted,
         residual=evaluate.residual(solution.at, null, len(design.names)),
     )
+    return replace(fit, profile_limits=_of_parabolas(fit, names)) if is_gaussian else fit
+
+
+def _of_parabolas(fit: Fit, names: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Ends of the profiles of a deviance that is a parabola, which ``confint.glm`` cuts as if its dispersion were known."""
+    half = norm.isf((1 - fit.level) / 2) * np.sqrt(np.diag(fit.covariance))
+    at = [fit.names.index(name) for name in names]
+    return {fit.names[j]: (float(fit.beta[j] - half[j]), float(fit.beta[j] + half[j])) for j in at}
 
 
 def _family(name: str, link: str | None) -> Family:
@@ -198,13 +213,9 @@ def _family(name: str, link: str | None) -> Family:
         raise FormulaError(str(problem)) from None
 
 
-def _check_supported(
-    family: Family, design: Design, profiled: tuple[str, ...], penalty: ElasticNet | Firth | None, start: str
-) -> None:
-    if family.name == "gaussian" and (profiled or penalty is not None):
-        raise FormulaError(
-            "A Gaussian model has neither a profile-likelihood interval (that of its t statistic is exact) nor a penalty yet."
-        )
+def _check_supported(family: Family, design: Design, penalty: ElasticNet | Firth | None, start: str) -> None:
+    if family.name == "gaussian" and penalty is not None:
+        raise FormulaError("A Gaussian model has no penalty yet.")
     if not family.canonical and not design.intercept:
         raise FormulaError(
             "A log-binomial model needs an intercept: without one a fit begins at a risk of one."

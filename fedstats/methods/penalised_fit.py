@@ -80,25 +80,27 @@ def check_penalty(penalty: object, *, robust: bool, profile: tuple[str, ...]) ->
         )
     if not isinstance(penalty, ElasticNet):
         raise FormulaError(f"penalty is {penalty!r}; give fs.Ridge(...), fs.ElasticNet(...) or fs.Firth().")
-    _check_alone(robust=robust, profile=profile)
+    if profile:
+        raise FormulaError(
+            "A ridge, lasso or elastic net has no profile-likelihood interval: ask without penalty, with fs.Firth(), or without it."
+        )
+    _check_not_robust(robust=robust)
     return penalty
 
 
 def check_penalty_or_firth(
     penalty: object, *, robust: bool, profile: tuple[str, ...]
 ) -> ElasticNet | Firth | None:
-    """The same of a model that may have Firth's penalty."""
+    """The same of a model that may have Firth's penalty, whose likelihood has a profile."""
     if not isinstance(penalty, Firth):
         return check_penalty(penalty, robust=robust, profile=profile)
-    _check_alone(robust=robust, profile=profile)
+    _check_not_robust(robust=robust)
     return penalty
 
 
-def _check_alone(*, robust: bool, profile: tuple[str, ...]) -> None:
-    if robust or profile:
-        raise FormulaError(
-            "A penalised fit has no robust variance and no profile-likelihood interval: ask without penalty, or without them."
-        )
+def _check_not_robust(*, robust: bool) -> None:
+    if robust:
+        raise FormulaError("A penalised fit has no robust variance: ask without penalty, or without it.")
 
 
 def maximum(

@@ -23,6 +23,9 @@ def profile_limit(
     j: int,
     drop: float,
     side: Literal[-1, 1],
+    *,
+    close: float = CLOSE,
+    may_be_flat: bool = True,
 ) -> float:
     """One end of the interval of a coefficient.
 
@@ -33,6 +36,8 @@ def profile_limit(
     j : int                    which coefficient
     drop : float               by how much the profile log-likelihood falls: half a quantile of chi-squared, 1 df
     side : {-1, 1}             the lower or the upper end
+    close : float              a step, in standard errors, after which nothing is asked any more
+    may_be_flat : bool         whether the profile may stay above the level; with Firth's penalty it falls without end
 
     Returns
     -------
@@ -59,7 +64,7 @@ def profile_limit(
         if not np.isfinite(at.loglik):
             beta = (last + beta) / 2
             continue
-        if at.loglik > level and _left(at.information, j, others) * std_error**2 < FLAT:
+        if may_be_flat and at.loglik > level and _left(at.information, j, others) * std_error**2 < FLAT:
             return side * np.inf
         conditions = np.concatenate([[at.loglik - level], at.score[others]])
         slopes = np.vstack([at.score, -at.information[others]])
@@ -67,7 +72,7 @@ def profile_limit(
             step = -np.linalg.solve(slopes, conditions)
         except np.linalg.LinAlgError:
             break
-        if abs(step[j]) <= CLOSE * std_error and at.score[j] * side < 0:
+        if abs(step[j]) <= close * std_error and at.score[j] * side < 0:
             return float(at.beta[j] + step[j])
         # never across the maximum, where the other end would be found
         ahead = side * (at.beta[j] - maximum.beta[j])

@@ -55,7 +55,6 @@ def test_a_collinear_column_is_named_before_anything_is_penalised():
         ({"family": "gaussian"}, "logistic and Poisson"),
         ({"link": "log"}, "logistic and Poisson"),
         ({"robust": True}, "no robust variance"),
-        ({"profile": "x"}, "no profile-likelihood"),
     ],
 )
 def test_what_firths_penalty_does_not_go_with_is_one_sentence(options, word):

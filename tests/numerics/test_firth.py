@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fedstats.numerics.families import LOGIT
-from fedstats.numerics.firth import Firth, firth
+from fedstats.numerics.firth import Firth, Penalised, firth
 from fedstats.numerics.newton import Derivatives, NotConverged
 
 
@@ -28,6 +28,9 @@ class Rows:
         leverage = LOGIT.expected(eta) * np.einsum("ij,jk,ik->i", self.x, inverse, self.x)
         return self.x.T @ (leverage * LOGIT.tilt(eta) / 2)
 
+    def objective(self):
+        return Penalised(self.derivatives, self.correction)
+
     def value(self, beta):
         at = self.derivatives(beta)
         return at.loglik + 0.5 * np.linalg.slogdet(at.information)[1]
@@ -42,7 +45,7 @@ def rows(n=120, p=5, seed=0):
 @pytest.mark.parametrize("seed", range(5))
 def test_the_correction_is_the_slope_of_the_penalty_and_the_fit_its_zero(seed):
     r, h = rows(seed=seed), 1e-5
-    beta = firth(r.derivatives, r.correction, np.zeros(5), list("abcde")).beta
+    beta = firth(r.objective(), np.zeros(5), list("abcde")).beta
     for at in (np.full(5, 0.3), beta):
         slope = [(r.value(at + h * e) - r.value(at - h * e)) / (2 * h) for e in np.eye(5)]
         point = r.derivatives(at)
@@ -56,7 +59,7 @@ def test_the_correction_is_the_slope_of_the_penalty_and_the_fit_its_zero(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_learned_of_the_curvature_saves_rounds(seed):
     r = rows(seed=seed)
-    firth(r.derivatives, r.correction, np.zeros(5), list("abcde"))
+    firth(r.objective(), np.zeros(5), list("abcde"))
     assert r.corrected <= 14  # with the information alone the last digits take 20 and more
     assert r.asked <= r.corrected + 4  # hardly a step is halved
 
@@ -64,7 +67,7 @@ def test_what_is_learned_of_the_curvature_saves_rounds(seed):
 def test_a_separated_outcome_has_a_finite_fit():
     x = np.column_stack([np.ones(60), np.linspace(-1, 1, 60)])
     r = Rows(x, (x[:, 1] > 0).astype(float))
-    beta = firth(r.derivatives, r.correction, np.zeros(2), ["Intercept", "x"]).beta
+    beta = firth(r.objective(), np.zeros(2), ["Intercept", "x"]).beta
     assert 3 < beta[1] < 100
     assert abs(beta[0]) < 1e-6
 
@@ -73,7 +76,7 @@ def test_a_column_that_says_nothing_is_named():
     r = rows()
     r.x = np.column_stack([r.x, r.x[:, 1] + r.x[:, 2]])
     with pytest.raises(NotConverged, match="f is a linear combination of b, c"):
-        firth(r.derivatives, r.correction, np.zeros(6), list("abcdef"))
+        firth(r.objective(), np.zeros(6), list("abcdef"))
 
 
 def test_the_penalty_says_its_name():

@@ -61,6 +61,19 @@ maximise <- function(value, b, among = seq_along(b)) {
   stop("no maximum: the last step was ", max(abs(move)))
 }
 
+# Where the profile of the penalised log-likelihood has fallen by half the 95 % quantile of chi-squared: coefficient by coefficient.
+limits <- function(value, b, se) {
+  level <- value(b) - qchisq(0.95, 1) / 2
+  above <- function(v, j) value(maximise(value, replace(b, j, v), setdiff(seq_along(b), j))) - level
+  sapply(seq_along(b), function(j) {
+    sapply(c(-1, 1), function(side) {
+      far <- b[j] + side * se[j]
+      while (above(far, j) > 0) far <- far + side * se[j]
+      uniroot(above, sort(c(b[j], far)), j = j, tol = 1e-13)$root
+    })
+  })
+}
+
 case <- function(data, formula, strata, ties = "efron", weights = NULL, frame = datasets[[data]]) {
   model <- model.frame(as.formula(gsub("\\bC\\(", "factor(", formula, perl = TRUE)), frame)
   x <- model.matrix(attr(model, "terms"), model)[, -1, drop = FALSE]
@@ -70,15 +83,18 @@ case <- function(data, formula, strata, ties = "efron", weights = NULL, frame = 
   at <- objective(model.response(model), z, as.integer(factor(frame[[strata]])), w, ties)
   b <- maximise(function(b) at(b)$value, numeric(ncol(z)))
   found <- at(b)
+  ends <- limits(function(b) at(b)$value, b, sqrt(diag(found$var)))
   names <- gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", colnames(x))
   list(
     data = data, formula = formula, strata = strata, split = strata, ties = ties, weights = weights, terms = I(names),
-    coef = I(unname(b / spread)), se = I(unname(sqrt(diag(found$var)) / spread)), loglik = found$loglik
+    coef = I(unname(b / spread)), se = I(unname(sqrt(diag(found$var)) / spread)), loglik = found$loglik,
+    low = I(unname(ends[1, ] / spread)), high = I(unname(ends[2, ] / spread))
   )
 }
 
 toy <- case("toy", "Surv(t, d) ~ x", "s", frame = data.frame(t = 1:3, d = 1, x = c(1, 1, 0), s = 1))
 stopifnot(abs(toy$coef - 1.3291038606) < 1e-10, abs(toy$se - 1.92907199395) < 1e-10) # printed by coxphf
+stopifnot(abs(exp(toy$low) - 0.2914) < 5e-5, abs(exp(toy$high) - 528.73) < 5e-3)
 
 surv_lung <- "Surv(time, status) ~"
 cases <- list(

@@ -49,27 +49,46 @@ case <- function(data, formula, family, weights = NULL, offset = NULL) {
     h <- rowSums(qr.Q(qr(z * sqrt(w * f$variance(mu))))^2)
     drop(crossprod(z, w * (y - mu) + h * f$tilt(mu) / 2))
   }
-  slopes <- function(b, d = 1e-5) {
-    sapply(seq_along(b), function(j) (score(replace(b, j, b[j] + d)) - score(replace(b, j, b[j] - d))) / (2 * d))
+  slopes <- function(b, among, d = 1e-5) {
+    sapply(among, function(j) {
+      (score(replace(b, j, b[j] + d))[among] - score(replace(b, j, b[j] - d))[among]) / (2 * d)
+    })
   }
-  b <- numeric(ncol(z))
-  for (step in 1:200) {
-    move <- -solve(slopes(b), score(b))
-    while (!isTRUE(penalised(b + move) >= penalised(b) - 1e-9)) move <- move / 2
-    b <- b + move
-    if (max(abs(move)) < 1e-13 * max(1, abs(b))) break
+  # Newton's method on the coefficients `among`, the others held where they are
+  maximise <- function(b, among = seq_along(b)) {
+    for (step in 1:200) {
+      move <- -solve(slopes(b, among), score(b)[among])
+      move <- move * min(1, 1 / max(abs(move)))
+      while (!isTRUE(penalised(replace(b, among, b[among] + move)) >= penalised(b) - 1e-9)) move <- move / 2
+      b[among] <- b[among] + move
+      if (max(abs(move)) < 1e-13 * max(1, abs(b))) break
+    }
+    b
   }
+  b <- maximise(numeric(ncol(z)))
   stopifnot(max(abs(solve(information(b), score(b)))) < 1e-12)
   numeric_score <- sapply(seq_along(b), function(j) {
     (penalised(replace(b, j, b[j] + 1e-4)) - penalised(replace(b, j, b[j] - 1e-4))) / 2e-4
   })
   stopifnot(max(abs(numeric_score) / sqrt(diag(information(b)))) < 1e-5) # third derivatives of 1e5 times 1e-8 / 6
+  # where the profile of the penalised log-likelihood has fallen by half the 95 % quantile of chi-squared
+  level <- penalised(b) - qchisq(0.95, 1) / 2
+  above <- function(v, j) penalised(maximise(replace(b, j, v), setdiff(seq_along(b), j))) - level
+  se <- sqrt(diag(solve(information(b))))
+  ends <- sapply(seq_along(b), function(j) {
+    sapply(c(-1, 1), function(side) {
+      far <- b[j] + side * se[j]
+      while (above(far, j) > 0) far <- far + side * se[j]
+      uniroot(above, sort(c(b[j], far)), j = j, tol = 1e-13)$root
+    })
+  })
   covariance <- solve(information(b)) / outer(spread, spread)
   names <- gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", sub("^\\(Intercept\\)$", "Intercept", colnames(x)))
   mu <- f$mean(drop(z %*% b) + o)
   list(
     data = data, formula = formula, family = family, weights = weights, offset = offset, terms = I(names),
-    coef = I(unname(b / spread)), se = I(unname(sqrt(diag(covariance)))), loglik = sum(w * f$loglik(y, mu)), n = nrow(x)
+    coef = I(unname(b / spread)), se = I(unname(sqrt(diag(covariance)))), loglik = sum(w * f$loglik(y, mu)), n = nrow(x),
+    low = I(unname(ends[1, ] / spread)), high = I(unname(ends[2, ] / spread))
   )
 }
 

@@ -2,7 +2,7 @@
 #
 #   Rscript tests/reference/make_glm_reference.R
 #
-# writes tests/reference/glm.json (needs sandwich and jsonlite; PYTHON as in make_reference.R).
+# writes tests/reference/glm.json (needs sandwich, jsonlite and, before R 4.4, MASS; PYTHON as in make_reference.R).
 # Every fit must be a maximum to 1e-12: one more step of Fisher scoring may move nothing.
 
 suppressPackageStartupMessages({
@@ -50,13 +50,16 @@ case <- function(data, formula, family, weights = NULL, offset = NULL, robust = 
   names <- sub("^\\(Intercept\\)$", "Intercept", names(coef(fit)))
   names <- gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", names)
   parts <- strsplit(family, " ")[[1]]
+  # of a Gaussian model R cuts the profile of the deviance, a parabola, at normal quantiles
+  limits <- NULL
+  if (parts[1] == "gaussian" && !robust && is.null(cluster)) limits <- suppressWarnings(suppressMessages(unname(confint(fit))))
   list(
     data = data, formula = formula, family = parts[1], link = parts[2], weights = weights, offset = offset,
     robust = robust, cluster = cluster, split = split, terms = I(names), coef = I(unname(coef(fit))),
     se = I(unname(sqrt(diag(covariance)))), loglik = as.numeric(logLik(fit)), loglik_null = as.numeric(logLik(null)),
     aic = AIC(fit), bic = BIC(fit), deviance = deviance(fit), null_deviance = deviance(null),
     dispersion = summary(fit)$dispersion,
-    p_value = I(unname(summary(fit)$coefficients[, 4])), n = nobs(fit)
+    p_value = I(unname(summary(fit)$coefficients[, 4])), n = nobs(fit), confint = limits
   )
 }
 

@@ -41,3 +41,20 @@ def test_the_monotone_case_has_no_maximum_without_the_penalty():
     case = CASES["leukemia, monotone"]
     with pytest.raises(fs.NotConverged, match=r"monotone \(towards minus infinity\)"):
         fs.cox(federation(case, 2, None), case["formula"], strata=case["strata"])
+
+
+@pytest.mark.parametrize(("k", "seed"), [(1, None), (2, 20)])
+@pytest.mark.parametrize("name", CASES)
+def test_ends_of_profiles_are_those_of_r(name, k, seed):
+    case = CASES[name]
+    asked = {option: case[option] for option in ("strata", "ties", "weights")}
+    columns = [term for term in case["terms"] if term != "Intercept"]
+    fit = fs.cox(federation(case, k, seed), case["formula"], penalty=fs.Firth(), profile=columns, **asked)
+    table = fit.tidy().set_index("term").loc[case["terms"]]
+    there = np.isin(case["terms"], columns)
+    for end, expected in (("conf_low", case["low"]), ("conf_high", case["high"])):
+        differences = np.abs(table[end].to_numpy() - numbers(expected)) / numbers(case["se"])
+        assert differences[there].max() <= FIT_TOLERANCE
+    assert fit.rounds <= 2 * (fit.steps + 2) + 1 + 2 * 2 * 6 * len(
+        columns
+    )  # some four points an end, two rounds each

@@ -56,6 +56,19 @@ def test_p_values_are_those_of_summary(fitted):
     np.testing.assert_allclose(found, numbers(case["p_value"]), rtol=1e-6, atol=1e-300)
 
 
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case["confint"]])
+def test_profiles_of_a_gaussian_model_are_those_of_confint(name):
+    case = CASES[name]
+    columns = [term for term in case["terms"] if term != "Intercept"]
+    fit = fit_of(case, 2, 20, profile=columns)
+    found = fit.tidy().set_index("term").loc[columns, ["conf_low", "conf_high"]].to_numpy()
+    expected = numbers(case["confint"])[[case["terms"].index(term) for term in columns]]
+    unit = numbers(case["se"])[[case["terms"].index(term) for term in columns], None]
+    # R interpolates the root of a difference of deviances, of which a tenth of the digits is left
+    assert (np.abs(found - expected) / unit).max() < 1e-6
+    assert fit.rounds == fit_of(case, 2, 20).rounds  # nothing is asked for it
+
+
 def test_a_logistic_regression_is_the_binomial_family_with_its_own_link():
     case = CASES["lung, odds"]
     fit = fs.logistic(federation(case, 2, None), case["formula"])
