@@ -22,6 +22,7 @@ from fedstats.contract.aggregate import Aggregate, Rule
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.contract.entries import Entries
 from fedstats.contract.query import _VOCABULARY, Query
 from fedstats.contract.remedies import remedy
 from fedstats.contract.site_data import SiteData
@@ -83,6 +84,7 @@ DESIGN = Design((Column("age", (Part("age"),), 60.0, 8.0), Column("sex[M]", (Par
 COX = CoxModel("entry", "time", "event", DESIGN, ("practice",), "efron", None, None, 0.0, None)
 SHARED = replace(COX, strata=("sex",), grid=GRID, strata_levels=("F", "M"))
 LOGISTIC = GlmModel("event", replace(DESIGN, intercept=True), None, None, None)
+WITHIN = GlmModel("event", DESIGN, None, None, None, intercepts="practice")
 CELLS, P = 2 * len(GRID), 2
 ZERO = (0.0, 0.0)
 GROUPS = ("arm", ("A", "B", "C"))
@@ -105,8 +107,13 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     "Histogram": (Histogram("age", *GROUPS, (50.0, 60.0, 70.0)),),
     "LevelCounts": (LevelCounts("sex", *GROUPS, ("F", "M")),),
     "LocalEstimate": (LocalEstimate(GlmDerivatives(LOGISTIC, (0.0,) * 3)),),
-    "GlmDerivatives": (GlmDerivatives(LOGISTIC, (0.0,) * 3),),
-    "GlmMeat": (GlmMeat(LOGISTIC, (0.0,) * 3),),
+    "GlmDerivatives": (
+        GlmDerivatives(LOGISTIC, (0.0,) * 3),
+        GlmDerivatives(replace(LOGISTIC, link="log"), (-1.0, 0.0, 0.0)),
+        GlmDerivatives(replace(LOGISTIC, family="poisson", link="log"), (0.0,) * 3),
+        GlmDerivatives(WITHIN, ZERO),
+    ),
+    "GlmMeat": (GlmMeat(LOGISTIC, (0.0,) * 3), GlmMeat(WITHIN, ZERO)),
     "Moments": (Moments("age", *GROUPS, 60.0, 8.0),),
     "RiskTable": (
         RiskTable("entry", "time", "event", *GROUPS, GRID),
@@ -194,16 +201,21 @@ def _question(kind: type[Query]) -> Iterator[str]:
     by_entry, as_a_whole = _rules(examples)
     yield _row("sum", "one number is", "numbers", "judged entry by entry")
     yield _row(*["---"] * 4)
-    for name, entries in examples[0].entries().items():
+    for name, entries in _entries(examples).items():
         yield _row(f"`{name}`", entries.means, entries.count, ", ".join(by_entry[name]))
     yield f"\nJudged as a whole: {', '.join(as_a_whole)}.\n" if as_a_whole else "\nNot judged as a whole.\n"
+
+
+def _entries(examples: tuple[Query, ...]) -> dict[str, Entries]:
+    """The sums of all examples, as the first that has one calls it."""
+    return {name: entries for query in reversed(examples) for name, entries in query.entries().items()}
 
 
 def _rules(examples: tuple[Query, ...]) -> tuple[dict[str, list[str]], list[str]]:
     """Rules that the strict gate applies: to each sum, and to the answer as a whole; of all examples together."""
     reviews = [DisclosurePolicy().review(answered(query)) for query in examples]
     judged = pd.concat(reviews).drop_duplicates(["entry", "rule"])
-    names = list(examples[0].entries())
+    names = list(_entries(examples))
     by_entry = {name: judged.loc[judged["entry"] == name, "rule"].tolist() for name in names}
     order = {rule: i for i, rule in enumerate(get_args(Rule))}
     whole = judged.loc[~judged["entry"].isin(names), "rule"]

@@ -45,6 +45,8 @@ class Fit:
     deviance, null_deviance : float   of a generalised linear model, and of its intercept (with the offset) alone
     dispersion : float         variance of a Gaussian response about its mean, on n - p degrees of freedom
     df_residual : float        these; infinite where no dispersion is estimated
+    intercepts : int           groups whose intercepts were profiled out at the sites
+    uninformative : int        patients of groups that say nothing of the coefficients: without an event, or with events alone
     """
 
     kind: str
@@ -73,6 +75,8 @@ class Fit:
     null_deviance: float = np.nan
     dispersion: float = 1.0
     df_residual: float = np.inf
+    intercepts: int = 0
+    uninformative: int = 0
 
     @property
     def is_penalised(self) -> bool:
@@ -205,6 +209,7 @@ class Fit:
         slopes = np.array([name != "Intercept" for name in self.names])
         parameters = self.df if np.isfinite(self.df) else float(len(self.names))
         parameters += np.isfinite(self.df_residual)  # the dispersion is one more
+        parameters += self.intercepts
         if self.is_penalised:
             likelihood_ratio, wald, df = np.nan, np.nan, parameters
         else:
@@ -233,6 +238,7 @@ class Fit:
                     "bytes": self.n_bytes,
                     "sites": len(self.sites),
                     **self._deviances(),
+                    **self._groups(),
                     "converged": self.converged,
                     "status": self.status,
                 }
@@ -246,8 +252,11 @@ class Fit:
             "deviance": self.deviance,
             "null_deviance": self.null_deviance,
             "dispersion": self.dispersion,
-            "df_residual": self.n - len(self.names),
+            "df_residual": self.n - len(self.names) - self.intercepts,
         }
+
+    def _groups(self) -> dict[str, int]:
+        return {"intercepts": self.intercepts, "uninformative": self.uninformative} if self.intercepts else {}
 
     @property
     def _sizes(self) -> str:

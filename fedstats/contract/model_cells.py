@@ -91,6 +91,28 @@ class ModelCells:
         )
         return Evidence("pair of levels", np.concatenate([count[lower] for count in counts]), names)
 
+    def evidence_within(self, differs: NDArray[np.bool_], y: Array | None) -> tuple[Evidence, ...]:
+        """The same counts of the patients in whose group a level ``differs`` (n, c), of pairs in whose both do.
+
+        The complement of a level is counted there as well: what is the same for a whole group is neither.
+        """
+        halves = self.indicators * differs, (1 - self.indicators) * differs
+        named = self.names, tuple(f"not {name}" for name in self.names)
+        where = "in groups where it differs"
+        labels = tuple(f"{name} {where}" for half in named for name in half)
+        found = [Evidence("level", np.concatenate([half.sum(axis=0) for half in halves]), labels)]
+        for said, who in () if y is None else ((1, y), (0, 1 - y)):
+            counts = np.concatenate([who @ half for half in halves])
+            about = tuple(f"{label}, outcome {said}" for label in labels)
+            found.append(Evidence("level by outcome", counts, about))
+        i, j = np.tril_indices(len(self.names), -1)
+        both = list(product((0, 1), repeat=2))
+        together = [(halves[a].T @ halves[b])[i, j] for a, b in both]
+        pairs = tuple(
+            f"{named[a][m]} and {named[b][k]} {where}" for a, b in both for m, k in zip(i, j, strict=True)
+        )
+        return (*found, Evidence("pair of levels", np.concatenate(together), pairs))
+
     def dominance(
         self, design: Design, raw: Array, y: Array | None, weights: Array | None, offset: Array | None
     ) -> tuple[Evidence, ...]:
@@ -140,6 +162,16 @@ def model_cells(design: Design, frame: pd.DataFrame, raw: Array, order: int = 2)
     held += _values_behind_functions(raw, [frame[name].to_numpy(dtype=float) for name in sorted(shaped)])
     measured = [j for j in range(raw.shape[1]) if len(few_values(raw[:, j], 2)[0]) > 2]
     return ModelCells(cells, names, np.array(measured, dtype=np.int64), np.array(held, dtype=np.int64))
+
+
+def varies_within(columns: Array, group: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a column has more than one value in a row's group, (n, k)."""
+    first = np.zeros(int(group.max(initial=-1)) + 1, dtype=np.int64)
+    first[group] = np.arange(len(group))  # any row of the group
+    other = columns != columns[first[group]]
+    return np.column_stack(
+        [np.zeros((len(group), 0), dtype=bool), *((np.bincount(group, o) > 0)[group] for o in other.T)]
+    )
 
 
 def levels_in_threes(cells: ModelCells) -> tuple[Evidence, ...]:

@@ -51,11 +51,11 @@ class FirthCorrection(GlmQuery):
             A family that has no such penalty, or an inverse of another size.
         """
         tilt, p = self.model.distribution.tilt, len(self.model.design.names)
-        if tilt is None or len(self.inverse) != p * (p + 1) // 2:
+        if tilt is None or self.model.intercepts or len(self.inverse) != p * (p + 1) // 2:
             raise QueryError(
-                "Firth's penalty needs a logistic or Poisson model, and its inverse information."
+                "Firth's penalty needs a logistic or Poisson model with one intercept, and its inverse information."
             )
-        rows, _, w, eta = self._at(data)
+        rows, _, _, w, eta, _ = self._at(data)
         inverse = full_matrix(np.array(self.inverse))
         leverage = w * self.model.distribution.expected(eta) * np.einsum("ij,ij->i", rows.x @ inverse, rows.x)
         u = rows.x * (leverage * tilt(eta) / 2)[:, None]

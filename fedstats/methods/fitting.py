@@ -237,6 +237,8 @@ def fitted(
         null_deviance=left.null_deviance,
         dispersion=left.dispersion,
         df_residual=left.df,
+        intercepts=counts.get("intercepts", 0),
+        uninformative=counts.get("uninformative", 0),
     )
 
 

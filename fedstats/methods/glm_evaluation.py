@@ -32,8 +32,8 @@ class Evaluation:
         total = self.meter.finite_sum(question)
         if total is None:
             return Derivatives.not_finite(gamma)
-        known = ("n", "n_event", "dropped") if self.family.counts_outcomes else ("n", "dropped")
-        self.counts.update({k: round(float(total[k][0])) for k in known})
+        known = ("n", "n_event", "dropped", "intercepts", "uninformative")
+        self.counts.update({k: round(float(total[k][0])) for k in known if k in total})
         self.counts.setdefault("n_event", 0)
         needed = self.counts["n_event" if self.family.counts_outcomes else "n"]
         check_patients(self.counts["n"], needed, self.formula)
@@ -74,8 +74,9 @@ class Evaluation:
         """In the outcome's own units; what a 0/1 outcome falls short of a perfect fit is all its log-likelihood."""
         return -2 * at.loglik if self.family.counts_outcomes else self._of(at)[1] * float(self.model.scale**2)
 
-    def residual(self, at: Derivatives, null: Derivatives, p: int) -> Residual:
+    def residual(self, at: Derivatives, null: Derivatives) -> Residual:
         """Deviances and dispersion, the variance of a Gaussian response on n - p degrees of freedom."""
+        p = len(at.beta) + self.counts.get("intercepts", 0)
         deviance, of_null, n = self._deviance(at), self._deviance(null), self.counts["n"]
         if self.family.name != "gaussian":
             return Residual(deviance, of_null, 1.0, np.inf)

@@ -1,6 +1,7 @@
 """A generalised linear model at a site: its rows, derivatives and squared scores."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from fedstats.contract.entries import Entries, derivatives, listed, one, options
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
+from fedstats.methods.practice_intercepts import Practices, judged_within, practices, told
 from fedstats.numerics.families import FAMILIES, Family
+from fedstats.numerics.group_intercepts import centred, with_intercepts
 from fedstats.numerics.partial_likelihood import weighted_gram
 
 Array = NDArray[np.float64]
@@ -29,6 +32,7 @@ class GlmModel(Spec):
 
     A Gaussian outcome (and its offset) is worked on as ``(outcome - centre) / scale``, agreed as those of a column of the
     design are: sums of squares of 1e9 copies in a litre, or of 1e-9 moles, keep their digits in fixed point.
+    Groups of the column ``intercepts`` have intercepts of their own, which a site finds at each point and keeps.
     """
 
     outcome: str
@@ -40,6 +44,7 @@ class GlmModel(Spec):
     link: str = "logit"
     centre: float = 0.0
     scale: float = 1.0
+    intercepts: str | None = None
 
     @property
     def distribution(self) -> Family:
@@ -57,6 +62,7 @@ class GlmModel(Spec):
     def in_words(self) -> str:
         """The model as a sentence."""
         others = options(weights=self.weights, offset=self.offset, cluster=self.cluster)
+        others += f", an intercept for each {self.intercepts}" if self.intercepts else ""
         return (
             f"{model_kind(self.family, self.link)} of {self.outcome} on {listed(self.design.terms)}{others}"
         )
@@ -85,38 +91,79 @@ class GlmQuery(Query):
 
     def model_rows(self, data: SiteData) -> ModelRows:
         """The rows of the model at a site."""
-        m = self.model
-        family = m.distribution
-        groups = (m.cluster,) if m.cluster is not None else ()
-        return data.prepared(
-            m,
-            lambda: model_rows(
-                data,
-                m.design,
-                (m.outcome,),
-                m.outcome if family.counts_outcomes else None,
-                m.weights,
-                m.offset,
-                groups,
-                rarer_outcome=True,
-                whole_numbers=m.outcome if family.name == "poisson" else None,
-            ),
-        )
+        return self._prepared(data).rows
 
-    def _at(self, data: SiteData) -> tuple[ModelRows, Array, Array, Array]:
-        rows = self.model_rows(data)
-        m = self.model
-        y = (rows.frame[m.outcome].to_numpy(dtype=float) - m.centre) / m.scale
+    def _prepared(self, data: SiteData) -> "_GlmRows":
+        return data.prepared(self.model, lambda: _prepare(self.model, data))
+
+    def _at(self, data: SiteData) -> "_Point":
+        prepared, m = self._prepared(data), self.model
+        rows, inside, family = prepared.rows, prepared.practices, m.distribution
+        y = _outcome(m, rows)
         w = np.ones(rows.n) if rows.weights is None else rows.weights
         eta = rows.x @ np.array(self.beta)
-        return rows, y, w, eta if rows.offset is None else eta + rows.offset / m.scale
+        if rows.offset is not None:
+            eta = eta + rows.offset / m.scale
+        if inside is None:
+            return _Point(rows, rows.x, y, w, eta)
+        known, w = inside.estimable, np.where(inside.estimable, w, 0.0)
+        among = np.unique(inside.group[known], return_inverse=True)[1]
+        eta = np.where(known, eta, 0.0)  # whose intercept is infinite has a likelihood of one
+        eta[known] = with_intercepts(family, among, y[known], w[known], eta[known])
+        return _Point(rows, centred(rows.x, inside.group, w * family.expected(eta)), y, w, eta, inside)
 
     def _answer(self, data: SiteData, rows: ModelRows, curvature: Array, sums: dict[str, Sum]) -> Aggregate:
         m = self.model
         # a coefficient of a measurement is as large as its unit is small: the agreed spread counts, not the question's
         unit = m.scale / data.codebook[m.outcome].scale if m.family == "gaussian" else 1.0
         evidence = rows.evidence_at(np.array(self.beta) * unit, m.design.intercept, curvature)
-        return Aggregate(sums, rows.n, evidence, (rows.cohort,), rows.faults)
+        inside = self._prepared(data).practices
+        cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))
+        return Aggregate(sums, rows.n, evidence, cohorts, rows.faults)
+
+
+class _GlmRows(NamedTuple):
+    rows: ModelRows
+    practices: Practices | None
+
+
+class _Point(NamedTuple):
+    """Rows of a model at a point: their columns (within practices where these have intercepts), outcome, weight, predictor."""
+
+    rows: ModelRows
+    x: Array
+    y: Array
+    w: Array
+    eta: Array
+    practices: Practices | None = None
+
+
+def _outcome(model: GlmModel, rows: ModelRows) -> Array:
+    return (rows.frame[model.outcome].to_numpy(dtype=float) - model.centre) / model.scale
+
+
+def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
+    family = m.distribution
+    rows = model_rows(
+        data,
+        m.design,
+        (m.outcome,),
+        m.outcome if family.counts_outcomes else None,
+        m.weights,
+        m.offset,
+        tuple(column for column in (m.cluster, m.intercepts) if column is not None),
+        rarer_outcome=True,
+        whole_numbers=m.outcome if family.name == "poisson" else None,
+    )
+    if m.intercepts is None:
+        return _GlmRows(rows, None)
+    if m.design.intercept or not family.canonical:
+        raise QueryError(
+            "Intercepts of groups stand in place of one for all, in a model whose link is the canonical one."
+        )
+    inside = practices(rows, m.intercepts, family, _outcome(m, rows))
+    rows = judged_within(rows, m.design, m.outcome, inside, rarer_outcome=family.counts_outcomes)
+    return _GlmRows(rows, inside)
 
 
 @dataclass(frozen=True)
@@ -139,20 +186,23 @@ class GlmDerivatives(GlmQuery):
             sizes["deviance"] = one("deviance")
             sizes["log_weight"] = one("sum of the logarithms of the weights")
         found = derivatives(names) | sizes | {"dropped": one("rows with an empty cell")}
+        if self.model.intercepts is not None:
+            found["intercepts"] = one("groups with an intercept of their own")
+            found["uninformative"] = one("patients of groups that say nothing of the coefficients")
         if not family.canonical:
             found["expected"] = pairs("expected curvature in a pair of coefficients", names)
         return found
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """1 + p + p (p + 1) / 2 sums over patients, and their sizes."""
-        rows, y, w, eta = self._at(data)
+        rows, x, y, w, eta, inside = self._at(data)
         family = self.model.distribution
         curvature, everybody = w * family.curvature(y, eta), np.array([rows.n])
         n = np.array([rows.counted.sum()])
         sums = {
             "loglik": Sum(np.array([w @ family.loglik(y, eta)]), everybody),
-            "score": rows.vector(rows.x.T @ (w * family.residual(y, eta))),
-            "information": rows.matrix(weighted_gram(rows.x, curvature)),
+            "score": rows.vector(x.T @ (w * family.residual(y, eta))),
+            "information": rows.matrix(weighted_gram(x, curvature)),
             "n": Sum(n, n),
             "weight": Sum(np.array([w.sum()]), everybody),
         }
@@ -165,14 +215,18 @@ class GlmDerivatives(GlmQuery):
         sums["dropped"] = Sum(np.array([rows.dropped]), everybody + rows.dropped)
         if not family.canonical:
             curvature = w * family.expected(eta)
-            sums["expected"] = rows.matrix(weighted_gram(rows.x, curvature))
+            sums["expected"] = rows.matrix(weighted_gram(x, curvature))
+        if inside is not None:
+            silent = np.array([(rows.counted & ~inside.informative).sum()])
+            sums["intercepts"] = Sum(np.array([inside.count]), everybody)
+            sums["uninformative"] = Sum(silent, silent)
         answer = self._answer(data, rows, curvature, sums)
-        return answer if family.counts_outcomes else answer.with_evidence(*self._dominance(rows, y, w, eta))
+        return answer if family.counts_outcomes else answer.with_evidence(*self._dominance(x, y, w, eta))
 
-    def _dominance(self, rows: ModelRows, y: Array, w: Array, eta: Array) -> tuple[Evidence, ...]:
+    def _dominance(self, x: Array, y: Array, w: Array, eta: Array) -> tuple[Evidence, ...]:
         """Of a measured response one patient may be far off: then the deviance is his alone."""
         family = self.model.distribution
-        u = rows.x * (w * family.residual(y, eta))[:, None]
+        u = x * (w * family.residual(y, eta))[:, None]
         # without an intercept a patient whose columns are all zero has a part in the deviance and in no score
         alone = dominance_of_sums((w * family.deviance(y, eta))[:, None], ("the deviance",))
         logs = deviations(np.log(w[w > 0])[:, None])
@@ -195,9 +249,9 @@ class GlmMeat(GlmQuery):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients or clusters."""
-        rows, y, w, eta = self._at(data)
+        rows, x, y, w, eta, _ = self._at(data)
         family = self.model.distribution
-        u = rows.x * (w * family.residual(y, eta))[:, None]
+        u = x * (w * family.residual(y, eta))[:, None]
         more: tuple[Evidence, ...] = ()
         if not family.counts_outcomes:
             more = dominance_of_residuals(u, self.model.design)

@@ -42,6 +42,7 @@ def logistic(
     level: float = 0.95,
     profile: str | Sequence[str] = (),
     penalty: ElasticNet | Firth | None = None,
+    intercepts: str | None = None,
 ) -> Fit:
     """Logistic regression, equal to the pooled fit: :func:`glm` of a 0/1 outcome with the logit link.
 
@@ -50,7 +51,7 @@ def logistic(
     federation : Federation
     formula : str
         ``"outcome ~ terms"`` with a 0/1 outcome.
-    weights, offset, robust, cluster, start, level, profile, penalty
+    weights, offset, robust, cluster, start, level, profile, penalty, intercepts
         As in :func:`glm`.
 
     Returns
@@ -61,8 +62,9 @@ def logistic(
     ------
     FormulaError, SiteRefused, NotConverged
     """
-    options = {"weights": weights, "offset": offset, "robust": robust, "cluster": cluster, "start": start}
-    return glm(federation, formula, **options, level=level, profile=profile, penalty=penalty)  # type: ignore[arg-type]
+    columns = {"weights": weights, "offset": offset, "cluster": cluster, "intercepts": intercepts}
+    options = {"robust": robust, "start": start, "level": level, "profile": profile, "penalty": penalty}
+    return glm(federation, formula, **columns, **options)  # type: ignore[arg-type]
 
 
 def glm(
@@ -79,6 +81,7 @@ def glm(
     level: float = 0.95,
     profile: str | Sequence[str] = (),
     penalty: ElasticNet | Firth | None = None,
+    intercepts: str | None = None,
 ) -> Fit:
     """A generalised linear model, equal to the pooled fit.
 
@@ -110,6 +113,11 @@ def glm(
         penalised.  Standard errors of a ridge are those of the penalised information; a lasso has none.
         ``fs.Firth()`` of a logistic or Poisson model gives finite coefficients where the outcome is separated; its standard
         errors are those of the information at the estimate.
+    intercepts : str, optional
+        Column whose groups (practices) have intercepts of their own: the fit is that of ``glm`` with a 0/1 column for
+        each, but a site finds them and keeps them, and they are not printed.  Groups lie within a site: one name at two sites
+        is two groups.  Those without an event, or with events alone, say nothing of the coefficients: ``glance`` counts their
+        patients.  The null model is that of the intercepts alone.
 
     Returns
     -------
@@ -124,30 +132,35 @@ def glm(
     Notes
     -----
     McCullagh & Nelder (1989), chapters 2 and 4.  ``loglik_null`` is of the intercept (with the offset)
-    alone, or of a linear predictor of zero where the model has no intercept.
+    alone, or of a linear predictor of zero where the model has no intercept.  With intercepts of groups the log-likelihood is
+    the profile one, its information the Schur complement of theirs (Pawitan 2001, section 3.4); a sandwich is the part of
+    that of all coefficients.
     """
     check_federation(federation)
     check_level(level)
     chosen = _family(family, link)
-    outcome, design = parse(formula, federation.codebook, intercept=True)
+    outcome, design = parse(formula, federation.codebook, intercept=intercepts is None)
     if outcome.time is not None:
         raise FormulaError(
             f"A {chosen.name} model needs one column on the left of its formula, not Surv()."
             if chosen.link != "logit"
             else "A logistic model needs one 0/1 column on the left of its formula, not Surv()."
         )
-    for column in (weights, offset, cluster):
+    for column in (weights, offset, cluster, intercepts):
         if column is not None:
-            known_column(column, federation.codebook, "weights, offset or cluster")
+            known_column(column, federation.codebook, "weights, offset, cluster or intercepts")
     is_robust = bool(robust or cluster)
     names = check_profile(profile, design, robust=is_robust)
     check = check_penalty if chosen.tilt is None else check_penalty_or_firth
     penalty = check(penalty, robust=is_robust, profile=names)
-    _check_supported(chosen, design, penalty, start)
+    _check_supported(chosen, design, penalty, start, intercepts)
     is_gaussian = chosen.name == "gaussian"
     check_cost(federation, () if is_gaussian else names)
-    centre, scale = _units(federation, outcome.event, design, chosen)
-    model = GlmModel(outcome.event, design, weights, offset, cluster, chosen.name, chosen.link, centre, scale)
+    centre, scale = _units(
+        federation, outcome.event, chosen, centred=design.intercept or intercepts is not None
+    )
+    columns = (weights, offset, cluster)
+    model = GlmModel(outcome.event, design, *columns, chosen.name, chosen.link, centre, scale, intercepts)
     meter = Meter(federation)
     evaluate = Evaluation(meter, model, formula, start)
     objective: Callable[[Array], Derivatives] = evaluate
@@ -174,6 +187,7 @@ def glm(
         "offset": offset,
         "robust": is_robust,
         "cluster": cluster,
+        "intercepts": intercepts,
     }
     is_logistic = (chosen.name, chosen.link) == ("binomial", "logit")
     if not is_logistic:
@@ -194,7 +208,7 @@ def glm(
         status="exact",
         penalty=penalty,
         weighted=weighted,
-        residual=evaluate.residual(solution.at, null, len(design.names)),
+        residual=evaluate.residual(solution.at, null),
     )
     return replace(fit, profile_limits=_of_parabolas(fit, names)) if is_gaussian else fit
 
@@ -213,10 +227,14 @@ def _family(name: str, link: str | None) -> Family:
         raise FormulaError(str(problem)) from None
 
 
-def _check_supported(family: Family, design: Design, penalty: ElasticNet | Firth | None, start: str) -> None:
+def _check_supported(
+    family: Family, design: Design, penalty: ElasticNet | Firth | None, start: str, intercepts: str | None
+) -> None:
     if family.name == "gaussian" and penalty is not None:
         raise FormulaError("A Gaussian model has no penalty yet.")
-    if not family.canonical and not design.intercept:
+    if intercepts is not None:
+        _check_intercepts(family, design, penalty)
+    elif not family.canonical and not design.intercept:
         raise FormulaError(
             "A log-binomial model needs an intercept: without one a fit begins at a risk of one."
         )
@@ -224,12 +242,25 @@ def _check_supported(family: Family, design: Design, penalty: ElasticNet | Firth
         raise FormulaError("A log-binomial model begins at its intercept: ask for start='zero'.")
 
 
-def _units(federation: Federation, outcome: str, design: Design, family: Family) -> tuple[float, float]:
+def _check_intercepts(family: Family, design: Design, penalty: ElasticNet | Firth | None) -> None:
+    if not family.canonical:
+        raise FormulaError(
+            "A log-binomial model has one intercept for all: its expected information has no profile of that of the groups'."
+        )
+    if penalty is not None:
+        raise FormulaError(
+            "A penalised fit has one intercept for all: ask without penalty, or without intercepts."
+        )
+    if not design.columns:
+        raise FormulaError("A model with intercepts of groups needs at least one term beside them.")
+
+
+def _units(federation: Federation, outcome: str, family: Family, *, centred: bool) -> tuple[float, float]:
     """Centre and scale of a Gaussian outcome, as the codebook has them; without an intercept nothing can be centred."""
     if family.name != "gaussian":
         return 0.0, 1.0
     agreed = federation.codebook[outcome]
-    return (agreed.centre if design.intercept else 0.0), agreed.scale
+    return (agreed.centre if centred else 0.0), agreed.scale
 
 
 @contextmanager

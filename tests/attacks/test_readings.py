@@ -7,6 +7,7 @@ import pytest
 
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.condition import Condition
 from fedstats.contract.design import Design
 from fedstats.contract.refusal import Refusal
 from fedstats.contract.shapes import Power
@@ -16,7 +17,7 @@ from fedstats.federations.site import Site
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import Moments
-from fedstats.methods.glm_model import GlmMeat
+from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, CrossTable, N, cohort, column, logistic
 
@@ -185,6 +186,54 @@ def by_two_clusterings(policy, memory):
     return apart[1, 1] / apart[0, 0] / partner
 
 
+def by_two_practices(policy, memory):
+    """Intercepts of practices, and of practices of which one patient has moved to another."""
+    frame = marked()
+    frame["practice"] = np.where(np.arange(N) % 2, "one", "two")
+    frame["practice2"] = np.where(
+        np.arange(N) == VICTIM, "first", np.where(np.arange(N) % 2, "first", "second")
+    )
+    questions = [
+        GlmDerivatives(
+            GlmModel(
+                "lab", Design((column("age"),)), None, None, None, "gaussian", "identity", intercepts=name
+            ),
+            (0.0,),
+        )
+        for name in ("practice", "practice2")
+    ]
+    found = answers(frame, policy, memory, *questions)
+    if isinstance(found, str):
+        return found
+    # sums of squares about the means of practices, whose sizes and means are no secret without him
+    rest = frame.drop(index=VICTIM).groupby("practice")["lab"].agg(["mean", "size"])
+    (m, n), (k, s) = rest.loc["one"], rest.loc["two"]
+    apart = found[1]["deviance"][0] - found[0]["deviance"][0]
+    a, b = n / (n + 1), s / (s + 1)
+    roots = np.roots([a - b, 2 * (b * k - a * m), a * m**2 - b * k**2 - apart])
+    return float(roots[np.argmin(np.abs(roots - VALUE))])
+
+
+def by_a_practice_that_says_nothing(policy, memory):
+    """Eleven patients of a practice without events are in no sum; a subset leaves them out, and one patient more."""
+    frame = marked(practice=np.where(np.arange(N) % 3, "one", "two"))
+    silent = np.flatnonzero(np.arange(N) % 9 == 4)[20:31]
+    frame.loc[silent, "practice"], frame.loc[silent, "y"] = "silent", 0
+    frame["b"] = (~np.isin(np.arange(N), [*silent, VICTIM])).astype(int)
+    one = GlmDerivatives(
+        GlmModel("y", Design((column("lab"),)), None, None, None, intercepts="practice"), (0.0,)
+    )
+    questions = (one, replace(one, where=(Condition("b", "==", (1.0,)),)))
+    found = answers(frame, policy, memory, *questions)
+    if isinstance(found, str):
+        return found
+    others = frame.drop(index=VICTIM)
+    others = others[others["practice"] == frame.loc[VICTIM, "practice"]]
+    away = float(frame.loc[VICTIM, "y"]) - others["y"].mean()  # the mean of his practice is no secret
+    apart = (found[0]["score"][0] - found[1]["score"][0]) * (len(others) + 1) / len(others)
+    return others["lab"].mean() + apart / away
+
+
 def by_a_pair_of_a_cluster(policy, memory):
     """With clusters and without; only two patients share one."""
     frame = marked()
@@ -208,6 +257,8 @@ ATTACKS = [
     (by_crossing_grids, VALUE, "leavers of a time cell"),
     (by_strata, VALUE, "difference between cohorts"),
     (by_two_clusterings, VALUE, "difference between cohorts"),
+    (by_two_practices, VALUE, "difference between cohorts"),
+    (by_a_practice_that_says_nothing, VALUE, "difference between cohorts"),
 ]
 
 

@@ -28,7 +28,7 @@ def test_the_script_says_whether_it_is(capsys, monkeypatch, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_question_has_its_section_and_sums(kind):
     section = TEXT.split(f"\n### {kind}\n")[1].split("\n### ")[0]
-    for name in PAGE.EXAMPLES[kind][0].entries():
+    for name in {name for query in PAGE.EXAMPLES[kind] for name in query.entries()}:
         assert f"| `{name}` |" in section
 
 
