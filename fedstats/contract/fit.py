@@ -84,6 +84,17 @@ class Fit:
         return "penalty" in self.options
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What one has to know to read the numbers, in sentences: groups of two sites are two, whatever they are called."""
+        said = {"cluster": "Clusters", "intercepts": "Intercepts"}
+        grouped = [(what, self.options.get(option)) for option, what in said.items()]
+        return tuple(
+            f"{what} are those of {column} within a site: one name at two sites is two groups."
+            for what, column in grouped
+            if column and len(self.sites) > 1
+        )
+
+    @property
     def coef(self) -> pd.Series:
         """Coefficients by term."""
         return pd.Series(self.beta, index=list(self.names), name="estimate")
@@ -267,9 +278,10 @@ class Fit:
     def __str__(self) -> str:
         head = f"{self.kind} {self.formula}\n{self._sizes}"
         head += f", {self.options['penalty']}" if self.is_penalised else ""
-        return f"{head}, log-likelihood {self.loglik:.4f}\n{self.tidy().to_string(index=False)}"
+        table = self.tidy().to_string(index=False)
+        return "\n".join([f"{head}, log-likelihood {self.loglik:.4f}", table, *self.notes])
 
     def _repr_html_(self) -> str:
         caption = escape(f"{self.formula} ({self._sizes})")
         table = self.tidy(exponentiate=self.is_ratio).to_html(index=False, float_format="%.4g")
-        return f"<p>{caption}</p>{table}"
+        return f"<p>{caption}</p>{table}" + "".join(f"<p>{escape(note)}</p>" for note in self.notes)

@@ -99,7 +99,8 @@ def cox(
     robust : bool
         The sandwich of ``coxph(robust=TRUE)`` in place of the inverse information.
     cluster : str, optional
-        Column whose groups the sandwich adds up; implies ``robust``.  Clusters never span sites.
+        Column whose groups the sandwich adds up; implies ``robust``.  Clusters never span sites: one label at two sites,
+        agreed in the codebook or not, is two clusters.
     grid : number or sequence, optional
         Cell width or right edges for a shared baseline; None: the codebook's grid.
     start : {"zero", "pooled"}

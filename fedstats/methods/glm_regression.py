@@ -99,7 +99,8 @@ def glm(
     robust : bool
         The sandwich HC0 of ``sandwich::sandwich`` in place of the inverse information.
     cluster : str, optional
-        Column whose groups the sandwich adds up, without small-sample factor; implies ``robust``.
+        Column whose groups the sandwich adds up, without small-sample factor; implies ``robust``.  Clusters never span sites:
+        one label at two sites, agreed in the codebook or not, is two clusters.
     start : {"zero", "pooled"}
         Begin at the fit of the intercept alone, or at the inverse-variance mean of the sites' own fits.
     level : float

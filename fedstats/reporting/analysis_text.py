@@ -104,7 +104,8 @@ def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bo
         what = fit.effect.removesuffix(" ratio").removesuffix(" difference").lower()
         frame.loc[found["term"] == "Intercept", "Term"] = f"Intercept ({what})"
     test = "Wald" if np.isinf(fit.df_residual) else "t"
-    return table(frame, caption=spec.title, note=f"Status: {fit.status}. p: {test} test.")
+    note = " ".join([f"Status: {fit.status}. p: {test} test.", *fit.notes])
+    return table(frame, caption=spec.title, note=note)
 
 
 #: Along what a change of an effect was looked for.

@@ -56,6 +56,8 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
     """One row a checked analysis: the largest difference between the federated and the pooled estimate."""
     rows = []
     for name, result in results.items():
+        if isinstance(result, Fit) and result.is_penalised:
+            continue  # its options name the penalty in words
         if isinstance(result, Fit) and result.options.get("baseline") != "shared":
             rows.append({"analysis": name} | _one_site(study, result, pooled))
         check = _check_for(result)
@@ -74,9 +76,15 @@ def headline(frame: pd.DataFrame) -> str:
 
 def _one_site(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     """The same estimator with all rows at one site: what adding up over sites changes."""
-    codebook = replace(study.codebook, variables=(*study.codebook.variables, Variable(SITE, "label")))
-    together = InProcess({"pooled": pooled}, codebook, DisclosurePolicy.none())
     options = {k: v for k, v in fit.options.items() if v}
+    # groups of two sites are two, whatever they are called
+    within = {f"({k})": options[k] for k in ("cluster", "intercepts") if k in options}
+    joined = {name: pooled[SITE] + " " + pooled[column].astype(str) for name, column in within.items()}
+    kept = {name: values.where(pooled[within[name]].notna(), None) for name, values in joined.items()}
+    options |= {name.strip("()"): name for name in within}
+    labels = (Variable(name, "label", missing=True) for name in (SITE, *within))
+    codebook = replace(study.codebook, variables=(*study.codebook.variables, *labels))
+    together = InProcess({"pooled": pooled.assign(**kept)}, codebook, DisclosurePolicy.none())
     if fit.kind == "cox":
         again = cox(together, fit.formula, **options | {"strata": (SITE, *fit.options["strata"])})
     else:
@@ -93,7 +101,7 @@ def _check_for(result: Any) -> Callable[[Study, Any, pd.DataFrame], dict[str, An
     if not isinstance(result, Fit):
         return None
     if result.kind != "cox":
-        return _glm
+        return None if result.intercepts else _glm
     # lifelines has Efron's ties only, and no shared grid
     return _cox if result.options["ties"] == "efron" and result.options["baseline"] == "site" else None
 

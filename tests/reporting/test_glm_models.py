@@ -85,13 +85,38 @@ def test_a_difference_of_means_is_printed_with_the_unit_of_its_outcome_and_drawn
     assert high > max(0, shown["conf_high"][1:].max())
 
 
+def pooled_table(study, frames):
+    pooled = pd.concat([frame.assign(**{SITE: name}) for name, frame in frames.items()], ignore_index=True)
+    return pd.concat([study.codebook.harmonise(pooled.drop(columns=SITE), "pooled"), pooled[[SITE]]], axis=1)
+
+
+def test_practices_of_one_name_at_two_sites_stay_two_when_rows_are_pooled(found):
+    study, _ = found
+    frames = {
+        name: frame.assign(practice=frame["practice"].str.replace(name, "practice"))
+        for name, frame in tables(140).items()
+    }
+    sites = fs.InProcess(frames, study.codebook, policy=fs.DisclosurePolicy.none())
+    results = {
+        "clusters": fs.logistic(sites, "response ~ age", cluster="practice"),
+        "intercepts": fs.logistic(sites, "response ~ age", intercepts="practice"),
+        "penalised": fs.logistic(sites, "response ~ age", penalty=fs.Firth()),
+    }
+    table = compare(study, results, pooled_table(study, frames))
+    own = table[table["software"].str.startswith("fedstats")]
+    assert own["analysis"].tolist() == ["clusters", "intercepts"]
+    assert own["kept"].all()
+    assert (
+        "one name at two sites"
+        in effect_table(spec(study, "risk"), results["clusters"], study.codebook)._repr_html_()
+    )
+
+
 def test_the_pooled_fits_are_those_of_statsmodels(found):
     study, results = found
-    pooled = pd.concat(
-        [frame.assign(**{SITE: name}) for name, frame in tables(140).items()], ignore_index=True
+    table = compare(
+        study, {name: results[name] for name in ("risk", "visits", "older")}, pooled_table(study, tables(140))
     )
-    frame = pd.concat([study.codebook.harmonise(pooled.drop(columns=SITE), "pooled"), pooled[[SITE]]], axis=1)
-    table = compare(study, {name: results[name] for name in ("risk", "visits", "older")}, frame)
     assert table["kept"].all()
     assert set(table["compared"]) == {"log risk ratios", "log rate ratios", "mean differences"}
 
