@@ -174,6 +174,13 @@ def varies_within(columns: Array, group: NDArray[np.int64]) -> NDArray[np.bool_]
     )
 
 
+def around_mean(columns: Array, group: NDArray[np.int64]) -> Array:
+    """Columns (n, k) less the mean of each row's group."""
+    size = np.maximum(np.bincount(group), 1)[:, None]
+    sums = [np.bincount(group, column, len(size)) for column in columns.T]
+    return np.asarray(columns - (np.column_stack(sums) / size)[group]) if sums else columns
+
+
 def levels_in_threes(cells: ModelCells) -> tuple[Evidence, ...]:
     """How many patients have three levels together, or two of them and not the third, and so on: all eight cells."""
     halves = np.stack([cells.indicators, 1 - cells.indicators])  # (2, n, c)

@@ -16,7 +16,7 @@ from fedstats.contract.design import Design, level_codes
 from fedstats.contract.dominance import dominance_of_residuals, scores_of_clusters
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
-from fedstats.contract.model_cells import model_cells
+from fedstats.contract.model_cells import around_mean, model_cells, varies_within
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
@@ -130,7 +130,7 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
     informative = np.ones(rows.n, dtype=bool)
     if shared is None:
         informative = _informative(times, stratum, sets.death)
-        rows, more = _judged_on(rows, model, informative)
+        rows, more = _judged_on(rows, model, informative, stratum)
         evidence += more
     return CoxRows(rows, x, stratum, sets, events, counts, evidence, faults, informative)
 
@@ -147,20 +147,36 @@ def _informative(times: FollowUp, stratum: NDArray[np.int64], death: NDArray[np.
 
 
 def _judged_on(
-    rows: ModelRows, model: CoxModel, who: NDArray[np.bool_]
+    rows: ModelRows, model: CoxModel, who: NDArray[np.bool_], stratum: NDArray[np.int64]
 ) -> tuple[ModelRows, tuple[Evidence, ...]]:
-    """The rows with those alone counted who stand behind a sum, and what the gate judges of them."""
-    if who.all():
+    """The rows with those alone counted who stand behind a sum, and what the gate judges of them.
+
+    A column that is the same for a whole stratum says nothing there: the sums about it are of the strata where it
+    differs, and in one of them a single patient may be the other.
+    """
+    strata = bool(stratum.any())
+    if who.all() and not strata:
         return rows, ()
-    frame, raw = rows.frame[who], model.design.raw(rows.frame)[who]
-    y = frame[model.event].to_numpy(dtype=float) == 1.0
+    frame, raw = rows.frame[who], np.nan_to_num(model.design.raw(rows.frame)[who], nan=0.0)
+    group = stratum[who]
+    y = (frame[model.event].to_numpy(dtype=float) == 1.0).astype(float)
     cells = model_cells(model.design, frame, raw)
     weights, offset = (None if v is None else v[who] for v in (rows.weights, rows.offset))
-    evidence = (
-        *cells.evidence(model.design, y.astype(float), False),
-        *cells.dominance(model.design, raw, y.astype(float), weights, offset),
-    )
-    return replace(rows, present=rows.present & who[:, None], levels=rows.levels * who[:, None]), evidence
+    evidence = cells.evidence(model.design, y, False)
+    present, names = rows.present & who[:, None], cells.names
+    levels = np.zeros((rows.n, len(names) * (1 + strata)))
+    levels[who, : len(names)] = cells.indicators
+    columns = raw
+    if strata:
+        differs = varies_within(cells.indicators, group)
+        evidence += cells.evidence_within(differs, y)
+        levels[who] = np.column_stack([cells.indicators * differs, (1 - cells.indicators) * differs])
+        names += tuple(f"not {name}" for name in names)
+        present[who] &= varies_within(raw, group)
+        columns = around_mean(raw, group)
+        offset = None if offset is None else around_mean(offset[:, None], group)[:, 0]
+    evidence += cells.dominance(model.design, columns, y, weights, offset)
+    return replace(rows, present=present, levels=levels, level_names=names), evidence
 
 
 def _centred_by_stratum(x: Array, stratum: NDArray[np.int64], events: Array) -> Array:

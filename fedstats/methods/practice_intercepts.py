@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Cohort, Evidence
 from fedstats.contract.design import Column, Design, Part
-from fedstats.contract.model_cells import model_cells, varies_within
+from fedstats.contract.model_cells import around_mean, model_cells, varies_within
 from fedstats.contract.model_rows import ModelRows
 from fedstats.numerics.families import Family
 from fedstats.numerics.group_intercepts import estimable
@@ -63,7 +63,7 @@ def judged_within(
     cells = model_cells(judged, frame, columns)
     differs = varies_within(cells.indicators, group)
     weights, offset = (None if v is None else v[who] for v in (rows.weights, rows.offset))
-    around = None if offset is None else _around_mean(offset[:, None], group)[:, 0]
+    around = None if offset is None else around_mean(offset[:, None], group)[:, 0]
     levels = np.zeros((rows.n, 2 * len(cells.names)))
     levels[who] = np.column_stack([cells.indicators * differs, (1 - cells.indicators) * differs])
     present = np.zeros_like(rows.present)
@@ -71,7 +71,7 @@ def judged_within(
     evidence = (
         *cells.evidence(design, event, rarer_outcome),
         *cells.evidence_within(differs, event),
-        *cells.dominance(judged, _around_mean(columns, group), event, weights, around),
+        *cells.dominance(judged, around_mean(columns, group), event, weights, around),
         *_beside_the_largest(group, event),
     )
     return replace(rows, present=present, levels=levels, evidence=rows.evidence + evidence)
@@ -93,9 +93,3 @@ def _beside_the_largest(group: NDArray[np.int64], event: Array | None) -> tuple[
 def told(rows: ModelRows, outcome: str, inside: Practices) -> Cohort:
     """Who is told of by the outcome and the practices alone: other practices of the same outcome leave others out."""
     return Cohort(rows.cohort.rows[inside.informative[rows.counted]], (), told_by=(outcome,))
-
-
-def _around_mean(columns: Array, group: NDArray[np.int64]) -> Array:
-    size = np.maximum(np.bincount(group), 1)[:, None]
-    sums = [np.bincount(group, column, len(size)) for column in columns.T]
-    return np.asarray(columns - (np.column_stack(sums) / size)[group]) if sums else columns

@@ -9,12 +9,15 @@ import fedstats as fs
 from fedstats.contract.design import Design
 from fedstats.contract.site_data import SiteData
 from fedstats.federations.site import Site
+from fedstats.methods.cox_model import CoxModel
+from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from tests.attacks.targets import BOOK, NONE, STRICT, N, ask, cohort, column
 
 pytestmark = pytest.mark.acceptance(20)
 NUMBER = np.random.default_rng(3).permutation(np.arange(N) % 10)  # ten practices of 36
 HERE = int(np.flatnonzero(NUMBER == 9)[0])
+LATE = int(np.flatnonzero(NUMBER == 9)[-1])
 #: How many of his practice come before a patient: 0 ... 35.
 RANK = np.array([np.count_nonzero(NUMBER[:i] == NUMBER[i]) for i in range(N)])
 
@@ -187,3 +190,34 @@ def test_a_crafted_question_stops_no_site():
         for question in (weighted, GlmMeat(weighted.model, (0.0,))):
             assert not hasattr(Site("north", frame, BOOK, STRICT).answer(question).content, "values")
             Site("north", frame, BOOK, NONE).answer(question)
+
+
+# Strata of a Cox model: the same, for each has a baseline hazard of its own -----------------------------------
+
+
+def stratified(*columns, strata=("practice",)):
+    model = CoxModel(None, "time", "y", Design(tuple(columns)), strata, "breslow", None, None, 0.0, None)
+    return CoxDerivatives(model, (0.0,) * len(columns))
+
+
+def test_the_only_patient_who_differs_in_his_stratum_is_told_without_a_gate_and_refused():
+    frame = ten(a=((NUMBER < 5) | (np.arange(N) == LATE)).astype(int))
+    asked = stratified(column("a"))
+    mine = frame[NUMBER == 9]
+    deaths = mine[(mine["y"] == 1) & (mine["time"] <= frame.loc[LATE, "time"])]["time"]
+    expected = sum(1 / (mine["time"] >= t).sum() for t in deaths)
+    score = ask(frame, asked, NONE)["score"][0]
+    others = frame["practice"].isin([f"practice {k}" for k in range(9)])
+    assert ask(frame[others], asked, NONE)["score"][0] == pytest.approx(0, abs=1e-9)
+    assert score == pytest.approx(frame.loc[LATE, "y"] - expected, abs=1e-9)  # of all 360 patients
+    assert not isinstance(ask(frame, stratified(column("a"), strata=()), STRICT), str)
+    assert ask(frame, asked, STRICT) == "effective size of a level"
+
+
+def test_a_number_that_differs_in_one_patient_of_his_stratum_is_refused():
+    lab = 100.0 + 7 * NUMBER + np.random.default_rng(1).normal(0, 1e-3, N)
+    lab[LATE] = 131.0
+    frame = ten(lab=lab)
+    assert not isinstance(ask(frame, stratified(column("lab"), strata=()), STRICT), str)
+    assert ask(frame, stratified(column("lab")), STRICT) == "dominance"
+    assert not isinstance(ask(ten(), stratified(column("lab"), column("a")), STRICT), str)
