@@ -222,7 +222,7 @@ class Fit:
         parameters += np.isfinite(self.df_residual)  # the dispersion is one more
         parameters += self.intercepts
         if self.is_penalised:
-            likelihood_ratio, wald, df = np.nan, np.nan, parameters
+            likelihood_ratio, wald, df = np.nan, np.nan, self.df
         else:
             likelihood_ratio = 2 * (self.loglik - self.loglik_null)
             wald, df = wald_test(self.beta[slopes], self.covariance[np.ix_(slopes, slopes)])
@@ -263,7 +263,9 @@ class Fit:
             "deviance": self.deviance,
             "null_deviance": self.null_deviance,
             "dispersion": self.dispersion,
-            "df_residual": self.n - len(self.names) - self.intercepts,
+            "df_residual": self.df_residual
+            if np.isfinite(self.df_residual)
+            else self.n - len(self.names) - self.intercepts,
         }
 
     def _groups(self) -> dict[str, int]:

@@ -200,7 +200,7 @@ def fitted(
     freedom are the coefficients that are not zero (Zou, Hastie & Tibshirani 2007).
     """
     transform = design.unscaling()
-    bread, df = _bread(solution, weighted)
+    bread, df = _bread(solution, weighted), degrees_of_freedom(solution, weighted)
     left = residual or Residual(np.nan, np.nan, 1.0, np.inf)
     covariance = bread * left.dispersion if meat is None else bread @ meat @ bread
     covariance = transform @ covariance @ transform.T
@@ -242,12 +242,20 @@ def fitted(
     )
 
 
-def _bread(solution: Solution, weighted: Weighted | None) -> tuple[Array, float]:
-    """Covariance before any sandwich, and the degrees of freedom that the fit uses."""
+def _bread(solution: Solution, weighted: Weighted | None) -> Array:
+    """Covariance before any sandwich."""
     information = solution.at.information
     if weighted is None:
-        return np.asarray(np.linalg.inv(information)), float(len(information))
+        return np.asarray(np.linalg.inv(information))
     if weighted.absolute.any():
-        return np.full_like(information, np.nan), float(np.count_nonzero(solution.beta))
-    bread: Array = np.asarray(np.linalg.inv(information + np.diag(weighted.square)))
-    return bread, float(np.trace(information @ bread))
+        return np.full_like(information, np.nan)
+    return np.asarray(np.linalg.inv(information + np.diag(weighted.square)))
+
+
+def degrees_of_freedom(solution: Solution, weighted: Weighted | None) -> float:
+    """What a fit uses of them: its coefficients, those of a lasso that are not zero, or a ridge's trace."""
+    if weighted is None:
+        return float(len(solution.beta))
+    if weighted.absolute.any():
+        return float(np.count_nonzero(solution.beta))
+    return float(np.trace(solution.at.information @ _bread(solution, weighted)))

@@ -74,14 +74,23 @@ class Evaluation:
         """In the outcome's own units; what a 0/1 outcome falls short of a perfect fit is all its log-likelihood."""
         return -2 * at.loglik if self.family.counts_outcomes else self._of(at)[1] * float(self.model.scale**2)
 
-    def residual(self, at: Derivatives, null: Derivatives) -> Residual:
+    def outcome_units(self, null: Derivatives) -> tuple[float, float]:
+        """Of a Gaussian outcome the scale it is worked on, and its standard deviation (without an intercept, around zero)."""
+        if self.family.name != "gaussian":
+            return 1.0, 1.0
+        of_null = max(self._deviance(null), np.finfo(float).tiny)  # of nothing: told by `residual`
+        return self.model.scale, float(np.sqrt(of_null / self.weight))
+
+    def residual(self, at: Derivatives, null: Derivatives, p: float) -> Residual:
         """Deviances and dispersion, the variance of a Gaussian response on n - p degrees of freedom."""
-        p = len(at.beta) + self.counts.get("intercepts", 0)
+        p += self.counts.get("intercepts", 0)
         deviance, of_null, n = self._deviance(at), self._deviance(null), self.counts["n"]
         if self.family.name != "gaussian":
             return Residual(deviance, of_null, 1.0, np.inf)
         if n <= p:
-            raise NotConverged(f"There are {n} patients for {p} coefficients: no variance can be estimated.")
+            raise NotConverged(
+                f"There are {n} patients for {p:g} coefficients: no variance can be estimated."
+            )
         if not deviance > PERFECT * of_null:
             raise NotConverged(
                 "The outcome follows from the columns without any residual (or is the same for every patient): there is no "

@@ -18,7 +18,14 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.firth_correction import Correction, FirthCorrection
-from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
+from fedstats.methods.fitting import (
+    check_cost,
+    check_profile,
+    degrees_of_freedom,
+    fitted,
+    pooled_start,
+    profile_limits,
+)
 from fedstats.methods.glm_evaluation import Evaluation, null_model
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, maximum
@@ -110,8 +117,9 @@ def glm(
         the penalised one, at twice as many).  Of a Gaussian outcome they are those of R's ``confint``, by normal quantiles; the others
         are exact, by Student's t, and a little wider.
     penalty : ElasticNet or Firth, optional
-        ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``, on glmnet's scale; the intercept is not
-        penalised.  Standard errors of a ridge are those of the penalised information; a lasso has none.
+        ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``: the strength is the ``lambda`` given to ``glmnet``,
+        in the units of a Gaussian outcome; the intercept is not penalised.  Standard errors of a ridge are those of the
+        penalised information; a lasso has none.
         ``fs.Firth()`` of a logistic or Poisson model gives finite coefficients where the outcome is separated; its standard
         errors are those of the information at the estimate.
     intercepts : str, optional
@@ -177,7 +185,8 @@ def glm(
                 objective = with_firth = Penalised(evaluate, correction)
                 solution, weighted = firth(with_firth, begin, design.names), None
             else:
-                solution, weighted = maximum(evaluate, begin, design, penalty, meter, question)
+                units = evaluate.outcome_units(null)
+                solution, weighted = maximum(evaluate, begin, design, penalty, meter, question, units)
         solution = solution._replace(at=evaluate(solution.beta))
         meat = None
         if is_robust:
@@ -209,7 +218,7 @@ def glm(
         status="exact",
         penalty=penalty,
         weighted=weighted,
-        residual=evaluate.residual(solution.at, null),
+        residual=evaluate.residual(solution.at, null, degrees_of_freedom(solution, weighted)),
     )
     return replace(fit, profile_limits=_of_parabolas(fit, names)) if is_gaussian else fit
 
@@ -231,8 +240,6 @@ def _family(name: str, link: str | None) -> Family:
 def _check_supported(
     family: Family, design: Design, penalty: ElasticNet | Firth | None, start: str, intercepts: str | None
 ) -> None:
-    if family.name == "gaussian" and penalty is not None:
-        raise FormulaError("A Gaussian model has no penalty yet.")
     if intercepts is not None:
         _check_intercepts(family, design, penalty)
     elif not family.canonical and not design.intercept:

@@ -2,7 +2,7 @@
 their pooled standard deviation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,15 +110,21 @@ def maximum(
     penalty: ElasticNet | None,
     meter: Meter,
     question: Query,
+    outcome: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[Solution, Weighted | None]:
-    """Where the log-likelihood, less the penalty if there is one, is largest."""
+    """Where the log-likelihood, less the penalty if there is one, is largest; ``outcome`` as of :meth:`Weighted.of`."""
     if penalty is None:
         return newton(evaluate, start, design.names), None
-    total = meter.sum(DesignMoments(question))
+    weight, spread = weight_and_spread(meter.sum(DesignMoments(question)), design)
+    weighted = Weighted.of(penalty, weight, spread, outcome)
+    return penalised(evaluate, start, design.names, weighted), weighted
+
+
+def weight_and_spread(total: Mapping[str, Array], design: Design) -> tuple[float, Array]:
+    """From :class:`DesignMoments`: the sum of weights, and each column's standard deviation; 0 of the intercept."""
     weight = float(total["weight"][0])
     mean = total["sum"] / weight
     spread = np.sqrt(np.maximum(total["squares"] / weight - mean**2, 0.0))  # around the codebook's centre
     if design.intercept:
         spread[0] = 0.0
-    weighted = Weighted.of(penalty, weight, spread)
-    return penalised(evaluate, start, design.names, weighted), weighted
+    return weight, spread

@@ -1,6 +1,8 @@
 """Penalised likelihoods: ridge, lasso and the elastic net, on summed derivatives.
 
-The strength is on glmnet's scale: of ``-loglik / sum of weights``, with columns of unit standard deviation.
+The strength is on glmnet's scale, the ``lambda`` that its caller gives: of ``-loglik / sum of weights``, with columns of unit
+standard deviation.  Of a Gaussian outcome y, whose log-likelihood is minus half its squares here, glmnet gives y unit standard
+deviation as well; in y's own units an absolute value then counts ``lambda`` and a square ``lambda / sd(y)``.
 """
 
 from collections.abc import Callable, Sequence
@@ -66,10 +68,15 @@ class Weighted:
     square: Array
 
     @classmethod
-    def of(cls, penalty: ElasticNet, weight: float, spread: Array) -> "Weighted":
-        """For columns of the given standard deviations, (p,), and a sum of case weights; 0 is not penalised."""
-        total = penalty.strength * weight
-        return cls(total * penalty.mixing * spread, total * (1 - penalty.mixing) * spread**2)
+    def of(
+        cls, penalty: ElasticNet, weight: float, spread: Array, outcome: tuple[float, float] = (1.0, 1.0)
+    ) -> "Weighted":
+        """For columns of the given standard deviations, (p,), and a sum of case weights; 0 is not penalised.
+
+        ``outcome`` is the scale on which a Gaussian outcome is worked on, and its standard deviation, both in its own units.
+        """
+        total, (scale, sd) = penalty.strength * weight, outcome
+        return cls(total * penalty.mixing * spread / scale, total * (1 - penalty.mixing) * spread**2 / sd)
 
     def value(self, beta: Array) -> float:
         """What is taken from the log-likelihood."""

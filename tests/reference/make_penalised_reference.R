@@ -8,7 +8,8 @@
 # weights are made to add up to n, and fedstats' -loglik is divided by their sum. Its Cox fits do not meet the conditions of
 # a maximum to more than 1e-4 on tied times, so these are found slowly: the gradient is coxph's, and proximal steps
 # go on until nothing moves. A ridge is survival's ridge() as well, whose theta is n times the strength on columns
-# standardised beforehand.
+# standardised beforehand. A Gaussian outcome has unit standard deviation within glmnet (around zero without an intercept),
+# so lambda counts in its own units; the squares of an elastic net are then over that standard deviation.
 
 suppressPackageStartupMessages({
   library(glmnet)
@@ -39,20 +40,26 @@ case <- function(kind, data, formula, terms, beta, strength, mixing, weights, ex
          strength = strength, mixing = mixing, weights = weights), extra)
 }
 
-of_glmnet <- function(data, outcome, columns, strength, mixing, weights = NULL, family = "binomial") {
+of_glmnet <- function(data, outcome, columns, strength, mixing, weights = NULL, family = "binomial", offset = NULL,
+                      intercept = TRUE) {
   frame <- datasets[[data]]
   x <- as.matrix(frame[columns])
   y <- frame[[outcome]]
   w <- if (is.null(weights)) rep(1, nrow(x)) else frame[[weights]]
-  fit <- glmnet(x, y, family, weights = w, alpha = mixing, lambda = strength, thresh = 1e-22, maxit = 1e7)
+  o <- if (is.null(offset)) rep(0, nrow(x)) else frame[[offset]]
+  fit <- glmnet(x, y, family, weights = w, alpha = mixing, lambda = strength, thresh = 1e-22, maxit = 1e7, offset = o,
+                intercept = intercept)
   beta <- as.numeric(coef(fit, exact = FALSE))
-  eta <- cbind(1, x) %*% beta
-  mean <- if (family == "binomial") plogis(eta) else exp(eta)
+  eta <- cbind(1, x) %*% beta + o
+  mean <- switch(family, binomial = plogis(eta), poisson = exp(eta), gaussian = eta)
   slope <- -colSums(w * (y - mean)[, 1] * x) / sum(w)
-  settled(slope, beta[-1], strength, mixing, apply(x, 2, spread, w))
+  around <- if (intercept) sum(w * (y - o)) / sum(w) else 0
+  of_outcome <- if (family == "gaussian") sqrt(sum(w * (y - o - around)^2) / sum(w)) else 1
+  settled(slope / of_outcome, beta[-1] / of_outcome, strength / of_outcome, mixing, apply(x, 2, spread, w))
   kind <- if (family == "binomial") "logistic" else family
-  case(kind, data, paste(outcome, "~", paste(columns, collapse = " + ")), c("Intercept", columns), beta,
-       strength, mixing, weights)
+  terms <- c(if (intercept) "Intercept", columns)
+  case(kind, data, paste(outcome, "~", paste(columns, collapse = " + "), if (!intercept) "- 1"), terms,
+       if (intercept) beta else beta[-1], strength, mixing, weights, list(offset = offset))
 }
 
 # Of the partial likelihood's slope, over n, at beta.
@@ -112,6 +119,13 @@ cases <- list(
   "gbsg2, Poisson, elastic net, weights" =
     of_glmnet("gbsg2", "pnodes", c("age", "tsize", "estrec"), 0.2, 0.5, "age", family = "poisson"),
   "gbsg2, Poisson, lasso" = of_glmnet("gbsg2", "pnodes", c("age", "tsize"), 0.3, 1, family = "poisson"),
+  "lung, Gaussian, ridge" = of_glmnet("lung", "time", lung, 40, 0, family = "gaussian"),
+  "lung, Gaussian, lasso" = of_glmnet("lung", "time", lung, 20, 1, family = "gaussian"),
+  "lung, Gaussian, elastic net, weights and offset" =
+    of_glmnet("lung", "time", lung, 15, 0.4, "weight", family = "gaussian", offset = "age_effect"),
+  "gbsg2, Gaussian, elastic net" = of_glmnet("gbsg2", "tsize", gbsg2[gbsg2 != "tsize"], 1, 0.7, family = "gaussian"),
+  "gbsg2, Gaussian, elastic net, no intercept" =
+    of_glmnet("gbsg2", "tsize", c("age", "pnodes"), 2, 0.5, family = "gaussian", intercept = FALSE),
   "lung, Cox, ridge" = cox("lung", "time", "status", lung, 0.1, 0),
   "lung, Cox, lasso" = cox("lung", "time", "status", lung, 0.05, 1),
   "lung, Cox, lasso, strata inst" = cox("lung", "time", "status", lung, 0.03, 1, "inst"),

@@ -23,10 +23,9 @@ def fit_of(case, k, seed=None, **options):
     penalty = fs.ElasticNet(case["strength"], case["mixing"])
     if case["kind"] == "logistic":
         return fs.logistic(sites, case["formula"], weights=case["weights"], penalty=penalty, **options)
-    if case["kind"] == "poisson":
-        return fs.glm(
-            sites, case["formula"], family="poisson", weights=case["weights"], penalty=penalty, **options
-        )
+    if case["kind"] in ("poisson", "gaussian"):
+        asked = {"family": case["kind"], "weights": case["weights"], "offset": case["offset"]}
+        return fs.glm(sites, case["formula"], penalty=penalty, **(asked | options))
     where = {"strata": case["strata"]} if case["strata"] else {"baseline": "shared"}
     return fs.cox(sites, case["formula"], ties=case["ties"], penalty=penalty, **where, **options)
 
@@ -81,3 +80,34 @@ def test_what_a_penalised_fit_does_not_have_is_said(options):
         fs.logistic(sites, "status ~ age", **({"penalty": fs.Ridge(1.0)} | options))
     with pytest.raises(fs.FormulaError, match="penal"):
         fs.cox(sites, "Surv(time, status) ~ age", **({"penalty": fs.Ridge(1.0)} | options))
+
+
+def test_a_gaussian_ridge_is_a_linear_system_with_its_variance_on_n_less_its_degrees_of_freedom():
+    frame = DATASETS["lung"]()
+    x, y, n = frame[["age", "ph.ecog"]].to_numpy(), frame["time"].to_numpy(dtype=float), len(frame)
+    fit = fs.glm(
+        fs.InProcess({"one": frame[:100], "two": frame[100:]}, policy=fs.DisclosurePolicy.none()),
+        "time ~ age + ph.ecog",
+        family="gaussian",
+        penalty=fs.Ridge(50.0),
+    )
+    x = np.column_stack([np.ones(n), x])
+    shrunk = np.linalg.inv(x.T @ x + np.diag(n * 50.0 * np.append(0.0, x[:, 1:].var(axis=0)) / y.std()))
+    beta, df = shrunk @ x.T @ y, np.trace(shrunk @ x.T @ x)
+    variance = ((y - x @ beta) ** 2).sum() / (n - df)
+    assert fit.beta == pytest.approx(beta, rel=1e-9)
+    assert fit.glance()[["df", "dispersion", "df_residual"]].iloc[0].tolist() == pytest.approx(
+        [df, variance, n - df], rel=1e-9
+    )
+    assert fit.covariance == pytest.approx(variance * shrunk, rel=1e-9)
+
+
+@pytest.mark.parametrize("mixing", [0.0, 0.4, 1.0])
+def test_a_gaussian_strength_is_in_the_units_of_the_outcome(mixing):
+    frame = DATASETS["lung"]().assign(hours=lambda d: 24.0 * d["time"] - 1000.0)
+    sites = fs.InProcess({"one": frame[:100], "two": frame[100:]}, policy=fs.DisclosurePolicy.none())
+    days, hours = (
+        fs.glm(sites, f"{y} ~ age + sex", family="gaussian", penalty=fs.ElasticNet(strength, mixing))
+        for y, strength in (("time", 20.0), ("hours", 480.0))
+    )
+    assert hours.coef[["age", "sex"]].to_numpy() == pytest.approx(24 * days.coef[["age", "sex"]], rel=1e-9)
