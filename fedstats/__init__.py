@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fedstats.contract.federation import Waiting as Waiting
     from fedstats.contract.fit import Fit as Fit
     from fedstats.contract.formula import FormulaError as FormulaError
+    from fedstats.contract.penalty_results import PenaltyPath as PenaltyPath
     from fedstats.contract.query import Query as Query
     from fedstats.contract.query import QueryError as QueryError
     from fedstats.contract.results import Curve as Curve
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from fedstats.methods.descriptives import table_one as table_one
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
+    from fedstats.methods.penalised_path import penalty_path as penalty_path
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.numerics.firth import Firth as Firth
@@ -87,6 +89,7 @@ _HOME = {
     "Memory": "federations.memory",
     "NotAvailable": "contract.results",
     "NotConverged": "numerics.newton",
+    "PenaltyPath": "contract.penalty_results",
     "Query": "contract.query",
     "QueryError": "contract.query",
     "Release": "contract.aggregate",
@@ -112,6 +115,7 @@ _HOME = {
     "glm": "methods.glm_regression",
     "logistic": "methods.glm_regression",
     "open_questions": "federations.answering",
+    "penalty_path": "methods.penalised_path",
     "refusals": "federations.refusals",
     "refusals_table": "reporting.refusals_table",
     "review": "federations.answering",

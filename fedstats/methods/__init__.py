@@ -13,6 +13,7 @@ from fedstats.methods import (
     glm_model,
     glm_regression,
     penalised_fit,
+    penalised_path,
     proportional_hazards,
     survival_curve,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "glm_model",
     "glm_regression",
     "penalised_fit",
+    "penalised_path",
     "proportional_hazards",
     "survival_curve",
 ]

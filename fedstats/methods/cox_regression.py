@@ -18,7 +18,7 @@ from fedstats.contract.arguments import check_federation, check_level, check_pat
 from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import FormulaError, parse
+from fedstats.contract.formula import FormulaError, Outcome, parse
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
@@ -132,19 +132,9 @@ def cox(
     """
     check_federation(federation)
     check_level(level)
-    outcome, design = parse(formula, federation.codebook, intercept=False)
-    if outcome.time is None:
-        raise FormulaError("A Cox model needs Surv(time, event) on the left of its formula.")
-    if not design.columns:
-        raise FormulaError(
-            "A Cox model needs at least one term; for a curve without covariates ask kaplan_meier."
-        )
-    columns = _columns(strata)
-    _check_options(federation, baseline, ties, start, columns, (weights, offset, cluster))
-    centre = federation.codebook[offset].centre if offset else 0.0
-    model = CoxModel(
-        outcome.entry, outcome.time, outcome.event, design, columns, ties, weights, offset, centre, cluster
-    )
+    model = cox_model(federation, formula, strata, ties, weights, offset, cluster)
+    _check_options(federation, baseline, start, model.strata)
+    design = model.design
     names = check_profile(profile, design, robust=bool(robust or cluster))
     check = check_penalty_or_firth if baseline == "site" else check_penalty
     penalty = check(penalty, robust=bool(robust or cluster), profile=names)
@@ -152,9 +142,10 @@ def cox(
     meter = Meter(federation)
     status = "exact"
     if baseline == "shared":
+        outcome = Outcome(model.event, model.time, model.entry)
         model, status = with_grid(federation, meter, model, outcome, grid)
     shared = baseline == "shared"
-    evaluate = SharedBaseline(meter, model) if shared else _SiteBaseline(meter, model, start)
+    evaluate = SharedBaseline(meter, model) if shared else SiteBaseline(meter, model, start)
     objective: Callable[[Array], Derivatives] = evaluate
     with one_blas_thread():
         zero = np.zeros(len(design.names))
@@ -175,7 +166,7 @@ def cox(
     options: dict[str, object] = {
         "ties": ties,
         "baseline": baseline,
-        "strata": columns,
+        "strata": model.strata,
         "weights": weights,
         "offset": offset,
     }
@@ -199,7 +190,39 @@ def cox(
     )
 
 
-class _SiteBaseline:
+def cox_model(
+    federation: Federation,
+    formula: str,
+    strata: str | Sequence[str] | None,
+    ties: Literal["efron", "breslow"],
+    weights: str | None = None,
+    offset: str | None = None,
+    cluster: str | None = None,
+) -> CoxModel:
+    """What is modelled, as the arguments say it, with a baseline hazard for each stratum of each site.
+
+    Raises
+    ------
+    FormulaError
+    """
+    outcome, design = parse(formula, federation.codebook, intercept=False)
+    if outcome.time is None:
+        raise FormulaError("A Cox model needs Surv(time, event) on the left of its formula.")
+    if not design.columns:
+        raise FormulaError(
+            "A Cox model needs at least one term; for a curve without covariates ask kaplan_meier."
+        )
+    columns = _columns(strata)
+    _check_choice("ties", ties, ("efron", "breslow"))
+    for column in (*columns, *(c for c in (weights, offset, cluster) if c)):
+        known_column(column, federation.codebook, "strata, weights, offset or cluster")
+    centre = federation.codebook[offset].centre if offset else 0.0
+    return CoxModel(
+        outcome.entry, outcome.time, outcome.event, design, columns, ties, weights, offset, centre, cluster
+    )
+
+
+class SiteBaseline:
     """Derivatives as sums of the sites' derivatives."""
 
     def __init__(self, meter: Meter, model: CoxModel, start: str) -> None:
@@ -234,23 +257,14 @@ def _columns(names: str | Sequence[str] | None) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_options(
-    federation: Federation,
-    baseline: str,
-    ties: str,
-    start: str,
-    strata: tuple[str, ...],
-    others: tuple[str | None, ...],
-) -> None:
-    for name, value, allowed in (
-        ("baseline", baseline, ("site", "shared")),
-        ("ties", ties, ("efron", "breslow")),
-        ("start", start, ("zero", "pooled")),
-    ):
-        if value not in allowed:
-            raise FormulaError(f"{name} is {value!r}; choose one of {list(allowed)}.")
-    for column in (*strata, *(c for c in others if c)):
-        known_column(column, federation.codebook, "strata, weights, offset or cluster")
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise FormulaError(f"{name} is {value!r}; choose one of {list(allowed)}.")
+
+
+def _check_options(federation: Federation, baseline: str, start: str, strata: tuple[str, ...]) -> None:
+    _check_choice("baseline", baseline, ("site", "shared"))
+    _check_choice("start", start, ("zero", "pooled"))
     if baseline == "shared" and len(strata) > 1:
         raise FormulaError(
             "A shared baseline takes one column of strata; join the columns into one in the data."

@@ -130,10 +130,20 @@ def check_cost(federation: Federation, profiled: Sequence[str]) -> None:
     FormulaError
     """
     points = FIT_POINTS + 2 * END_POINTS * len(profiled)
+    check_points(federation, points, f"Profile-likelihood intervals of {len(profiled)} coefficients take")
+
+
+def check_points(federation: Federation, points: int, what: str) -> None:
+    """The same of any analysis that knows what it takes.
+
+    Raises
+    ------
+    FormulaError
+    """
     if federation.max_points is not None and points > federation.max_points:
         raise FormulaError(
-            f"Profile-likelihood intervals of {len(profiled)} coefficients take about {points} points of one model, and the "
-            f"study states {federation.max_points}: ask for fewer, or state more (points under [study], at most 400)."
+            f"{what} about {points} points of one model, and the study states {federation.max_points}: ask for fewer, or "
+            "state more (points under [study], at most 400)."
         )
 
 

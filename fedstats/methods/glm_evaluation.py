@@ -74,12 +74,9 @@ class Evaluation:
         """In the outcome's own units; what a 0/1 outcome falls short of a perfect fit is all its log-likelihood."""
         return -2 * at.loglik if self.family.counts_outcomes else self._of(at)[1] * float(self.model.scale**2)
 
-    def outcome_units(self, null: Derivatives) -> tuple[float, float]:
-        """Of a Gaussian outcome the scale it is worked on, and its standard deviation (without an intercept, around zero)."""
-        if self.family.name != "gaussian":
-            return 1.0, 1.0
-        of_null = max(self._deviance(null), np.finfo(float).tiny)  # of nothing: told by `residual`
-        return self.model.scale, float(np.sqrt(of_null / self.weight))
+    def perfect(self, at: Derivatives) -> float:
+        """Twice the log-likelihood of a perfect fit, on the scale of that of ``at``."""
+        return 0.0 if self.family.counts_outcomes else self._of(at)[1] + 2 * at.loglik
 
     def residual(self, at: Derivatives, null: Derivatives, p: float) -> Residual:
         """Deviances and dispersion, the variance of a Gaussian response on n - p degrees of freedom."""
@@ -97,6 +94,18 @@ class Evaluation:
                 "variance to estimate."
             )
         return Residual(deviance, of_null, deviance / (n - p), float(n - p))
+
+
+def outcome_units(model: GlmModel, at: Derivatives, weight: float) -> tuple[float, float]:
+    """Of a Gaussian outcome the scale it is worked on, and its standard deviation (without an intercept, around zero).
+
+    From the derivatives at a point where no coefficient but the intercept is other than zero.
+    """
+    if model.family != "gaussian":
+        return 1.0, 1.0
+    from_mean = at.score[0] ** 2 / weight if model.design.intercept else 0.0
+    squares = max(-2 * at.loglik - from_mean, np.finfo(float).tiny)  # of nothing: told by `residual`
+    return model.scale, float(np.sqrt(squares / weight) * model.scale)
 
 
 def null_model(evaluate: Evaluation, design: Design, family: Family, *, has_offset: bool) -> Derivatives:

@@ -26,7 +26,7 @@ from fedstats.methods.fitting import (
     pooled_start,
     profile_limits,
 )
-from fedstats.methods.glm_evaluation import Evaluation, null_model
+from fedstats.methods.glm_evaluation import Evaluation, null_model, outcome_units
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, maximum
 from fedstats.numerics.families import Family, family_of
@@ -147,17 +147,8 @@ def glm(
     """
     check_federation(federation)
     check_level(level)
-    chosen = _family(family, link)
-    outcome, design = parse(formula, federation.codebook, intercept=intercepts is None)
-    if outcome.time is not None:
-        raise FormulaError(
-            f"A {chosen.name} model needs one column on the left of its formula, not Surv()."
-            if chosen.link != "logit"
-            else "A logistic model needs one 0/1 column on the left of its formula, not Surv()."
-        )
-    for column in (weights, offset, cluster, intercepts):
-        if column is not None:
-            known_column(column, federation.codebook, "weights, offset, cluster or intercepts")
+    model = glm_model(federation, formula, family, link, weights, offset, cluster, intercepts)
+    chosen, design, scale = model.distribution, model.design, model.scale
     is_robust = bool(robust or cluster)
     names = check_profile(profile, design, robust=is_robust)
     check = check_penalty if chosen.tilt is None else check_penalty_or_firth
@@ -165,11 +156,6 @@ def glm(
     _check_supported(chosen, design, penalty, start, intercepts)
     is_gaussian = chosen.name == "gaussian"
     check_cost(federation, () if is_gaussian else names)
-    centre, scale = _units(
-        federation, outcome.event, chosen, centred=design.intercept or intercepts is not None
-    )
-    columns = (weights, offset, cluster)
-    model = GlmModel(outcome.event, design, *columns, chosen.name, chosen.link, centre, scale, intercepts)
     meter = Meter(federation)
     evaluate = Evaluation(meter, model, formula, start)
     objective: Callable[[Array], Derivatives] = evaluate
@@ -185,7 +171,7 @@ def glm(
                 objective = with_firth = Penalised(evaluate, correction)
                 solution, weighted = firth(with_firth, begin, design.names), None
             else:
-                units = evaluate.outcome_units(null)
+                units = outcome_units(model, null, evaluate.weight)
                 solution, weighted = maximum(evaluate, begin, design, penalty, meter, question, units)
         solution = solution._replace(at=evaluate(solution.beta))
         meat = None
@@ -228,6 +214,39 @@ def _of_parabolas(fit: Fit, names: Sequence[str]) -> dict[str, tuple[float, floa
     half = norm.isf((1 - fit.level) / 2) * np.sqrt(np.diag(fit.covariance))
     at = [fit.names.index(name) for name in names]
     return {fit.names[j]: (float(fit.beta[j] - half[j]), float(fit.beta[j] + half[j])) for j in at}
+
+
+def glm_model(
+    federation: Federation,
+    formula: str,
+    family: str,
+    link: str | None,
+    weights: str | None = None,
+    offset: str | None = None,
+    cluster: str | None = None,
+    intercepts: str | None = None,
+) -> GlmModel:
+    """What is modelled, as the arguments say it.
+
+    Raises
+    ------
+    FormulaError
+    """
+    chosen = _family(family, link)
+    outcome, design = parse(formula, federation.codebook, intercept=intercepts is None)
+    if outcome.time is not None:
+        raise FormulaError(
+            f"A {chosen.name} model needs one column on the left of its formula, not Surv()."
+            if chosen.link != "logit"
+            else "A logistic model needs one 0/1 column on the left of its formula, not Surv()."
+        )
+    for column in (weights, offset, cluster, intercepts):
+        if column is not None:
+            known_column(column, federation.codebook, "weights, offset, cluster or intercepts")
+    centred = design.intercept or intercepts is not None
+    centre, scale = _units(federation, outcome.event, chosen, centred=centred)
+    columns = (weights, offset, cluster)
+    return GlmModel(outcome.event, design, *columns, chosen.name, chosen.link, centre, scale, intercepts)
 
 
 def _family(name: str, link: str | None) -> Family:

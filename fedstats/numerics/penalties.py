@@ -5,15 +5,20 @@ standard deviation.  Of a Gaussian outcome y, whose log-likelihood is minus half
 deviation as well; in y's own units an absolute value then counts ``lambda`` and a square ``lambda / sd(y)``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
+#: A maximisation that names one point after the other, and is told the derivatives there.
+Search = Generator[Array, Derivatives, T]
 
 #: A step of less than so many standard errors of the penalised fit ends it.
 STEP = 1e-9
@@ -128,41 +133,77 @@ def penalised(
     if not penalty.absolute.any():
         found = newton(lambda beta: penalty.smooth(derivatives(beta)), start, names, max_steps=max_steps)
         return found._replace(at=derivatives(found.beta), first=derivatives(found.first.beta))
-    at = first = derivatives(np.asarray(start, dtype=float))
+    first = derivatives(np.asarray(start, dtype=float))
+    at, steps = driven(climb(first, penalty, max_steps=max_steps), derivatives)
+    return Solution(at.beta, at, first, steps)
+
+
+def climb(
+    at: Derivatives, penalty: Weighted, *, enough: float = STEP, max_steps: int = 100
+) -> Search[tuple[Derivatives, int]]:
+    """From a point to the maximum of a log-likelihood less a penalty, in steps of the quadratic approximation.
+
+    A step of less than ``enough`` standard errors ends it; what is left after it is of its square.
+
+    Raises
+    ------
+    NotConverged
+    """
     for steps in range(1, max_steps + 1):
         if not np.isfinite(at.loglik):
             break
-        target = _coordinate_descent(at, penalty)
-        step = target - at.beta
+        step = _best_of_quadratic(at, penalty) - at.beta
         size = float(np.abs(step * np.sqrt(np.diag(at.information) + penalty.square)).max())
-        after = _not_falling(derivatives, at, step, penalty)
+        after = yield from _not_falling(at, step, penalty)
         if after is None:
-            if size < STEP:
-                return Solution(at.beta, at, first, steps)
+            if size < enough:
+                return at, steps
             break
         at = after
-        if size < STEP:
-            return Solution(at.beta, at, first, steps)
+        if size < enough:
+            return at, steps
     raise NotConverged(
         f"The penalised fit did not converge in {max_steps} steps. Use a stronger penalty, or begin at a stronger one."
     )
 
 
-def _not_falling(
-    derivatives: Callable[[Array], Derivatives], at: Derivatives, step: Array, penalty: Weighted
-) -> Derivatives | None:
+def driven(search: Search[T], derivatives: Callable[[Array], Derivatives]) -> T:
+    """What a search returns when each point it names is evaluated."""
+    try:
+        point = next(search)
+        while True:
+            point = search.send(derivatives(point))
+    except StopIteration as done:
+        found: T = done.value
+        return found
+
+
+def _not_falling(at: Derivatives, step: Array, penalty: Weighted) -> Search[Derivatives | None]:
+    """The step, halved until the penalised log-likelihood does not fall; None when it always does."""
     now = at.loglik - penalty.value(at.beta)
     slack = 1e-11 * (abs(now) + 1.0)
     for _ in range(30):
-        after = derivatives(at.beta + step)
+        after = yield at.beta + step
         if np.isfinite(after.loglik) and after.loglik - penalty.value(after.beta) >= now - slack:
             return after
         step = step / 2
     return None
 
 
-def _coordinate_descent(at: Derivatives, penalty: Weighted) -> Array:
+def _best_of_quadratic(at: Derivatives, penalty: Weighted) -> Array:
     """Where the quadratic approximation at a point, less the penalty, is largest."""
+    curvature = at.information + np.diag(penalty.square)
+    if not penalty.absolute.any() and np.all(np.diag(curvature) > 0):
+        try:
+            factor = cho_factor(curvature, lower=True)
+            return np.asarray(at.beta + cho_solve(factor, at.score - penalty.square * at.beta))
+        except np.linalg.LinAlgError:
+            pass  # the descent below names the remedy
+    return _coordinate_descent(at, penalty)
+
+
+def _coordinate_descent(at: Derivatives, penalty: Weighted) -> Array:
+    """The same, one coefficient after the other: Friedman, Hastie & Tibshirani (2010), section 2."""
     h = at.information
     curvature = np.diag(h) + penalty.square
     beta = at.beta.copy()

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.fit import Fit
+from fedstats.contract.penalty_results import PenaltyPath
 from fedstats.contract.query import canonical_json
 from fedstats.contract.results import Curve, NotAvailable, Table
 from fedstats.federations.files import explained, make_folder
@@ -21,7 +22,7 @@ from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 
 FORMAT = 1
 _KINDS: dict[str, type] = {
-    kind.__name__: kind for kind in (Fit, Curve, Table, ProportionalHazardsTest, NotAvailable)
+    kind.__name__: kind for kind in (Fit, Curve, Table, PenaltyPath, ProportionalHazardsTest, NotAvailable)
 }
 
 
@@ -30,7 +31,7 @@ def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "
 
     Parameters
     ----------
-    results : mapping of name to Fit, Curve, Table, ProportionalHazardsTest or NotAvailable
+    results : mapping of name to Fit, Curve, Table, PenaltyPath, ProportionalHazardsTest or NotAvailable
     path : path
     study : str
         Digest of the study.

@@ -1,0 +1,178 @@
+"""A model under penalties that vary: what a path and its cross-validation know of it at the coordinator."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.arguments import check_patients
+from fedstats.contract.design import Design
+from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.formula import FormulaError
+from fedstats.methods.cox_regression import CoxDerivatives, SiteBaseline, cox_model
+from fedstats.methods.fitting import check_points
+from fedstats.methods.glm_evaluation import Evaluation, null_model, outcome_units
+from fedstats.methods.glm_model import GlmDerivatives
+from fedstats.methods.glm_regression import glm_model
+from fedstats.numerics.newton import Derivatives
+from fedstats.numerics.path_of_penalties import quadratic, strongest
+from fedstats.numerics.penalties import ElasticNet, Weighted
+
+Array = NDArray[np.float64]
+
+#: Points that one strength takes from the one before, the mean of the references' rounded up; and those of the null model.
+POINTS_A_STRENGTH, NULL_POINTS = 4, 2
+FAMILIES = ("binomial", "gaussian", "poisson", "cox")
+
+
+@dataclass(frozen=True)
+class PenalisedModel:
+    """Derivatives of a model, where its path begins, and the units of its strengths.
+
+    Attributes
+    ----------
+    question : query           the derivatives of the model, at the null model
+    derivatives : callable     at any point; of a Gaussian model without asking
+    null : Derivatives         the maximum with all penalised coefficients zero
+    perfect : float            twice the log-likelihood of a perfect fit; zero where that is counted as zero
+    scale, centre : float      the units of a Gaussian outcome
+    counts : mapping           n, n_event, dropped
+    """
+
+    family: str
+    question: GlmDerivatives | CoxDerivatives
+    derivatives: Callable[[Array], Derivatives]
+    null: Derivatives
+    perfect: float
+    scale: float
+    centre: float
+    counts: Mapping[str, int]
+
+    @property
+    def design(self) -> Design:
+        """Of the model."""
+        return self.question.model.design
+
+    def penalties(
+        self, at: Derivatives, weight: float, spread: Array, mixing: float, strengths: Array
+    ) -> list[Weighted]:
+        """In the units of the columns, for patients with this weight and spread; ``at`` are their derivatives at the null point."""
+        units = 1.0, 1.0
+        if isinstance(self.question, GlmDerivatives):
+            units = outcome_units(self.question.model, at, weight)
+        return [Weighted.of(ElasticNet(s, mixing), weight, spread, units) for s in strengths.tolist()]
+
+    def deviance(self, loglik: Array | float, perfect: float) -> Array:
+        """In the outcome's own units."""
+        return np.asarray(self.scale**2 * (perfect - 2 * np.asarray(loglik)))
+
+    def as_written(self, found: Sequence[Derivatives]) -> Array:
+        """Coefficients on the scale of the columns as they were written, (k, p)."""
+        beta = np.array([at.beta for at in found]) * self.scale
+        if self.design.intercept:
+            beta[:, 0] += self.centre
+        # zeros stay zeros: the transform is diagonal but for the intercept
+        return np.asarray(beta @ self.design.unscaling().T)
+
+
+def penalised_model(
+    meter: Meter, formula: str, family: str, mixing: float, options: Mapping[str, Any]
+) -> PenalisedModel:
+    """Ask for the null model."""
+    # fits of one model along different paths are different courses of rounds
+    course = f"path {mixing!r}"
+    if family == "cox":
+        return _cox(meter, formula, course, options)
+    return _glm(meter, formula, family, course, options)
+
+
+def _glm(meter: Meter, formula: str, family: str, course: str, options: Mapping[str, Any]) -> PenalisedModel:
+    model = glm_model(meter.federation, formula, family, None, options["weights"], options["offset"])
+    evaluate = Evaluation(meter, model, formula, course)
+    null = null_model(evaluate, model.design, model.distribution, has_offset=model.offset is not None)
+    return PenalisedModel(
+        family,
+        GlmDerivatives(model, tuple(null.beta.tolist()), course=course),
+        quadratic(null) if family == "gaussian" else evaluate,
+        null,
+        evaluate.perfect(null),
+        model.scale,
+        model.centre,
+        evaluate.counts,
+    )
+
+
+def _cox(meter: Meter, formula: str, course: str, options: Mapping[str, Any]) -> PenalisedModel:
+    columns = {name: options[name] for name in ("strata", "ties", "weights", "offset")}
+    model = cox_model(meter.federation, formula, **columns)
+    evaluate = SiteBaseline(meter, model, course)
+    zero = np.zeros(len(model.design.names))
+    null = evaluate(zero)
+    check_patients(evaluate.counts["n"], evaluate.counts["n_event"], formula)
+    return PenalisedModel("cox", evaluate.question(zero), evaluate, null, 0.0, 1.0, 0.0, evaluate.counts)
+
+
+# What may be asked ------------------------------------------------------------------------------
+
+
+def check_path(
+    family: str,
+    mixing: float,
+    strengths: Sequence[float] | None,
+    n_strengths: int,
+    smallest: float,
+    strata: object,
+) -> None:
+    """Arguments of a path.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if family not in FAMILIES:
+        raise FormulaError(f"family is {family!r}; choose one of {list(FAMILIES)}.")
+    if strata is not None and family != "cox":
+        raise FormulaError('Strata are those of a Cox model: family="cox".')
+    if not 0 <= mixing <= 1:
+        raise FormulaError(f"mixing is {mixing!r}; give a number from 0 (ridge) to 1 (lasso).")
+    if strengths is not None:
+        given = np.asarray(strengths, dtype=float)
+        if given.ndim != 1 or not len(given) or not ((given > 0) & np.isfinite(given)).all():
+            raise FormulaError(f"strengths is {strengths!r}; give numbers above zero.")
+    elif not n_strengths >= 2 or n_strengths != int(n_strengths):
+        raise FormulaError(f"n_strengths is {n_strengths!r}; give a whole number of at least 2.")
+    elif not 0 < smallest < 1:
+        raise FormulaError(f"smallest is {smallest!r}; give the last strength as a share of the first.")
+
+
+def check_cost_of_path(federation: Federation, family: str, number: int) -> None:
+    """Refuse what would take more points than sites answer one model at, before anything is asked.
+
+    A Gaussian log-likelihood is a quadratic, known everywhere from one point.
+
+    Raises
+    ------
+    FormulaError
+    """
+    points = NULL_POINTS + (1 if family == "gaussian" else POINTS_A_STRENGTH * number)
+    check_points(federation, points, f"A path of {number} strengths takes")
+
+
+def strengths_of(
+    model: PenalisedModel,
+    weight: float,
+    spread: Array,
+    mixing: float,
+    strengths: Sequence[float] | None,
+    n_strengths: int,
+    smallest: float,
+) -> Array:
+    """Falling strengths, (k,): those given, or from the one that lets the first coefficient in, evenly on the log scale."""
+    if strengths is not None:
+        return np.unique(np.asarray(strengths, dtype=float))[::-1]
+    first = strongest(model.null, weight, spread, mixing) * model.scale
+    if not first > 0:
+        raise FormulaError("No column tells anything of the outcome: there is no path to follow.")
+    return np.asarray(np.geomspace(first, first * smallest, n_strengths))

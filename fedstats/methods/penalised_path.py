@@ -1,0 +1,121 @@
+"""A path of ridge, lasso or elastic-net fits, from the penalty that lets no coefficient in to a weak one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.arguments import check_federation
+from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.penalty_results import PenaltyPath
+from fedstats.contract.threads import one_blas_thread
+from fedstats.methods.penalised_fit import DesignMoments, weight_and_spread
+from fedstats.methods.penalised_model import (
+    PenalisedModel,
+    check_cost_of_path,
+    check_path,
+    penalised_model,
+    strengths_of,
+)
+from fedstats.numerics.newton import Derivatives
+from fedstats.numerics.path_of_penalties import path
+from fedstats.numerics.penalties import driven
+
+Array = NDArray[np.float64]
+
+
+def penalty_path(
+    federation: Federation,
+    formula: str,
+    *,
+    family: Literal["binomial", "gaussian", "poisson", "cox"] = "binomial",
+    mixing: float = 1.0,
+    strengths: Sequence[float] | None = None,
+    n_strengths: int = 20,
+    smallest: float = 0.001,
+    weights: str | None = None,
+    offset: str | None = None,
+    strata: str | Sequence[str] | None = None,
+    ties: Literal["efron", "breslow"] = "efron",
+) -> PenaltyPath:
+    """Fits under penalties from strong to weak, each begun at the one before; equal to the pooled fits.
+
+    Parameters
+    ----------
+    federation : Federation
+    formula : str
+        ``"outcome ~ terms"``; of a Cox model ``"Surv(time, event) ~ terms"``.
+    family : {"binomial", "gaussian", "poisson", "cox"}
+        Each with its canonical link; a Cox model has a baseline hazard for each site and stratum.
+    mixing : float
+        glmnet's alpha: 1 is the lasso, 0 the ridge.
+    strengths : sequence of float, optional
+        glmnet's lambda (see :func:`glm` and :func:`cox`).  None: ``n_strengths`` of them, evenly on the log scale, from the
+        smallest that keeps every coefficient at zero (of a ridge, that of a mixing of 0.001) to its share ``smallest``.
+    n_strengths : int
+    smallest : float
+    weights, offset : str, optional
+        Columns: case weights; a term of the linear predictor with coefficient one.
+    strata, ties
+        Of a Cox model, as in :func:`cox`.
+
+    Returns
+    -------
+    PenaltyPath
+
+    Raises
+    ------
+    FormulaError
+        Among others, where the path would take more points than sites answer one model at: nothing is asked then.
+    SiteRefused, NotConverged
+
+    Notes
+    -----
+    Friedman, Hastie & Tibshirani (2010); Simon, Friedman, Hastie & Tibshirani (2011) for Cox.  About three points a strength;
+    of a Gaussian outcome two points for the whole path, as its log-likelihood is a quadratic.
+    """
+    check_federation(federation)
+    check_path(family, mixing, strengths, n_strengths, smallest, strata)
+    check_cost_of_path(federation, family, n_strengths if strengths is None else len(set(strengths)))
+    options = {"weights": weights, "offset": offset, "strata": strata, "ties": ties}
+    meter = Meter(federation)
+    with one_blas_thread():
+        model = penalised_model(meter, formula, family, mixing, options)
+        weight, spread = weight_and_spread(meter.sum(DesignMoments(model.question)), model.design)
+        chosen = strengths_of(model, weight, spread, mixing, strengths, n_strengths, smallest)
+        penalties = model.penalties(model.null, weight, spread, mixing, chosen)
+        found = driven(path(model.null.beta, penalties), model.derivatives)
+    return path_result(model, formula, mixing, chosen, found, meter, options)
+
+
+def path_result(
+    model: PenalisedModel,
+    formula: str,
+    mixing: float,
+    strengths: Array,
+    found: Sequence[Derivatives],
+    meter: Meter,
+    options: Mapping[str, object],
+) -> PenaltyPath:
+    """The maxima as a result."""
+    if model.family != "cox":
+        options = {name: options[name] for name in ("weights", "offset")}
+    return PenaltyPath(
+        formula,
+        model.family,
+        model.design.names,
+        mixing,
+        strengths,
+        model.as_written(found),
+        model.deviance(np.array([at.loglik for at in found]), model.perfect),
+        float(model.deviance(model.null.loglik, model.perfect)),
+        model.counts["n"],
+        model.counts["n_event"],
+        model.counts["dropped"],
+        meter.rounds - 1,  # all but the moments of the columns
+        meter.rounds,
+        meter.n_bytes,
+        meter.federation.sites,
+        options,
+    )

@@ -1,0 +1,151 @@
+"""Penalty paths are glmnet's on the pooled rows, split anyhow.
+
+1e-6 of the larger of 0.1 standardised units and the coefficient, as of a single penalised fit; deviances are flat at
+their minimum and are held to 1e-8 relative.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fedstats as fs
+from tests.datasets import gbsg2, split
+from tests.reference.comparison import numbers
+
+CASES = json.loads(Path(__file__).with_name("path.json").read_text(encoding="utf-8"))["cases"]
+TOLERANCE = 1e-6
+#: Of a Cox model every site is a stratum: one site, or the strata split over sites.
+LAYOUTS = [
+    pytest.param(name, k, seed, id=f"{name} | {k} sites{'' if seed is None else ', shuffled'}")
+    for name, case in CASES.items()
+    for k, seed in (
+        [(1, None), (1, 20)] if case["family"] == "cox" else [(1, None), (2, 20), (5, None), (17, 20)]
+    )
+    + ([(2, 20), (3, None)] if case["strata"] else [])
+]
+
+
+def sites(case, k, seed=None, **options):
+    frames = split(gbsg2(), k, seed, case["strata"])
+    return fs.InProcess(frames, **({"policy": fs.DisclosurePolicy.none()} | options))
+
+
+def asked(case):
+    """Arguments of a path, but for its strengths."""
+    of_cox = {"strata": case["strata"], "ties": "breslow"} if case["family"] == "cox" else {}
+    return {name: case[name] for name in ("family", "mixing", "weights")} | of_cox
+
+
+def differences(beta, case):
+    """|beta - glmnet's| in units of the larger of 0.1 standardised units and glmnet's, (k, p)."""
+    frame, expected = gbsg2(), numbers(case["beta"])
+    unit = np.array([0.1 / frame[t].std() if t in frame else 0.1 for t in case["terms"]])
+    if case["family"] == "gaussian":
+        unit *= frame[case["formula"].split(" ~ ")[0]].std()
+    return np.abs(beta - expected) / np.maximum(unit, np.abs(expected))
+
+
+@pytest.mark.parametrize(("name", "k", "seed"), LAYOUTS)
+def test_a_path_is_that_of_glmnet(name, k, seed):
+    case = CASES[name]
+    found = fs.penalty_path(sites(case, k, seed), case["formula"], **asked(case))
+    np.testing.assert_allclose(found.strengths, numbers(case["lambda"]), rtol=1e-8)
+    assert differences(found.coef[case["terms"]].to_numpy(), case).max() <= TOLERANCE
+    np.testing.assert_allclose(found.deviance, numbers(case["deviance"]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_path_takes_no_more_points_than_were_worked_out_for_it(name):
+    case = CASES[name]
+    found = fs.penalty_path(sites(case, 1), case["formula"], **asked(case))
+    assert found.points <= (3 if case["family"] == "gaussian" else 2 + 4 * 20)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case["mixing"] > 0])
+def test_a_path_begins_with_nothing_but_the_null_model(name):
+    case = CASES[name]
+    found = fs.penalty_path(sites(case, 1), case["formula"], **asked(case))
+    assert found.n_nonzero[0] == 0
+    assert found.n_nonzero[1] > 0
+    assert found.deviance[0] == pytest.approx(found.null_deviance, rel=1e-12)
+    slopes = found.coef.drop(columns="Intercept", errors="ignore").to_numpy()
+    assert (slopes[0] == 0).all()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_path_ends_at_the_fit_without_a_penalty(name):
+    case = CASES[name]
+    top, site = case["lambda"][0], sites(case, 1)
+    found = fs.penalty_path(
+        site, case["formula"], strengths=np.geomspace(top, 1e-11 * top, 20), **asked(case)
+    )
+    if case["family"] == "cox":
+        fit = fs.cox(site, case["formula"], strata=case["strata"], ties="breslow")
+    else:
+        fit = fs.glm(site, case["formula"], family=case["family"], weights=case["weights"])
+    apart = np.abs(found.beta[-1] - fit.beta) / fit.tidy()["std_error"].to_numpy()
+    assert apart.max() < 1e-6
+    assert found.names == fit.names
+
+
+def test_a_point_of_a_path_is_the_penalised_fit():
+    case = CASES["logistic, elastic net, weights"]
+    found = fs.penalty_path(sites(case, 3), case["formula"], **asked(case))
+    penalty = fs.ElasticNet(float(found.strengths[9]), case["mixing"])
+    fit = fs.logistic(sites(case, 2), case["formula"], weights="age", penalty=penalty)
+    assert found.beta[9] == pytest.approx(fit.beta, rel=1e-7)
+    assert found.deviance[9] == pytest.approx(fit.deviance, rel=1e-10)
+
+
+def test_a_path_is_tidy():
+    case = CASES["logistic, lasso"]
+    found = fs.penalty_path(sites(case, 1), case["formula"], **asked(case), n_strengths=5)
+    table = found.tidy()
+    assert list(table) == ["lambda", "term", "estimate", "n_nonzero", "deviance"]
+    assert len(table) == 5 * 6
+    assert (table.groupby("lambda", sort=False)["n_nonzero"].first().to_numpy() == found.n_nonzero).all()
+    glance = found.glance().iloc[0]
+    assert glance["lambda_min"] == pytest.approx(0.001 * glance["lambda_max"])
+    assert "age" in str(found)
+    assert "age" in found._repr_html_()
+
+
+def test_a_path_is_read_as_it_was_written(tmp_path):
+    case = CASES["Cox, lasso"]
+    found = fs.penalty_path(sites(case, 1), case["formula"], **asked(case), n_strengths=3)
+    fs.save_results({"path": found}, tmp_path / "results.json")
+    assert fs.load_results(tmp_path / "results.json").path.tidy().equals(found.tidy())
+
+
+def test_a_path_that_would_take_too_many_points_is_refused_before_anything_is_asked():
+    case = CASES["logistic, lasso"]
+    site = sites(case, 1)
+    site.max_points = 100
+    with pytest.raises(fs.FormulaError, match="about 122 points of one model, and the study states 100"):
+        fs.penalty_path(site, case["formula"], n_strengths=30)
+    assert not list(site.history())
+    assert fs.penalty_path(site, case["formula"], n_strengths=10).points <= 42
+    gaussian = CASES["Gaussian, lasso"]
+    assert fs.penalty_path(site, gaussian["formula"], family="gaussian", n_strengths=300).points == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"family": "gamma"}, "family is 'gamma'"),
+        ({"mixing": 2}, "mixing is 2"),
+        ({"strengths": [0.1, -1]}, "above zero"),
+        ({"strengths": []}, "above zero"),
+        ({"n_strengths": 1}, "n_strengths is 1"),
+        ({"smallest": 1.0}, "smallest is 1.0"),
+        ({"family": "cox"}, "Surv"),
+        ({"weights": "agee"}, "did you mean 'age'"),
+        ({"strata": "tgrade"}, 'family="cox"'),
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_is_one_sentence(options, word):
+    with pytest.raises(fs.FormulaError, match=word):
+        fs.penalty_path(sites(CASES["logistic, lasso"], 1), "cens ~ age", **options)
