@@ -33,6 +33,7 @@ from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
 from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
+from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.penalised_fit import DesignMoments
@@ -114,6 +115,12 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         GlmDerivatives(WITHIN, ZERO),
     ),
     "GlmMeat": (GlmMeat(LOGISTIC, (0.0,) * 3), GlmMeat(WITHIN, ZERO)),
+    "WithoutFolds": (
+        WithoutFolds(GlmDerivatives(LOGISTIC, (0.0,) * 3), 2, points=((0.0,) * 3,) * 3),
+        WithoutFolds(GlmDerivatives(LOGISTIC, (0.0,) * 3), 3, "arm", ("A", "B", "C"), ((0.0,) * 3,) * 4),
+        WithoutFolds(CoxDerivatives(replace(COX, strata=()), ZERO), 2, points=(ZERO,) * 3),
+        WithoutFolds(DesignMoments(GlmDerivatives(LOGISTIC, (0.0,) * 3)), 2),
+    ),
     "Moments": (Moments("age", *GROUPS, 60.0, 8.0),),
     "RiskTable": (
         RiskTable("entry", "time", "event", *GROUPS, GRID),

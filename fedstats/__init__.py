@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fedstats.contract.federation import Waiting as Waiting
     from fedstats.contract.fit import Fit as Fit
     from fedstats.contract.formula import FormulaError as FormulaError
+    from fedstats.contract.penalty_results import CrossValidation as CrossValidation
     from fedstats.contract.penalty_results import PenaltyPath as PenaltyPath
     from fedstats.contract.query import Query as Query
     from fedstats.contract.query import QueryError as QueryError
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from fedstats.federations.together import Results as Results
     from fedstats.federations.together import together as together
     from fedstats.methods.cox_regression import cox as cox
+    from fedstats.methods.cross_validation import cross_validate as cross_validate
     from fedstats.methods.descriptives import table_one as table_one
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
@@ -72,6 +74,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Aggregate": "contract.aggregate",
     "Codebook": "contract.codebook",
+    "CrossValidation": "contract.penalty_results",
     "Curve": "contract.results",
     "DataError": "contract.table_checks",
     "DisclosurePolicy": "contract.disclosure",
@@ -108,6 +111,7 @@ _HOME = {
     "check_injected": "running.parameters",
     "check_model": "study.check_model",
     "cox": "methods.cox_regression",
+    "cross_validate": "methods.cross_validation",
     "cox_zph": "methods.proportional_hazards",
     "egress_sheet": "federations.answering",
     "kaplan_meier": "methods.survival_curve",

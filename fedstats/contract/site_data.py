@@ -28,6 +28,8 @@ class SiteData:
     agreed_grids : bool
         Whether questions on a time grid of their own are refused where the codebook agrees on none: a
         site that keeps an account of its answers does so, for two grids differ by a few patients.
+    secret : bytes
+        Known to the site alone, at most 64 of them: what is drawn is drawn with it.  Empty where nothing leaves.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class SiteData:
         n_site: int = 0,
         *,
         agreed_grids: bool = False,
+        secret: bytes = b"",
     ) -> None:
         self.frame = frame
         self.codebook = codebook
         self.positions = np.arange(len(frame)) if chosen is None else chosen
         self.agreed_grids = agreed_grids
+        self._secret = secret
         self._n_site = len(frame) if chosen is None else n_site
         self._is_subset = chosen is not None
         self._prepared: dict[str, Any] = {}
@@ -55,11 +59,34 @@ class SiteData:
         if conditions not in self._subsets:
             self.require(c.column for c in conditions)
             chosen = np.logical_and.reduce([c.among(self.frame) for c in conditions])
-            subset = self.frame[chosen].reset_index(drop=True)
-            self._subsets[conditions] = SiteData(
-                subset, self.codebook, self.positions[chosen], self._n_site, agreed_grids=self.agreed_grids
-            )
+            self._subsets[conditions] = self.part(chosen)
         return self._subsets[conditions]
+
+    def part(self, chosen: NDArray[np.bool_]) -> "SiteData":
+        """Some of the rows, (n,) bool: a subset like any other."""
+        subset = self.frame[chosen].reset_index(drop=True)
+        return SiteData(
+            subset,
+            self.codebook,
+            self.positions[chosen],
+            self._n_site,
+            agreed_grids=self.agreed_grids,
+            secret=self._secret,
+        )
+
+    def drawn(self, chosen: NDArray[np.bool_], parts: int) -> NDArray[np.int64]:
+        """Into which of some parts of equal size each of the chosen rows falls, drawn with the site's secret.
+
+        The same patients fall into the same parts, in whatever order their rows stand, however often and whatever
+        is asked of them: no second draw of the same patients is laid over the first.
+        """
+        rows = pd.util.hash_pandas_object(self.frame[chosen], index=False).to_numpy().astype(">u8")
+        who = np.sort(rows).tobytes() + parts.to_bytes(8, "big")
+        key = hashlib.blake2b(who, key=self._secret, digest_size=32).digest()
+        drawn = [hashlib.blake2b(row.tobytes(), key=key, digest_size=16).digest() for row in rows]
+        places = np.empty(len(drawn), dtype=np.int64)
+        places[sorted(range(len(drawn)), key=drawn.__getitem__)] = np.arange(len(drawn))
+        return places % parts
 
     @property
     def subset_evidence(self) -> tuple[Evidence, ...]:

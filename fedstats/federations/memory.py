@@ -69,6 +69,11 @@ class Memory:
         self._readings = Readings(self._held, self._files)
 
     @property
+    def secret(self) -> bytes:
+        """What a site's draws are keyed with; whoever holds it cannot tell the key of the hashes."""
+        return self._files.name(b"draws").encode()
+
+    @property
     def state(self) -> tuple[str, int]:
         """Which memory this is, and how many answers it holds: both only grow old together."""
         self._files.read()

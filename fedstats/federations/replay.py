@@ -83,4 +83,7 @@ def _same_point(query: Query, recorded: Query) -> bool:
 def _close(a: Any, b: Any) -> bool:
     if len(a) != len(b):
         return False
-    return all(abs(x - y) <= SAME_POINT * max(abs(x), abs(y), 1e-3) for x, y in zip(a, b, strict=True))
+    return all(
+        _close(x, y) if isinstance(x, tuple) else abs(x - y) <= SAME_POINT * max(abs(x), abs(y), 1e-3)
+        for x, y in zip(a, b, strict=True)
+    )

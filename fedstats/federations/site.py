@@ -111,10 +111,12 @@ class Site:
         self.home, self.fingerprints = home, dict(fingerprints or {})
         self.policy = policy if policy is not None else DisclosurePolicy()
         harmonised = codebook.harmonise(frame, f"The table of {name}")
-        self.data = SiteData(harmonised, codebook, agreed_grids=memory is not None)
         self.memory = memory
-        if memory is not None:
-            memory.hold(harmonised, codebook)
+        if memory is None:
+            self.data = SiteData(harmonised, codebook)
+            return
+        memory.hold(harmonised, codebook)
+        self.data = SiteData(harmonised, codebook, agreed_grids=True, secret=memory.secret)
 
     def answer(self, query: Query, pending: Sequence[Trace] = ()) -> Answer:
         """Evaluate a query on the site's rows and put it through the gate.

@@ -6,9 +6,11 @@ Importing the package registers every query: a site can answer whatever this ver
 from fedstats.methods import (
     cox_regression,
     cox_shared_baseline,
+    cross_validation,
     descriptives,
     firth_correction,
     fitting,
+    folds,
     follow_up,
     glm_model,
     glm_regression,
@@ -21,9 +23,11 @@ from fedstats.methods import (
 __all__ = [
     "cox_regression",
     "cox_shared_baseline",
+    "cross_validation",
     "descriptives",
     "firth_correction",
     "fitting",
+    "folds",
     "follow_up",
     "glm_model",
     "glm_regression",

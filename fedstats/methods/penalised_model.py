@@ -22,8 +22,9 @@ from fedstats.numerics.penalties import ElasticNet, Weighted
 
 Array = NDArray[np.float64]
 
-#: Points that one strength takes from the one before, the mean of the references' rounded up; and those of the null model.
-POINTS_A_STRENGTH, NULL_POINTS = 4, 2
+#: Points of a path, as a site counts them: of the null model, the moments and a first strength far from it, then of each, the
+#: mean of the references' rounded up.
+FIRST_POINTS, POINTS_A_STRENGTH, GAUSSIAN_POINTS = 7, 4, 4
 FAMILIES = ("binomial", "gaussian", "poisson", "cox")
 
 
@@ -33,7 +34,7 @@ class PenalisedModel:
 
     Attributes
     ----------
-    question : query           the derivatives of the model, at the null model
+    question : query           the derivatives of the model, at zero
     derivatives : callable     at any point; of a Gaussian model without asking
     null : Derivatives         the maximum with all penalised coefficients zero
     perfect : float            twice the log-likelihood of a perfect fit; zero where that is counted as zero
@@ -78,11 +79,9 @@ class PenalisedModel:
 
 
 def penalised_model(
-    meter: Meter, formula: str, family: str, mixing: float, options: Mapping[str, Any]
+    meter: Meter, formula: str, family: str, course: str, options: Mapping[str, Any]
 ) -> PenalisedModel:
-    """Ask for the null model."""
-    # fits of one model along different paths are different courses of rounds
-    course = f"path {mixing!r}"
+    """Ask for the null model; ``course`` names the rounds of these strengths."""
     if family == "cox":
         return _cox(meter, formula, course, options)
     return _glm(meter, formula, family, course, options)
@@ -94,7 +93,7 @@ def _glm(meter: Meter, formula: str, family: str, course: str, options: Mapping[
     null = null_model(evaluate, model.design, model.distribution, has_offset=model.offset is not None)
     return PenalisedModel(
         family,
-        GlmDerivatives(model, tuple(null.beta.tolist()), course=course),
+        GlmDerivatives(model, (0.0,) * len(null.beta), course=course),
         quadratic(null) if family == "gaussian" else evaluate,
         null,
         evaluate.perfect(null),
@@ -147,6 +146,12 @@ def check_path(
         raise FormulaError(f"smallest is {smallest!r}; give the last strength as a share of the first.")
 
 
+def course_of(mixing: float, strengths: Sequence[float] | None, n_strengths: int, smallest: float) -> str:
+    """The name of a course of rounds: fits of one model along different paths do not mix."""
+    asked = (n_strengths, smallest) if strengths is None else tuple(map(float, strengths))
+    return f"path {float(mixing)!r}, {asked!r}"
+
+
 def check_cost_of_path(federation: Federation, family: str, number: int) -> None:
     """Refuse what would take more points than sites answer one model at, before anything is asked.
 
@@ -156,7 +161,7 @@ def check_cost_of_path(federation: Federation, family: str, number: int) -> None
     ------
     FormulaError
     """
-    points = NULL_POINTS + (1 if family == "gaussian" else POINTS_A_STRENGTH * number)
+    points = GAUSSIAN_POINTS if family == "gaussian" else FIRST_POINTS + POINTS_A_STRENGTH * number
     check_points(federation, points, f"A path of {number} strengths takes")
 
 

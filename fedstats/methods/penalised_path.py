@@ -15,6 +15,7 @@ from fedstats.methods.penalised_model import (
     PenalisedModel,
     check_cost_of_path,
     check_path,
+    course_of,
     penalised_model,
     strengths_of,
 )
@@ -81,7 +82,8 @@ def penalty_path(
     options = {"weights": weights, "offset": offset, "strata": strata, "ties": ties}
     meter = Meter(federation)
     with one_blas_thread():
-        model = penalised_model(meter, formula, family, mixing, options)
+        course = course_of(mixing, strengths, n_strengths, smallest)
+        model = penalised_model(meter, formula, family, course, options)
         weight, spread = weight_and_spread(meter.sum(DesignMoments(model.question)), model.design)
         chosen = strengths_of(model, weight, spread, mixing, strengths, n_strengths, smallest)
         penalties = model.penalties(model.null, weight, spread, mixing, chosen)
@@ -113,7 +115,6 @@ def path_result(
         model.counts["n"],
         model.counts["n_event"],
         model.counts["dropped"],
-        meter.rounds - 1,  # all but the moments of the columns
         meter.rounds,
         meter.n_bytes,
         meter.federation.sites,

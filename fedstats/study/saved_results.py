@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.fit import Fit
-from fedstats.contract.penalty_results import PenaltyPath
+from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
 from fedstats.contract.query import canonical_json
 from fedstats.contract.results import Curve, NotAvailable, Table
 from fedstats.federations.files import explained, make_folder
@@ -22,7 +22,8 @@ from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 
 FORMAT = 1
 _KINDS: dict[str, type] = {
-    kind.__name__: kind for kind in (Fit, Curve, Table, PenaltyPath, ProportionalHazardsTest, NotAvailable)
+    kind.__name__: kind
+    for kind in (Fit, Curve, Table, PenaltyPath, CrossValidation, ProportionalHazardsTest, NotAvailable)
 }
 
 

@@ -8,6 +8,7 @@ from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
 from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
+from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
 from fedstats.methods.penalised_fit import DesignMoments
@@ -40,6 +41,9 @@ QUESTIONS = {
         FirthCorrection(_LOGISTIC.model, (0.0,) * 3, (0.01,) * 6, where=WHERE),
         LocalEstimate(GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
         DesignMoments(GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
+        WithoutFolds(
+            GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), 2, None, (), ((0.0,) * 3,) * 3, where=WHERE
+        ),
         LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),
         Moments("age", "sex", ("F", "M"), 60.0, 8.0, where=WHERE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),

@@ -57,10 +57,12 @@ def test_a_path_is_that_of_glmnet(name, k, seed):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_path_takes_no_more_points_than_were_worked_out_for_it(name):
+@pytest.mark.parametrize("n", [1, 2, 5, 20])
+def test_a_path_takes_no_more_points_than_were_worked_out_for_it(name, n):
     case = CASES[name]
-    found = fs.penalty_path(sites(case, 1), case["formula"], **asked(case))
-    assert found.points <= (3 if case["family"] == "gaussian" else 2 + 4 * 20)
+    strengths = case["lambda"][0] * np.geomspace(1, 0.001, n + 1)[1:]
+    found = fs.penalty_path(sites(case, 1), case["formula"], strengths=strengths, **asked(case))
+    assert found.rounds <= (3 if case["family"] == "gaussian" else 7 + 4 * n)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case["mixing"] > 0])
@@ -123,12 +125,12 @@ def test_a_path_that_would_take_too_many_points_is_refused_before_anything_is_as
     case = CASES["logistic, lasso"]
     site = sites(case, 1)
     site.max_points = 100
-    with pytest.raises(fs.FormulaError, match="about 122 points of one model, and the study states 100"):
+    with pytest.raises(fs.FormulaError, match="about 127 points of one model, and the study states 100"):
         fs.penalty_path(site, case["formula"], n_strengths=30)
     assert not list(site.history())
-    assert fs.penalty_path(site, case["formula"], n_strengths=10).points <= 42
+    assert fs.penalty_path(site, case["formula"], n_strengths=10).rounds <= 47
     gaussian = CASES["Gaussian, lasso"]
-    assert fs.penalty_path(site, gaussian["formula"], family="gaussian", n_strengths=300).points == 2
+    assert fs.penalty_path(site, gaussian["formula"], family="gaussian", n_strengths=300).rounds == 3
 
 
 @pytest.mark.parametrize(
