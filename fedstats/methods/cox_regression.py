@@ -25,7 +25,7 @@ from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_shared_baseline import SharedBaseline, with_grid
 from fedstats.methods.firth_correction import Correction, CoxFirthCorrection
 from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
-from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, maximum
+from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, course_of, maximum
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.firth import Firth, Penalised, firth
 from fedstats.numerics.newton import Derivatives
@@ -145,7 +145,10 @@ def cox(
         outcome = Outcome(model.event, model.time, model.entry)
         model, status = with_grid(federation, meter, model, outcome, grid)
     shared = baseline == "shared"
-    evaluate = SharedBaseline(meter, model) if shared else SiteBaseline(meter, model, start)
+    if shared:
+        evaluate: SharedBaseline | SiteBaseline = SharedBaseline(meter, model, course_of("", penalty))
+    else:
+        evaluate = SiteBaseline(meter, model, course_of(start, penalty))
     objective: Callable[[Array], Derivatives] = evaluate
     with one_blas_thread():
         zero = np.zeros(len(design.names))

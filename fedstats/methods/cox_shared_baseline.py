@@ -162,13 +162,13 @@ class CoxCurvature(_SharedQuery):
 class SharedBaseline:
     """Derivatives of the summed risk sets; two rounds a point."""
 
-    def __init__(self, meter: Meter, model: CoxModel) -> None:
-        self.meter, self.model = meter, model
+    def __init__(self, meter: Meter, model: CoxModel, course: str = "") -> None:
+        self.meter, self.model, self.course = meter, model, course
         self.counts: dict[str, int] = {}
 
     def question(self, gamma: Array) -> CoxRiskSets:
         """What is asked at a point, in its first round."""
-        return CoxRiskSets(self.model, tuple(gamma.tolist()))
+        return CoxRiskSets(self.model, tuple(gamma.tolist()), course=self.course)
 
     def _cells(self, total: Total) -> tuple[pl.CellSums, pl.CellTerms]:
         none = np.zeros_like(total["s0"])
@@ -187,7 +187,8 @@ class SharedBaseline:
             return Derivatives.not_finite(gamma)
         self.counts = {k: round(float(total[k][0])) for k in ("n", "n_event", "dropped")}
         at = total.query.beta
-        curvature = CoxCurvature(self.model, at, tuple(terms.a.tolist()), tuple(terms.b.tolist()))
+        hazards = tuple(terms.a.tolist()), tuple(terms.b.tolist())
+        curvature = CoxCurvature(self.model, at, *hazards, course=self.course)
         gram = full_matrix(self.meter.sum(curvature)["gram"])
         return Derivatives(
             float(total["eta_deaths"][0]) - terms.log_terms,

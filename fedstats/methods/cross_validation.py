@@ -20,7 +20,7 @@ from fedstats.methods.penalised_model import (
     PenalisedModel,
     check_cost_of_path,
     check_path,
-    course_of,
+    course_of_path,
     penalised_model,
     strengths_of,
 )
@@ -85,7 +85,7 @@ def cross_validate(
     options = {"weights": weights, "offset": offset, "strata": strata, "ties": ties}
     meter = Meter(federation)
     with one_blas_thread():
-        course = course_of(mixing, strengths, n_strengths, smallest)
+        course = course_of_path(mixing, strengths, n_strengths, smallest)
         model = penalised_model(meter, formula, family, course, options)
         column, number = (folds, len(levels)) if isinstance(folds, str) else (None, folds)
         evaluate = _Folds(meter, model, WithoutFolds(model.question, number, column, levels))

@@ -28,7 +28,7 @@ from fedstats.methods.fitting import (
 )
 from fedstats.methods.glm_evaluation import Evaluation, null_model, outcome_units
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
-from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, maximum
+from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, course_of, maximum
 from fedstats.numerics.families import Family, family_of
 from fedstats.numerics.firth import Firth, Penalised, firth
 from fedstats.numerics.newton import Derivatives, NotConverged
@@ -157,17 +157,18 @@ def glm(
     is_gaussian = chosen.name == "gaussian"
     check_cost(federation, () if is_gaussian else names)
     meter = Meter(federation)
-    evaluate = Evaluation(meter, model, formula, start)
+    course = course_of(start, penalty)
+    evaluate = Evaluation(meter, model, formula, course)
     objective: Callable[[Array], Derivatives] = evaluate
     with one_blas_thread():
         null = null_model(evaluate, design, chosen, has_offset=offset is not None)
         begin = null.beta
         if start == "pooled":
             begin = pooled_start(meter, GlmDerivatives(model, (0.0,) * len(design.names)))
-        question = GlmDerivatives(model, (0.0,) * len(design.names), course=start)
+        question = GlmDerivatives(model, (0.0,) * len(design.names), course=course)
         with _named_boundary(chosen):
             if isinstance(penalty, Firth):
-                correction = Correction(meter, partial(FirthCorrection, model, course=start))
+                correction = Correction(meter, partial(FirthCorrection, model, course=course))
                 objective = with_firth = Penalised(evaluate, correction)
                 solution, weighted = firth(with_firth, begin, design.names), None
             else:

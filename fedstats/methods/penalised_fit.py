@@ -98,6 +98,11 @@ def check_penalty_or_firth(
     return penalty
 
 
+def course_of(start: str, penalty: ElasticNet | Firth | None) -> str:
+    """The name of a course of rounds: fits of one model under several penalties go other ways."""
+    return start if penalty is None else f"{start}, {penalty!r}".removeprefix(", ")
+
+
 def _check_not_robust(*, robust: bool) -> None:
     if robust:
         raise FormulaError("A penalised fit has no robust variance: ask without penalty, or without it.")

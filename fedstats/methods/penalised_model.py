@@ -146,7 +146,9 @@ def check_path(
         raise FormulaError(f"smallest is {smallest!r}; give the last strength as a share of the first.")
 
 
-def course_of(mixing: float, strengths: Sequence[float] | None, n_strengths: int, smallest: float) -> str:
+def course_of_path(
+    mixing: float, strengths: Sequence[float] | None, n_strengths: int, smallest: float
+) -> str:
     """The name of a course of rounds: fits of one model along different paths do not mix."""
     asked = (n_strengths, smallest) if strengths is None else tuple(map(float, strengths))
     return f"path {float(mixing)!r}, {asked!r}"

@@ -15,7 +15,7 @@ from fedstats.methods.penalised_model import (
     PenalisedModel,
     check_cost_of_path,
     check_path,
-    course_of,
+    course_of_path,
     penalised_model,
     strengths_of,
 )
@@ -82,7 +82,7 @@ def penalty_path(
     options = {"weights": weights, "offset": offset, "strata": strata, "ties": ties}
     meter = Meter(federation)
     with one_blas_thread():
-        course = course_of(mixing, strengths, n_strengths, smallest)
+        course = course_of_path(mixing, strengths, n_strengths, smallest)
         model = penalised_model(meter, formula, family, course, options)
         weight, spread = weight_and_spread(meter.sum(DesignMoments(model.question)), model.design)
         chosen = strengths_of(model, weight, spread, mixing, strengths, n_strengths, smallest)
