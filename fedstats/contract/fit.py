@@ -95,6 +95,11 @@ class Fit:
         )
 
     @property
+    def has_std_errors(self) -> bool:
+        """Whether there are standard errors: under a lasso or an elastic net there are none."""
+        return bool(np.isfinite(self.covariance).all())
+
+    @property
     def coef(self) -> pd.Series:
         """Coefficients by term."""
         return pd.Series(self.beta, index=list(self.names), name="estimate")

@@ -158,7 +158,9 @@ def cox(
         if start == "pooled" and baseline == "site":
             zero = pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
         if isinstance(penalty, Firth):
-            correction = Correction(meter, partial(CoxFirthCorrection, model, course=start))
+            correction = Correction(
+                meter, partial(CoxFirthCorrection, model, course=course_of(start, penalty))
+            )
             objective = with_firth = Penalised(evaluate, correction)
             solution, weighted = firth(with_firth, zero, design.names), None
         else:

@@ -11,6 +11,8 @@ from fedstats.contract.results import Curve
 from fedstats.contract.results import Table as Description
 from fedstats.methods.glm_model import model_kind
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
+from fedstats.numerics.firth import Firth
+from fedstats.numerics.penalties import ElasticNet
 from fedstats.reporting import formats
 from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import spans
@@ -31,18 +33,28 @@ def model_title(spec: ModelSpec) -> str:
 
 def method(spec: ModelSpec, codebook: Codebook) -> str:
     """How a model is estimated, in words."""
+    penalty = _penalty(spec.asked_penalty)
     if spec.kind != "cox":
-        return model_kind(*spec.distribution)
+        return model_kind(*spec.distribution) + penalty
     columns = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
     strata = [(codebook[c].label or c).lower() for c in columns]
     own = ["site", *strata] if spec.baseline == "site" else strata
     stratified = f", baseline hazard by {' and '.join(own)}" if own else ", one baseline hazard"
-    return f"Cox regression ({spec.ties.capitalize()} ties{stratified})"
+    return f"Cox regression ({spec.ties.capitalize()} ties{stratified}){penalty}"
+
+
+def _penalty(penalty: ElasticNet | Firth | None) -> str:
+    """``, lasso with lambda 0.05``; the number as it was written."""
+    if penalty is None:
+        return ""
+    if isinstance(penalty, Firth):
+        return ", Firth's penalty"
+    kind = {0.0: "ridge", 1.0: "lasso"}.get(penalty.mixing, f"elastic net of mixing {penalty.mixing!r}")
+    return f", {kind} with lambda {penalty.strength!r}"
 
 
 def sizes(spec: ModelSpec, fit: Fit, codebook: Codebook) -> str:
     """Patients, events, the overall test, and what the fit cost."""
-    facts = fit.glance().iloc[0]
     text = (
         f"{method(spec, codebook)}: {formats.count(fit.n)} patients"
         + (
@@ -51,10 +63,22 @@ def sizes(spec: ModelSpec, fit: Fit, codebook: Codebook) -> str:
             else ""
         )
         + (f", {_left_out(fit.dropped)} because a value is missing" if fit.dropped else "")
-        + f". Likelihood ratio test {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {p_words(facts['lr_p_value'])}. "
-        f"Equal to the pooled fit ({fit.status}) after {fit.rounds} rounds."
+        + f". {_overall(fit)} Equal to the pooled fit ({fit.status}) after {fit.rounds} rounds."
     )
     return f"<p>{escape(text)}</p>"
+
+
+def _overall(fit: Fit) -> str:
+    """The test of all coefficients; of a penalised fit, which has none, what it uses of its columns."""
+    facts = fit.glance().iloc[0]
+    if not fit.is_penalised:
+        p = p_words(facts["lr_p_value"])
+        return f"Likelihood ratio test {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {p}."
+    if not fit.has_std_errors:
+        slopes = [beta for name, beta in zip(fit.names, fit.beta, strict=True) if name != "Intercept"]
+        kept = formats.count(int(np.count_nonzero(slopes)))
+        return f"{kept} of {formats.count(len(slopes))} coefficients are other than zero."
+    return f"Degrees of freedom of the penalised fit: {facts['df']:.1f}."
 
 
 def _left_out(n: int) -> str:
@@ -103,9 +127,22 @@ def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bo
     if fit.kind != "cox":
         what = fit.effect.removesuffix(" ratio").removesuffix(" difference").lower()
         frame.loc[found["term"] == "Intercept", "Term"] = f"Intercept ({what})"
+    if not fit.has_std_errors:
+        frame = frame.drop(columns="p").rename(columns={frame.columns[1]: effect_name(fit, codebook)})
+    return table(
+        frame,
+        caption=spec.title,
+        note=" ".join([f"Status: {fit.status}.", _about_intervals(fit), *fit.notes]),
+    )
+
+
+def _about_intervals(fit: Fit) -> str:
     test = "Wald" if np.isinf(fit.df_residual) else "t"
-    note = " ".join([f"Status: {fit.status}. p: {test} test.", *fit.notes])
-    return table(frame, caption=spec.title, note=note)
+    if not fit.has_std_errors:
+        return "Estimates are shrunk towards no effect, some of them wholly; under this penalty they have no intervals."
+    if fit.is_penalised and fit.options["penalty"] != Firth().in_words():
+        return f"Estimates are shrunk towards no effect, and intervals are around them. p: {test} test."
+    return f"p: {test} test."
 
 
 #: Along what a change of an effect was looked for.
@@ -153,6 +190,8 @@ def _term_words(term: str, codebook: Codebook) -> str:
 
 
 def _in_words(fit: Fit, found: pd.DataFrame) -> list[str]:
+    if not fit.has_std_errors:
+        return [formats.estimate(value) for value in found["estimate"]]
     bounds = zip(found["estimate"], found["conf_low"], found["conf_high"], strict=True)
     return [(formats.ratio if fit.is_ratio else formats.interval)(*row) for row in bounds]
 

@@ -56,10 +56,8 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
     """One row a checked analysis: the largest difference between the federated and the pooled estimate."""
     rows = []
     for name, result in results.items():
-        if isinstance(result, Fit) and result.is_penalised:
-            continue  # its options name the penalty in words
         if isinstance(result, Fit) and result.options.get("baseline") != "shared":
-            rows.append({"analysis": name} | _one_site(study, result, pooled))
+            rows.append({"analysis": name} | _one_site(study, name, result, pooled))
         check = _check_for(result)
         if check is not None:
             rows.append({"analysis": name} | check(study, result, pooled))
@@ -74,7 +72,7 @@ def headline(frame: pd.DataFrame) -> str:
     return f"Largest differences: {listed}. Tolerance ({TOLERANCE}): {kept}."
 
 
-def _one_site(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
+def _one_site(study: Study, name: str, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     """The same estimator with all rows at one site: what adding up over sites changes."""
     options = {k: v for k, v in fit.options.items() if v}
     # groups of two sites are two, whatever they are called
@@ -85,6 +83,8 @@ def _one_site(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     labels = (Variable(name, "label", missing=True) for name in (SITE, *within))
     codebook = replace(study.codebook, variables=(*study.codebook.variables, *labels))
     together = InProcess({"pooled": pooled.assign(**kept)}, codebook, DisclosurePolicy.none())
+    if fit.is_penalised:  # a result holds its penalty in words
+        options["penalty"] = next(spec.asked_penalty for spec in study.models if spec.name == name)
     if fit.kind == "cox":
         again = cox(together, fit.formula, **options | {"strata": (SITE, *fit.options["strata"])})
     else:
@@ -100,6 +100,8 @@ def _check_for(result: Any) -> Callable[[Study, Any, pd.DataFrame], dict[str, An
         return _table
     if not isinstance(result, Fit):
         return None
+    if result.is_penalised:
+        return None  # what other people's software calls a strength is on other scales
     if result.kind != "cox":
         return None if result.intercepts else _glm
     # lifelines has Efron's ties only, and no shared grid
@@ -115,7 +117,7 @@ def _complete(study: Study, fit: Fit, pooled: pd.DataFrame) -> tuple[pd.DataFram
 
 def _difference(fit: Fit, beta: np.ndarray, std_error: np.ndarray, software: str, n: int) -> dict[str, Any]:
     gap = np.abs(fit.beta - beta)
-    allowed = COEFFICIENTS * np.maximum(std_error, np.abs(beta))
+    allowed = COEFFICIENTS * np.fmax(std_error, np.abs(beta))  # a lasso has no standard errors
     return {
         "compared": _RATIO[fit.effect],
         "software": software,

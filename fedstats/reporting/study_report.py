@@ -249,10 +249,16 @@ class StudyReport:
         fit = self.found[spec.name]
         if not isinstance(fit, Fit):
             return [heading, fit]
+        said = sizes(spec, fit, self.study.codebook)
+        picture = [self._forest(spec, fit)] if fit.has_std_errors else []
+        shown = effect_table(spec, fit, self.study.codebook)
+        return [heading, said, *picture, shown, *self._test(spec), paragraph(spec.note)]
+
+    def _forest(self, spec: ModelSpec, fit: Fit) -> Any:
         labels = effect_labels(fit, self.study.codebook)
         found = effects(fit, self.study.codebook)
         found = found[found["term"] != "Intercept"]
-        picture = figure(
+        return figure(
             forest_plot(
                 found,
                 effect=effect_name(fit, self.study.codebook),
@@ -264,14 +270,6 @@ class StudyReport:
             caption=f"{spec.title}: {fit.effect.lower()}s with {fit.level:.0%} intervals.",
             data=found.assign(term=[labels[t] for t in found["term"]]),
         )
-        return [
-            heading,
-            sizes(spec, fit, self.study.codebook),
-            picture,
-            effect_table(spec, fit, self.study.codebook),
-            *self._test(spec),
-            paragraph(spec.note),
-        ]
 
     def _test(self, spec: ModelSpec) -> list[Any]:
         """Whether hazards are proportional, where the study asks; the rule where a site did not let it out."""

@@ -8,8 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
+from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth
 from fedstats.methods.proportional_hazards import Transform
 from fedstats.numerics.families import family_of
+from fedstats.numerics.firth import Firth
+from fedstats.numerics.penalties import ElasticNet
 
 #: Names that a file server with Windows behind it keeps for devices: an exchange folder may lie on one.
 _DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
@@ -76,6 +79,33 @@ class CurveSpec(_Entry):
     note: str = ""
 
 
+class PenaltySpec(_Entry):
+    """``penalty`` of a model: ``{kind = "lasso", strength = 0.05}``; the strength is glmnet's lambda, ``mixing`` its alpha."""
+
+    kind: Literal["ridge", "lasso", "elastic net", "firth"]
+    strength: float | None = None
+    mixing: float | None = None
+
+    @model_validator(mode="after")
+    def _what_the_kind_has(self) -> Self:
+        if (self.strength is None) != (self.kind == "firth"):
+            raise ValueError(
+                "Firth's penalty has no strength" if self.kind == "firth" else f"a {self.kind} has a strength"
+            )
+        if (self.mixing is None) != (self.kind != "elastic net"):
+            raise ValueError("an elastic net has a mixing from 0 (ridge) to 1 (lasso), and no other kind has")
+        _ = self.asked
+        return self
+
+    @property
+    def asked(self) -> ElasticNet | Firth:
+        """As an estimator takes it."""
+        if self.strength is None:
+            return Firth()
+        mixing = {"ridge": 0.0, "lasso": 1.0}.get(self.kind, self.mixing)
+        return ElasticNet(self.strength, 1.0 if mixing is None else mixing)
+
+
 class ModelSpec(_Entry):
     """``[[models]]``: a regression; ``glm`` gives risk ratios (link = "log"), rate ratios (family = "poisson") or
     differences of means (family = "gaussian").
@@ -99,6 +129,7 @@ class ModelSpec(_Entry):
     robust: bool = False
     cluster: str | None = None
     proportional_hazards: Transform | None = None
+    penalty: PenaltySpec | None = None
     primary: bool = False
     note: str = ""
 
@@ -123,6 +154,23 @@ class ModelSpec(_Entry):
         """Under which name the results hold the test of proportional hazards."""
         return f"{self.name}_proportional_hazards"
 
+    @model_validator(mode="after")
+    def _penalty_that_the_model_has(self) -> Self:
+        has_firth = (
+            self.baseline == "site" if self.kind == "cox" else family_of(*self.distribution).tilt is not None
+        )
+        check = check_penalty_or_firth if has_firth else check_penalty
+        try:
+            check(self.asked_penalty, robust=self.robust or self.cluster is not None, profile=())
+        except ValueError as problem:
+            raise ValueError(str(problem).rstrip(".")) from None
+        return self
+
+    @property
+    def asked_penalty(self) -> ElasticNet | Firth | None:
+        """As an estimator takes it."""
+        return None if self.penalty is None else self.penalty.asked
+
     @property
     def distribution(self) -> tuple[str, str]:
         """Family and link."""
@@ -138,6 +186,7 @@ class ModelSpec(_Entry):
     def options(self) -> dict[str, Any]:
         """Keyword arguments of the estimator."""
         common = {k: getattr(self, k) for k in ("weights", "offset", "robust", "cluster")}
+        common |= {"penalty": self.asked_penalty}
         if self.kind != "cox":
             family, link = self.distribution
             return common | {"family": family, "link": link}
