@@ -55,7 +55,10 @@ def pooled_rows(study: Study, files: Mapping[str, str]) -> pd.DataFrame:
 def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> pd.DataFrame:
     """One row a checked analysis: the largest difference between the federated and the pooled estimate."""
     rows = []
+    asked = {spec.name for spec in study.models}
     for name, result in results.items():
+        if isinstance(result, Fit) and result.is_penalised and name not in asked:
+            continue  # a result holds its penalty in words, the study as it is asked
         if isinstance(result, Fit) and result.options.get("baseline") != "shared":
             rows.append({"analysis": name} | _one_site(study, name, result, pooled))
         check = _check_for(result)
@@ -83,7 +86,7 @@ def _one_site(study: Study, name: str, fit: Fit, pooled: pd.DataFrame) -> dict[s
     labels = (Variable(name, "label", missing=True) for name in (SITE, *within))
     codebook = replace(study.codebook, variables=(*study.codebook.variables, *labels))
     together = InProcess({"pooled": pooled.assign(**kept)}, codebook, DisclosurePolicy.none())
-    if fit.is_penalised:  # a result holds its penalty in words
+    if fit.is_penalised:
         options["penalty"] = next(spec.asked_penalty for spec in study.models if spec.name == name)
     if fit.kind == "cox":
         again = cox(together, fit.formula, **options | {"strata": (SITE, *fit.options["strata"])})
