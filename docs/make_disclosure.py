@@ -137,7 +137,8 @@ def kinds() -> list[type[Query]]:
 
 def answered(query: Query) -> Aggregate:
     """What a site has computed before its gate judges."""
-    return query.aggregate(SiteData(CODEBOOK.harmonise(cohort(), "the example"), CODEBOOK).among(query.where))
+    data = SiteData(CODEBOOK.harmonise(cohort(), "the example"), CODEBOOK)
+    return query.aggregate(data.with_columns(query.made).among(query.where))
 
 
 # The page -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ says everything that is wrong at once.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,10 @@ class Codebook(Spec):
             known = ", ".join(self._by_name)
             raise KeyError(f"There is no column {name!r} in the codebook; it has {known}.")
         return self._by_name[name]
+
+    def with_variable(self, variable: Variable) -> "Codebook":
+        """The codebook with one column more."""
+        return replace(self, variables=(*self.variables, variable))
 
     @classmethod
     def from_toml(cls, content: Mapping[str, Any]) -> "Codebook":

@@ -14,7 +14,10 @@ from fedstats.contract.aggregate import Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition, conditions
 from fedstats.contract.disclosure import Refusal
-from fedstats.contract.query import Query, QueryError
+from fedstats.contract.fit import Fit
+from fedstats.contract.formula import parse
+from fedstats.contract.linear_predictor import LinearPredictor
+from fedstats.contract.query import Query, QueryError, canonical_json
 
 Array = NDArray[np.float64]
 
@@ -96,6 +99,8 @@ class Federation(ABC):
     distinct_values: bool = False
     #: Coefficients at which one model may be asked for, where sites keep count.
     max_points: int | None = None
+    #: Names of linear predictors that sites make for a question.
+    made_columns: frozenset[str] = frozenset()
     #: The last sentence of a refusal's message.
     hint: str = ""
 
@@ -136,6 +141,26 @@ class Federation(ABC):
         """The same sites, about the patients who meet a condition such as ``"ecog >= 2"``."""
         return Subset(self, conditions(condition))
 
+    def with_linear_predictor(self, name: str, fit: Fit) -> "Federation":
+        """The same sites with the linear predictor of a fit as one column more, for terms, offsets and conditions.
+
+        Each site makes it of its own rows whenever a question reads it; its values stay there.
+
+        Parameters
+        ----------
+        name : str
+            Of the column.
+        fit : Fit
+            Of :func:`fedstats.cox`, :func:`fedstats.logistic` or :func:`fedstats.glm`, on the codebook's own columns.
+
+        Returns
+        -------
+        Federation
+            The column is ``predict(fit, type="lp", reference="zero")`` of R, offset included: of a Cox model the product of
+            columns and coefficients, of others the intercept too.
+        """
+        return WithColumn(self, linear_predictor(name, fit, self.codebook))
+
     def _released(self, answers: Answers) -> dict[str, Release]:
         released = {}
         for site in self.sites:
@@ -160,6 +185,7 @@ class Subset(Federation):
         self.whole, self.subset = whole, subset
         self.sites, self.codebook, self.hint = whole.sites, whole.codebook, whole.hint
         self.distinct_values, self.max_points = whole.distinct_values, whole.max_points
+        self.made_columns = whole.made_columns
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         """Ask about the subset only."""
@@ -168,6 +194,40 @@ class Subset(Federation):
     def history(self) -> Iterable[Asked]:
         """What has been asked of the whole: one account."""
         return self.whole.history()
+
+
+class WithColumn(Federation):
+    """A federation with one column more, which sites make of their own."""
+
+    def __init__(self, whole: Federation, made: LinearPredictor) -> None:
+        if within := whole.made_columns & {*made.variables}:
+            raise QueryError(
+                f"{min(within)} is a made column; a predictor is made of the codebook's own columns."
+            )
+        self.whole, self.made = whole, made
+        self.sites, self.hint = whole.sites, whole.hint
+        self.codebook = whole.codebook.with_variable(made.variable(whole.codebook))
+        self.made_columns = whole.made_columns | {made.name}
+        self.distinct_values, self.max_points = whole.distinct_values, whole.max_points
+
+    def ask(self, query: Query, *, each: bool = False) -> Answers:
+        """Ask with the column where the question names it; other questions are those of the whole."""
+        named = f'"{self.made.name}"' in canonical_json(query.to_dict())
+        return self.whole.ask(query.with_columns(self.made) if named else query, each=each)
+
+    def history(self) -> Iterable[Asked]:
+        """What has been asked of the whole: one account."""
+        return self.whole.history()
+
+
+def linear_predictor(name: str, fit: Fit, codebook: Codebook) -> LinearPredictor:
+    """The linear predictor of a fit as a column."""
+    _, design = parse(fit.formula, codebook, intercept=fit.kind != "cox")
+    if design.names != fit.names:
+        raise QueryError(
+            "The fit is of another codebook: its coefficients are not those of its formula here."
+        )
+    return LinearPredictor.of(name, design, fit.beta, fit.options.get("offset"))
 
 
 class Meter:

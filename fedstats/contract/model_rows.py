@@ -11,9 +11,9 @@ from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.dominance import UNSEEN, dominance_in_pairs
+from fedstats.contract.linear_predictor import agreed_spread
 from fedstats.contract.model_cells import model_cells
 from fedstats.contract.query import QueryError
-from fedstats.contract.shapes import centre_and_scale
 from fedstats.contract.site_data import SiteData
 
 Array = NDArray[np.float64]
@@ -30,6 +30,7 @@ class ModelRows:
     present : (n, k) bool      raw columns that are not zero: who stands behind an entry
     levels : (n, c) bool       who has which level of the model
     level_names : (c,) str
+    judged : Design            the model's columns, and those behind columns that the question made
     weights, offset : (n,) or None
     dropped : int              rows with an empty cell in one of the model's columns
     standard : (p,)            agreed spread of each column in the question's units
@@ -43,6 +44,7 @@ class ModelRows:
     present: NDArray[np.bool_]
     levels: Array
     level_names: tuple[str, ...]
+    judged: Design
     weights: Array | None
     offset: Array | None
     dropped: int
@@ -161,8 +163,10 @@ def model_rows(
             "A column's scale is not above zero."
         )  # sizes of coefficients are judged in its units
     asked = (*outcome, *design.variables, *extra)
-    data.require(asked, groups)
-    frame = data.frame[list(dict.fromkeys((*asked, *groups)))]
+    data.require((*outcome, *(c for c in (weights,) if c is not None)), groups)
+    data.require((*design.variables, *(c for c in (offset,) if c is not None)), made_too=True)
+    told = data.sources((*asked, *groups))
+    frame = data.frame[list(dict.fromkeys((*asked, *groups, *told)))]
     complete = frame.notna().all(axis=1).to_numpy()
     if not complete.all():  # whole tables are not copied
         frame = frame[complete]
@@ -196,9 +200,11 @@ def model_rows(
         rows, columns = frame[counted], raw[counted]
         heft, added = (None if v is None else v[counted] for v in (w, shift))
     outcomes = None if y is None else y[counted]
-    judged = design
+    whole = judged = replace(design, columns=(*design.columns, *data.behind(design, offset)))
+    if whole != design:
+        columns = whole.raw(rows)
     if y is None:  # a measurement is summed with every column, as if it were one of them
-        judged = replace(design, columns=(*design.columns, Column(outcome[0], (Part(outcome[0]),))))
+        judged = replace(whole, columns=(*whole.columns, Column(outcome[0], (Part(outcome[0]),))))
         columns = np.column_stack([columns, rows[outcome[0]].to_numpy(dtype=float)])
     cells = model_cells(judged, rows, columns)
     levels = np.zeros((len(frame), len(cells.names)))
@@ -211,6 +217,7 @@ def model_rows(
         present,
         levels,
         cells.names,
+        whole,
         w,
         shift,
         dropped,
@@ -225,9 +232,9 @@ def model_rows(
         ),
         Cohort(
             data.positions[complete][counted],
-            tuple(dict.fromkeys((*asked, *groups))),
-            levels=design.levels,
-            functions=judged.functions,
+            told,
+            levels=judged.levels,
+            functions=tuple(f for f in judged.functions if f[0] not in data.made),
         ),
         tuple(faults),
     )
@@ -274,8 +281,4 @@ def _knots(design: Design, codebook: Codebook) -> tuple[Evidence, ...]:
 
 def _standard_scales(design: Design, codebook: Codebook) -> Array:
     """Agreed spread of each column in units of the question's own: a question is not believed to say it."""
-    agreed = [
-        np.prod([1.0 if p.level else centre_and_scale(p.shape, codebook[p.column])[1] for p in c.parts])
-        for c in design.columns
-    ]
-    return np.array([a / c.scale for a, c in zip(agreed, design.columns, strict=True)])
+    return np.array([agreed_spread(c.parts, codebook) / c.scale for c in design.columns])

@@ -18,6 +18,7 @@ from fedstats.contract.labels import unseen
 if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate
     from fedstats.contract.condition import Condition
+    from fedstats.contract.linear_predictor import LinearPredictor
     from fedstats.contract.site_data import SiteData
 
 _VOCABULARY: dict[str, type["Spec"]] = {}
@@ -61,6 +62,8 @@ class Query(Spec):
     where: tuple["Condition", ...] = field(default=(), kw_only=True)
     #: Names a course of rounds: fits of one model from different starts do not mix.
     course: str = field(default="", kw_only=True)
+    #: Columns that a site makes of its own for this question, and that never leave.
+    made: tuple["LinearPredictor", ...] = field(default=(), kw_only=True)
 
     #: Per-site answers of different shape (never summed) are asked through ``federation.each`` only.
     summable: ClassVar[bool] = True
@@ -83,6 +86,7 @@ class Query(Spec):
         """The question as a sentence; ``turn`` counts the points at which its model was asked so far."""
         among = " and ".join(condition.in_words() for condition in self.where)
         sentence = self.subject() + (f" (patients with {among})" if among else "")
+        sentence += "".join(f"; {predictor.in_words()}" for predictor in self.made)
         sentence += f": {self.asks}" if self.asks else ""
         return sentence + (f" at the {ordinal(turn)} point" if turn and point_fields(type(self)) else "")
 
@@ -103,6 +107,10 @@ class Query(Spec):
     def among(self, *conditions: "Condition") -> Self:
         """The same question about the patients who also meet these conditions."""
         return replace(self, where=self.where + conditions)
+
+    def with_columns(self, *made: "LinearPredictor") -> Self:
+        """The same question with columns that the site makes for it."""
+        return replace(self, made=self.made + made)
 
 
 #: A question about a question about a model, with its terms and their parts, is nested some ten deep.

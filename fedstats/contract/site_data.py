@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition
+from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.entries import listed
+from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.query import QueryError, Spec
 
 T = TypeVar("T")
@@ -30,6 +33,8 @@ class SiteData:
         site that keeps an account of its answers does so, for two grids differ by a few patients.
     secret : bytes
         Known to the site alone, at most 64 of them: what is drawn is drawn with it.  Empty where nothing leaves.
+    made : tuple of LinearPredictor
+        Columns of the frame and the codebook that were made for one question, with what the gate judges of them.
     """
 
     def __init__(
@@ -41,6 +46,8 @@ class SiteData:
         *,
         agreed_grids: bool = False,
         secret: bytes = b"",
+        made: tuple[LinearPredictor, ...] = (),
+        made_evidence: tuple[Evidence, ...] = (),
     ) -> None:
         self.frame = frame
         self.codebook = codebook
@@ -51,13 +58,16 @@ class SiteData:
         self._is_subset = chosen is not None
         self._prepared: dict[str, Any] = {}
         self._subsets: dict[tuple[Condition, ...], SiteData] = {}
+        self.made = {predictor.name: predictor for predictor in made}
+        self._made_evidence = made_evidence
+        self._extended: dict[tuple[LinearPredictor, ...], SiteData] = {}
 
     def among(self, conditions: tuple[Condition, ...]) -> "SiteData":
         """The patients who meet every condition; prepared models of a subset are kept as well."""
         if not conditions:
             return self
         if conditions not in self._subsets:
-            self.require(c.column for c in conditions)
+            self.require((c.column for c in conditions), made_too=True)
             chosen = np.logical_and.reduce([c.among(self.frame) for c in conditions])
             self._subsets[conditions] = self.part(chosen)
         return self._subsets[conditions]
@@ -72,6 +82,8 @@ class SiteData:
             self._n_site,
             agreed_grids=self.agreed_grids,
             secret=self._secret,
+            made=tuple(self.made.values()),
+            made_evidence=self._made_evidence,
         )
 
     def drawn(self, chosen: NDArray[np.bool_], parts: int) -> NDArray[np.int64]:
@@ -88,24 +100,84 @@ class SiteData:
         places[sorted(range(len(drawn)), key=drawn.__getitem__)] = np.arange(len(drawn))
         return places % parts
 
+    def with_columns(self, made: tuple[LinearPredictor, ...]) -> "SiteData":
+        """All patients with columns that a question makes, each of the codebook's own columns.
+
+        Raises
+        ------
+        QueryError
+            A name that is taken, or a column that the codebook does not have.
+        """
+        if not made:
+            return self
+        if made not in self._extended:
+            codebook, frame, evidence = self.codebook, self.frame.copy(deep=False), []
+            for predictor in made:
+                self.require(predictor.variables)
+                codebook = codebook.with_variable(predictor.variable(codebook))
+                frame[predictor.name] = predictor.values(self.frame)
+                evidence.append(predictor.evidence(self.codebook))
+            self._extended[made] = SiteData(
+                frame,
+                codebook,
+                agreed_grids=self.agreed_grids,
+                secret=self._secret,
+                made=made,
+                made_evidence=tuple(evidence),
+            )
+        return self._extended[made]
+
+    def sources(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """The site's own columns behind those named: of one that a question made, what it is made of."""
+        found = (self.made[c].variables if c in self.made else (c,) for c in columns)
+        return tuple(dict.fromkeys(name for names in found for name in names))
+
+    def behind(self, design: Design, offset: str | None = None) -> tuple[Column, ...]:
+        """Columns of which those that a question made are combinations, in a model with them; none without such.
+
+        Raises
+        ------
+        QueryError
+            A function of a column that was made, or two of them multiplied.
+        """
+        found: dict[tuple[Part, ...], Column] = {}
+        for column in design.columns if self.made else ():
+            names = [part.column for part in column.parts if part.column in self.made]
+            if len(names) > 1:
+                raise QueryError(f"{listed(names)} are made columns; a term holds one of them at most.")
+            if names:
+                found |= {c.parts: c for c in self.made[names[0]].behind(column)}
+        if offset in self.made:
+            found |= {c.parts: c for c in self.made[offset].design.columns}
+        return tuple(found.values())
+
     @property
     def subset_evidence(self) -> tuple[Evidence, ...]:
         """How many patients a subset holds and leaves out: a total minus a subset must not single anyone out.
 
+        And the coefficients of columns that the question makes.
         An empty subset is refused like one of a few patients, or else a refusal would say that there are any.
         """
         if not self._is_subset:
-            return ()
+            return self._made_evidence
         inside = len(self.frame)
         return (
+            *self._made_evidence,
             Evidence("patients of the subset", np.array([inside]), "patients in the subset"),
             Evidence("complement of the subset", np.array([self._n_site - inside]), "patients outside it"),
         )
 
-    def require(self, columns: Iterable[str], groups: Iterable[str] = ()) -> None:
-        """Refuse columns that the codebook does not have; a label column may group rows and no more."""
+    def require(self, columns: Iterable[str], groups: Iterable[str] = (), *, made_too: bool = False) -> None:
+        """Refuse columns that the codebook does not have; a label column may group rows and no more.
+
+        A column that the question makes is refused, but where ``made_too`` says that what it tells is judged.
+        """
         groups = tuple(groups)
         for column in (*columns, *groups):
+            if column in self.made and (column in groups or not made_too):
+                raise QueryError(
+                    f"{column} is a made column: use it as a term, an offset, in a condition, or for its mean."
+                )
             if column not in self.codebook:
                 raise QueryError(f"The column {column!r} is not in the codebook that this site keeps to.")
             if self.codebook[column].kind == "label" and column not in groups:

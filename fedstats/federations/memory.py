@@ -95,7 +95,9 @@ class Memory:
             No evidence for a question whose answer has left: it tells nothing new.
         """
         inside = questions_in(query)
-        chosen_by = [condition.column for question in inside for condition in question.where]
+        made = {predictor.name: predictor.variables for question in inside for predictor in question.made}
+        by = [condition.column for question in inside for condition in question.where]
+        chosen_by = [column for name in by for column in made.get(name, (name,))]
         members, cohorts = {}, set()
         for cohort in aggregate.rows:
             flags = np.zeros(len(self._held.patients), dtype=bool)

@@ -128,7 +128,7 @@ class Site:
             if not self.policy.answers(query):  # nothing is computed
                 return Answer(query, not_answered(query))
             with one_blas_thread(), np.errstate(over="raise"):
-                data = self.data.among(query.where)
+                data = self.data.with_columns(query.made).among(query.where)
                 # a subset of too few is refused before its rows can make any difference
                 subset = Aggregate({}, len(data.frame), data.subset_evidence)
                 self.policy.check(query, subset.with_evidence(*self._beyond(query)))

@@ -157,10 +157,10 @@ def _judged_on(
     strata = bool(stratum.any())
     if who.all() and not strata:
         return rows, ()
-    frame, raw = rows.frame[who], np.nan_to_num(model.design.raw(rows.frame)[who], nan=0.0)
+    frame, raw = rows.frame[who], np.nan_to_num(rows.judged.raw(rows.frame)[who], nan=0.0)
     group = stratum[who]
     y = (frame[model.event].to_numpy(dtype=float) == 1.0).astype(float)
-    cells = model_cells(model.design, frame, raw)
+    cells = model_cells(rows.judged, frame, raw)
     weights, offset = (None if v is None else v[who] for v in (rows.weights, rows.offset))
     evidence = cells.evidence(model.design, y, False)
     present, names = rows.present & who[:, None], cells.names
@@ -172,10 +172,10 @@ def _judged_on(
         evidence += cells.evidence_within(differs, y)
         levels[who] = np.column_stack([cells.indicators * differs, (1 - cells.indicators) * differs])
         names += tuple(f"not {name}" for name in names)
-        present[who] &= varies_within(raw, group)
+        present[who] &= varies_within(np.nan_to_num(model.design.raw(frame), nan=0.0), group)
         columns = around_mean(raw, group)
         offset = None if offset is None else around_mean(offset[:, None], group)[:, 0]
-    evidence += cells.dominance(model.design, columns, y, weights, offset)
+    evidence += cells.dominance(rows.judged, columns, y, weights, offset)
     return replace(rows, present=present, levels=levels, level_names=names), evidence
 
 

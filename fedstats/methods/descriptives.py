@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,9 @@ class _ByGroup(Query):
     by: str | None
     groups: tuple[str, ...]
 
+    #: Whether the variable may be a column that the question makes.
+    made_too: ClassVar[bool] = False
+
     def subject(self) -> str:
         """The columns."""
         return f"{self.variable} by {self.by}" if self.by else self.variable
@@ -56,7 +60,8 @@ class _ByGroup(Query):
     def _split(
         self, data: SiteData
     ) -> tuple[pd.Series, NDArray[np.int64], int, tuple[Evidence, ...], tuple[Cohort, ...]]:
-        data.require([self.variable, *([self.by] if self.by else [])])
+        data.require([self.by] if self.by else [])
+        data.require([self.variable], made_too=self.made_too)
         frame = data.frame
         group = (
             np.zeros(len(frame), dtype=np.int64)
@@ -69,7 +74,7 @@ class _ByGroup(Query):
             Evidence("dropped rows", np.array([ungrouped]), "rows without a group"),
         )
         keep = group >= 0
-        columns = (self.variable, *([self.by] if self.by else []))
+        columns = data.sources((self.variable, *([self.by] if self.by else [])))
         there = keep & frame[self.variable].notna().to_numpy()
         cohorts = tuple(
             Cohort(data.positions[rows], columns, levels=((self.by,),) if self.by else ())
@@ -113,6 +118,7 @@ class Moments(_ByGroup):
     scale: float
 
     asks = "number of patients, sum and sum of squares"
+    made_too = True
 
     def entries(self) -> dict[str, Entries]:
         """Four numbers a group."""
@@ -140,7 +146,16 @@ class Moments(_ByGroup):
             sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
             sums["squares"] = Sum(np.bincount(group[there], z * z, n_groups), n)
             evidence += (*_few_values(z, group[there]), *self._dominance(z, group[there], n_groups))
-        cohorts = tuple(replace(cohort, functions=((self.variable, self.variable),)) for cohort in cohorts)
+        if self.variable in data.made:
+            made, frame = data.made[self.variable], data.frame.loc[values.index[there]]
+            evidence += tuple(made.evidence_within(frame, group[there]))
+            cohorts = tuple(
+                replace(cohort, functions=made.design.functions, levels=(*cohort.levels, *made.design.levels))
+                for cohort in cohorts
+            )
+        else:
+            functions = ((self.variable, self.variable),)
+            cohorts = tuple(replace(cohort, functions=functions) for cohort in cohorts)
         return Aggregate(sums, len(values), evidence, cohorts)
 
     def _dominance(self, z: Array, group: NDArray[np.int64], n_groups: int) -> tuple[Evidence, ...]:
@@ -200,6 +215,7 @@ class DistinctValues(_ByGroup):
 
     summable = False
     asks = "every distinct value with its count"
+    made_too = True
 
     def entries(self) -> dict[str, Entries]:
         """As many as the site has distinct values."""

@@ -62,7 +62,7 @@ class FirthCorrection(GlmQuery):
         answer = self._answer(data, rows, np.abs(leverage), {"correction": rows.vector(u.sum(axis=0))})
         who = rows.counted
         weights = None if rows.weights is None else rows.weights[who]
-        threes = data.prepared(_asked(self), lambda: _of_threes(self.model.design, rows.frame[who], weights))
+        threes = data.prepared(_asked(self), lambda: _of_threes(rows.judged, rows.frame[who], weights))
         return _judged(answer, u, self.model.design, threes)
 
 
@@ -103,7 +103,9 @@ class CoxFirthCorrection(CoxQuery):
         answer = self.answer(cox, np.abs(found.leverage), {"correction": cox.rows.vector(u.sum(axis=0))})
         who = cox.rows.counted & cox.informative
         weights = None if cox.rows.weights is None else cox.rows.weights[who]
-        threes = data.prepared(_asked(self), lambda: _of_threes(model.design, cox.rows.frame[who], weights))
+        threes = data.prepared(
+            _asked(self), lambda: _of_threes(cox.rows.judged, cox.rows.frame[who], weights)
+        )
         return _judged(answer, u, model.design, threes)
 
 

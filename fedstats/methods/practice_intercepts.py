@@ -53,12 +53,13 @@ def judged_within(
     """
     who = inside.informative
     frame, group = rows.frame[who], inside.group[who]
-    raw = np.nan_to_num(design.raw(frame), nan=0.0)
+    whole = rows.judged
+    raw = np.nan_to_num(whole.raw(frame), nan=0.0)
     y = frame[outcome].to_numpy(dtype=float)
     event = (y == 1.0).astype(float) if rarer_outcome else None
-    judged, columns = design, raw
+    judged, columns = whole, raw
     if event is None:  # a measurement is summed with every column, as if it were one of them
-        judged = replace(design, columns=(*design.columns, Column(outcome, (Part(outcome),))))
+        judged = replace(whole, columns=(*whole.columns, Column(outcome, (Part(outcome),))))
         columns = np.column_stack([raw, y])
     cells = model_cells(judged, frame, columns)
     differs = varies_within(cells.indicators, group)
@@ -67,7 +68,7 @@ def judged_within(
     levels = np.zeros((rows.n, 2 * len(cells.names)))
     levels[who] = np.column_stack([cells.indicators * differs, (1 - cells.indicators) * differs])
     present = np.zeros_like(rows.present)
-    present[who] = rows.present[who] & varies_within(raw, group)
+    present[who] = rows.present[who] & varies_within(np.nan_to_num(design.raw(frame), nan=0.0), group)
     evidence = (
         *cells.evidence(design, event, rarer_outcome),
         *cells.evidence_within(differs, event),

@@ -16,7 +16,7 @@ def question_words(kind: type[Query]) -> str:
 def question_title(query: Query, study: Study) -> str:
     """A question by the titles of the study's analyses that ask it; in its own words where none does."""
     title = "; ".join(_titles(query, study))
-    if not title or query.where:
+    if not title or query.where or query.made:
         return query.in_words()
     grid = getattr(query, "grid", ()) or getattr(getattr(query, "model", None), "grid", ())
     cells = f", on {len(grid)} time cells" if grid else ""

@@ -1,7 +1,8 @@
 """One question of every kind, about the patients of ``targets``, each of which the strict gate answers or refuses by rule."""
 
 from fedstats.contract.condition import Condition
-from fedstats.contract.design import Design
+from fedstats.contract.design import Design, Part
+from fedstats.contract.linear_predictor import Addend, LinearPredictor
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
@@ -26,6 +27,8 @@ _SHARED = CoxModel(
 )
 _LOGISTIC = logistic(column("age"), column("e", ("ecog", "1")), weights="w", where=WHERE)
 
+_SCORE = LinearPredictor("score", 1.0, (Addend((Part("age"),), 0.5), Addend((Part("ecog", "1"),), 2.0)))
+
 #: By name of the kind.
 QUESTIONS = {
     type(question).__name__: question
@@ -45,7 +48,7 @@ QUESTIONS = {
             GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), 2, None, (), ((0.0,) * 3,) * 3, where=WHERE
         ),
         LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),
-        Moments("age", "sex", ("F", "M"), 60.0, 8.0, where=WHERE),
+        Moments("score", "sex", ("F", "M"), 60.0, 8.0, where=WHERE).with_columns(_SCORE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),
         DistinctValues("age", "sex", ("F", "M"), where=WHERE),
         DistinctTimes("time", "y", where=WHERE),
