@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from fedstats.methods.penalised_path import penalty_path as penalty_path
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
+    from fedstats.methods.survival_prediction import baseline_hazard as baseline_hazard
+    from fedstats.methods.survival_prediction import predict_survival as predict_survival
     from fedstats.numerics.firth import Firth as Firth
     from fedstats.numerics.newton import NotConverged as NotConverged
     from fedstats.numerics.penalties import ElasticNet as ElasticNet
@@ -108,6 +110,7 @@ _HOME = {
     "account_table": "reporting.egress_view",
     "asked_table": "reporting.egress_view",
     "asked": "federations.answering",
+    "baseline_hazard": "methods.survival_prediction",
     "check_injected": "running.parameters",
     "check_model": "study.check_model",
     "cox": "methods.cox_regression",
@@ -120,6 +123,7 @@ _HOME = {
     "logistic": "methods.glm_regression",
     "open_questions": "federations.answering",
     "penalty_path": "methods.penalised_path",
+    "predict_survival": "methods.survival_prediction",
     "refusals": "federations.refusals",
     "refusals_table": "reporting.refusals_table",
     "review": "federations.answering",

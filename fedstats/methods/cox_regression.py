@@ -176,6 +176,7 @@ def cox(
         "offset": offset,
     }
     options |= {"robust": robust or cluster is not None, "cluster": cluster}
+    options |= {"grid": model.grid} if model.grid else {}
     return fitted(
         "cox",
         formula,

@@ -159,6 +159,20 @@ class CoxCurvature(_SharedQuery):
 # The coordinator's half ------------------------------------------------------------------------
 
 
+def cells_of_total(total: Total, ties: pl.Ties) -> tuple[pl.CellSums, pl.CellTerms]:
+    """Risk-set sums as they were answered, and what the cells contribute.
+
+    Raises
+    ------
+    FloatingPointError
+        A risk set adds up to nothing although an event happened in it.
+    """
+    none = np.zeros_like(total["s0"])
+    t0, t1 = total.get("t0", none), total.get("t1", np.zeros_like(total["s1"]))
+    sums = pl.CellSums(total["s0"], total["s1"], t0, t1, np.rint(total["deaths"]), total["weight"])
+    return sums, pl.cell_terms(sums, ties)
+
+
 class SharedBaseline:
     """Derivatives of the summed risk sets; two rounds a point."""
 
@@ -170,19 +184,12 @@ class SharedBaseline:
         """What is asked at a point, in its first round."""
         return CoxRiskSets(self.model, tuple(gamma.tolist()), course=self.course)
 
-    def _cells(self, total: Total) -> tuple[pl.CellSums, pl.CellTerms]:
-        none = np.zeros_like(total["s0"])
-        t0, t1 = total.get("t0", none), total.get("t1", np.zeros_like(total["s1"]))
-        deaths = np.rint(total["deaths"])
-        sums = pl.CellSums(total["s0"], total["s1"], t0, t1, deaths, total["weight"])
-        return sums, pl.cell_terms(sums, self.model.ties)
-
     def __call__(self, gamma: Array) -> Derivatives:
         total = self.meter.finite_sum(self.question(gamma))
         if total is None:
             return Derivatives.not_finite(gamma)
         try:
-            sums, terms = self._cells(total)
+            sums, terms = cells_of_total(total, self.model.ties)
         except FloatingPointError:
             return Derivatives.not_finite(gamma)
         self.counts = {k: round(float(total[k][0])) for k in ("n", "n_event", "dropped")}
@@ -201,7 +208,7 @@ class SharedBaseline:
     def meat(self, gamma: Array) -> Array:
         """Sum of outer products of score residuals, with the shared hazards and means published."""
         total = self.meter.sum(self.question(gamma))
-        sums, terms = self._cells(total)
+        sums, terms = cells_of_total(total, self.model.ties)
         hazards = pack_hazards(terms, pl.cell_means(sums, terms))
         return full_matrix(self.meter.sum(CoxMeat(self.model, total.query.beta, hazards))["meat"])
 

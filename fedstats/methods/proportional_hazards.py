@@ -14,11 +14,12 @@ from fedstats.contract.design import Design
 from fedstats.contract.entries import Entries, between, each, pairs
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import FormulaError, Outcome, parse
+from fedstats.contract.formula import FormulaError, Outcome
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods import trend_evidence
+from fedstats.methods.cox_fit import model_of
 from fedstats.methods.cox_model import CoxModel, CoxQuery, CoxRows
 from fedstats.methods.follow_up import (
     GRID_RULES,
@@ -215,26 +216,13 @@ def cox_zph(
 
 
 def _model_of(federation: Federation, fit: Fit) -> tuple[CoxModel, tuple[float, ...]]:
-    """The model that was fitted, and its coefficients on the scale of the question's columns."""
-    if fit.kind != "cox" or fit.options["baseline"] != "site" or fit.is_penalised:
+    """The model that was fitted, and its coefficients."""
+    model, gamma = model_of(federation, fit)
+    if fit.options["baseline"] != "site" or fit.is_penalised:
         raise FormulaError(
             "The test of proportional hazards is that of a Cox model with baseline='site' and without a penalty."
         )
-    outcome, design = parse(fit.formula, federation.codebook, intercept=False)
-    offset = fit.options["offset"]
-    model = CoxModel(
-        outcome.entry,
-        str(outcome.time),
-        outcome.event,
-        design,
-        tuple(fit.options["strata"]),
-        fit.options["ties"],
-        fit.options["weights"],
-        offset,
-        federation.codebook[offset].centre if offset else 0.0,
-        fit.options["cluster"],
-    )
-    return model, tuple(np.linalg.solve(design.unscaling(), fit.beta).tolist())
+    return model, gamma
 
 
 def _on_steps(

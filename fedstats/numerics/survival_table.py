@@ -43,18 +43,22 @@ def kaplan_meier_estimate(
         terms = np.where(n_event > 0, n_event / (n_risk * (n_risk - n_event)), 0.0)
         cumulative = np.sqrt(np.cumsum(terms))  # standard error of log S
         std_error = np.where(survival > 0, survival * cumulative, np.nan)
-        low, high = _interval(survival, cumulative, conf_type, level)
+        low, high = survival_interval(survival, cumulative, conf_type, level)
     return SurvivalEstimate(survival, std_error, low, high)
 
 
-def _interval(survival: Array, se_log: Array, conf_type: ConfType, level: float) -> tuple[Array, Array]:
+def survival_interval(
+    survival: Array, se_log: Array, conf_type: ConfType, level: float
+) -> tuple[Array, Array]:
+    """Ends of the interval of a survival probability, from the standard error of its logarithm."""
     z = float(norm.ppf(0.5 + level / 2))
     if conf_type == "plain":
         low, high = survival - z * survival * se_log, survival + z * survival * se_log
     elif conf_type == "log":
         low, high = survival * np.exp(-z * se_log), survival * np.exp(z * se_log)
     else:
-        half = z * se_log / np.log(survival)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            half = z * se_log / np.log(survival)
         low, high = survival ** np.exp(-half), survival ** np.exp(half)
         untouched = survival == 1.0  # before the first event nothing is uncertain
         low, high = np.where(untouched, 1.0, low), np.where(untouched, 1.0, high)
@@ -106,9 +110,9 @@ def widest_interval(
         se_log = np.nan_to_num(np.sqrt(np.cumsum(terms)), nan=np.inf, posinf=np.inf)
         lowest = np.nan_to_num(lowest_estimate(n_risk, n_event, n_censor))
         highest = np.cumprod(1.0 - n_event / n_risk).astype(float)
-        low, _ = _interval(lowest, se_log, conf_type, level)
+        low, _ = survival_interval(lowest, se_log, conf_type, level)
         # log-log: a higher curve with the same standard error may have the lower bound
-        other, high = _interval(highest, se_log, conf_type, level)
+        other, high = survival_interval(highest, se_log, conf_type, level)
     return np.nan_to_num(np.minimum(low, other)), np.nan_to_num(high, nan=1.0)
 
 

@@ -1,0 +1,251 @@
+"""Baseline hazard and predicted survival of a Cox model, from the risk-set sums of a shared baseline at its coefficients.
+
+No question of its own: what a shared baseline asks at every point of its fit is asked once more at the last, and of a
+model with the sites' own baseline hazards on an agreed grid, site by site.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.arguments import check_federation, check_level
+from fedstats.contract.condition import level_name
+from fedstats.contract.federation import Federation, Meter, Total
+from fedstats.contract.fit import Fit
+from fedstats.contract.formula import FormulaError, Outcome
+from fedstats.contract.new_patients import new_patients
+from fedstats.contract.threads import one_blas_thread
+from fedstats.methods.cox_fit import model_of
+from fedstats.methods.cox_model import CoxModel
+from fedstats.methods.cox_shared_baseline import CoxRiskSets, cells_of_total
+from fedstats.methods.follow_up import candidate_grids, on_finest_grid
+from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics.predicted_survival import PredictedHazard, predicted_hazard
+from fedstats.numerics.survival_table import ConfType, survival_interval
+
+Array = NDArray[np.float64]
+
+COLUMNS = ("row", "site", "stratum", "time", "cumulative_hazard", "estimate", "std_error", "conf_low", "conf_high")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PredictedSurvival:
+    """Survival of patients with given covariates.
+
+    Attributes
+    ----------
+    frame : DataFrame    row site stratum time cumulative_hazard estimate std_error conf_low conf_high, with a row at time 0
+    status : str         ``"exact"`` or ``"exact on the grid of <width>"``
+    """
+
+    formula: str
+    frame: pd.DataFrame
+    status: str
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
+    conf_type: str = "log"
+    level: float = 0.95
+
+    def tidy(self) -> pd.DataFrame:
+        """One row a set of covariates, site (of a baseline hazard of its own), stratum and time."""
+        return self.frame.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """One row: how it was predicted and what it cost."""
+        row = {"status": self.status, "rounds": self.rounds, "bytes": self.n_bytes, "sites": len(self.sites)}
+        return pd.DataFrame([row])
+
+    def _repr_html_(self) -> str:
+        return self.frame.to_html(index=False, float_format="%.4g")
+
+
+def predict_survival(
+    federation: Federation,
+    fit: Fit,
+    newdata: pd.DataFrame,
+    *,
+    grid: float | Sequence[float] | None = None,
+    conf_type: ConfType = "log",
+    level: float = 0.95,
+) -> PredictedSurvival:
+    """Survival that a Cox model predicts for given covariates.
+
+    Parameters
+    ----------
+    federation : Federation
+        The same sites and patients that the model was fitted on.
+    fit : Fit
+        Of :func:`cox`, without a penalty.
+    newdata : DataFrame
+        One row a prediction, with the columns of the model (and its offset); it stays here.  With the column of strata a
+        row is predicted in its own stratum, without it in each.
+    grid : number or sequence, optional
+        Of a model with the sites' own baseline hazards: cell width or right edges; None: the finest of the codebook's
+        candidates that every site lets out, or the distinct times where they may leave.  A shared baseline keeps its own.
+    conf_type : {"log", "log-log", "plain"}
+        Scale of the intervals; ``"log"`` is R's default.
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    PredictedSurvival
+        Equal to ``survfit(fit, newdata)``: where the sites have baseline hazards of their own, to that of each stratum of
+        ``coxph(... + strata(site))``, on times moved to the right edge of their cell.
+
+    Raises
+    ------
+    FormulaError, SiteRefused, DataError
+
+    Notes
+    -----
+    exp(-cumulative hazard), with the ties of the fit (Breslow; Efron as in Therneau & Grambsch 2000, section 10.2).  The standard
+    error is that of the survival probability, and holds the uncertainty of the coefficients (Tsiatis 1981; the sandwich of a robust
+    fit).
+    """
+    check_federation(federation)
+    check_level(level)
+    if conf_type not in get_args(ConfType):
+        raise FormulaError(f"conf_type is {conf_type!r}; choose one of {list(get_args(ConfType))}.")
+    model, _ = model_of(federation, fit)
+    needed = (*model.design.variables, *((model.offset,) if model.offset else ()))
+    strata = tuple(c for c in model.strata if isinstance(newdata, pd.DataFrame) and c in newdata.columns)
+    table = new_patients(newdata, (*needed, *strata), federation.codebook)
+    x = model.design.scaled(model.design.raw(table))
+    offset = table[model.offset].to_numpy(dtype=float) if model.offset else np.zeros(len(table))
+    stratum = [level_name(v) for v in table[strata[0]]] if len(strata) == 1 else None
+    unknown = sorted(set(stratum or ()) - set(federation.codebook[strata[0]].levels)) if stratum else []
+    if unknown:
+        raise FormulaError(f"{unknown[0]!r} is no level of the strata {strata[0]}.")
+    rows = _Rows(list(table.index), x, offset, stratum)
+    return _predicted(federation, fit, rows, grid, conf_type, level)
+
+
+def baseline_hazard(
+    federation: Federation,
+    fit: Fit,
+    *,
+    grid: float | Sequence[float] | None = None,
+    conf_type: ConfType = "log",
+    level: float = 0.95,
+) -> PredictedSurvival:
+    """The baseline hazard of a Cox model: of a patient all of whose covariates are zero, or at their reference level.
+
+    Parameters are those of :func:`predict_survival`.
+
+    Returns
+    -------
+    PredictedSurvival
+        ``cumulative_hazard`` is ``basehaz(fit, centered=FALSE)`` of R.
+
+    Raises
+    ------
+    FormulaError, SiteRefused
+    """
+    check_federation(federation)
+    check_level(level)
+    model, _ = model_of(federation, fit)
+    x = model.design.scaled(np.zeros((1, len(model.design.columns))))
+    return _predicted(federation, fit, _Rows(["baseline"], x, np.zeros(1), None), grid, conf_type, level)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Covariates on the scale of the question's columns, (k, p), with offsets (k,) and strata where they are given."""
+
+    names: list[object]
+    x: Array
+    offset: Array
+    stratum: list[str] | None
+
+
+def _predicted(
+    federation: Federation,
+    fit: Fit,
+    rows: _Rows,
+    grid: float | Sequence[float] | None,
+    conf_type: ConfType,
+    level: float,
+) -> PredictedSurvival:
+    if fit.is_penalised:
+        raise FormulaError(
+            "A penalised fit has no standard error of what it predicts; fit without a penalty."
+        )
+    model, gamma = model_of(federation, fit)
+    meter = Meter(federation)
+    with one_blas_thread():
+        model, totals, status = _risk_sets(federation, meter, fit, model, gamma, grid)
+        bounds = np.arange(max(1, len(model.strata_levels)) + 1) * len(model.grid)
+        inverse = np.linalg.inv(model.design.unscaling())
+        covariance = inverse @ fit.covariance @ inverse.T
+        eta = rows.x @ np.array(gamma) + rows.offset - model.offset_centre
+        found = []
+        for site, total in totals.items():
+            sums, terms = cells_of_total(total, model.ties)
+            hazard = predicted_hazard(terms, pl.cell_means(sums, terms), bounds, rows.x, eta, covariance)
+            found += list(_curves(model, rows, sums.s0, hazard, (conf_type, level), site))
+    frame = pd.concat(found, ignore_index=True)[list(COLUMNS)]
+    return PredictedSurvival(
+        fit.formula, frame, status, meter.rounds, meter.n_bytes, federation.sites, conf_type, level
+    )
+
+
+def _risk_sets(
+    federation: Federation,
+    meter: Meter,
+    fit: Fit,
+    model: CoxModel,
+    gamma: tuple[float, ...],
+    grid: float | Sequence[float] | None,
+) -> tuple[CoxModel, Mapping[str, Total], str]:
+    """Risk-set sums at the coefficients, of all sites together or of each that has a baseline hazard of its own."""
+    if model.grid:
+        if grid is not None:
+            raise FormulaError("A shared baseline hazard is predicted on the grid that it was fitted on.")
+        return model, {"": meter.sum(CoxRiskSets(model, gamma))}, fit.status
+    if len(model.strata) > 1 or (model.strata and not federation.codebook[model.strata[0]].levels):
+        raise FormulaError(
+            "Baseline hazards of strata are those of agreed levels: fit with one factor as strata, or with none."
+        )
+    levels = federation.codebook[model.strata[0]].levels if model.strata else ()
+
+    def ask(edges: tuple[float, ...]) -> tuple[CoxModel, Mapping[str, Total]]:
+        candidate = replace(model, grid=edges, strata_levels=levels)
+        return candidate, meter.each(CoxRiskSets(candidate, gamma))
+
+    outcome = Outcome(model.event, model.time, model.entry)
+    (model, totals), _, status = on_finest_grid(candidate_grids(federation, meter, outcome, grid), ask)
+    return model, totals, status
+
+
+def _curves(
+    model: CoxModel,
+    rows: _Rows,
+    s0: Array,
+    predicted: PredictedHazard,
+    interval: tuple[ConfType, float],
+    site: str,
+) -> Iterator[pd.DataFrame]:
+    """Every row's curve in every stratum in which it is predicted, up to the last time at which anybody is at risk."""
+    time = np.append(0.0, model.grid)
+    for s, stratum in enumerate(model.strata_levels or ("",)):
+        cells = slice(s * len(model.grid), (s + 1) * len(model.grid))
+        there = np.flatnonzero(s0[cells] > 1e-12 * s0[cells].max(initial=0.0))
+        if not len(there):
+            continue
+        n = int(there[-1]) + 2
+        for k, name in enumerate(rows.names):
+            if rows.stratum is not None and rows.stratum[k] != stratum:
+                continue
+            hazard, error = (np.append(0.0, values[k, cells])[:n] for values in predicted)
+            survival = np.exp(-hazard)
+            low, high = survival_interval(survival, error, *interval)
+            yield pd.DataFrame(
+                {"row": name, "site": site, "stratum": stratum, "time": time[:n], "cumulative_hazard": hazard}
+                | {"estimate": survival, "std_error": survival * error, "conf_low": low, "conf_high": high}
+            )
