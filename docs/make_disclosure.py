@@ -38,6 +38,7 @@ from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.proportional_hazards import CoxTimeTrends
+from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
 from fedstats.methods.survival_curve import RiskTable
 
 PAGE = Path(__file__).with_name("disclosure.md")
@@ -121,11 +122,13 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         WithoutFolds(CoxDerivatives(replace(COX, strata=()), ZERO), 2, points=(ZERO,) * 3),
         WithoutFolds(DesignMoments(GlmDerivatives(LOGISTIC, (0.0,) * 3)), 2),
     ),
+    "MarginalSlopes": (MarginalSlopes(LOGISTIC, (0.0,) * 3, "age"),),
     "Moments": (Moments("age", *GROUPS, 60.0, 8.0),),
     "RiskTable": (
         RiskTable("entry", "time", "event", *GROUPS, GRID),
         RiskTable(None, "time", "event", *GROUPS, (7.0, 24.0)),
     ),
+    "StandardisedMeans": (StandardisedMeans(LOGISTIC, (0.0,) * 3, "sex", ("F", "M")),),
 }
 
 
@@ -155,7 +158,7 @@ and the counts that it would give away together with the others. One rule that i
 nothing leaves but the name of the question, the kind of entry and the name of the rule.
 
 Letters in the columns "numbers": *p* coefficients of the model (the intercept is one), *c* time cells (each for every
-stratum), *g* groups, *l* levels, *e* edges. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
+stratum), *g* groups, *l* levels, *e* edges, *v* values of a column. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
 """
 QUESTIONS = """
 ## The questions

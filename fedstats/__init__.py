@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from fedstats.methods.descriptives import table_one as table_one
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
+    from fedstats.methods.marginal_effects import marginal_effects as marginal_effects
+    from fedstats.methods.marginal_effects import standardised_risks as standardised_risks
     from fedstats.methods.penalised_path import penalty_path as penalty_path
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
@@ -121,6 +123,7 @@ _HOME = {
     "load_results": "study.saved_results",
     "glm": "methods.glm_regression",
     "logistic": "methods.glm_regression",
+    "marginal_effects": "methods.marginal_effects",
     "open_questions": "federations.answering",
     "penalty_path": "methods.penalised_path",
     "predict_survival": "methods.survival_prediction",
@@ -131,6 +134,7 @@ _HOME = {
     "send": "federations.answering",
     "serve": "federations.answering",
     "sheets": "reporting.egress_view",
+    "standardised_risks": "methods.marginal_effects",
     "table_one": "methods.descriptives",
     "serving": "federations.answering",
     "Verification": "study.verification",

@@ -17,6 +17,7 @@ from fedstats.methods import (
     penalised_fit,
     penalised_path,
     proportional_hazards,
+    standardisation,
     survival_curve,
 )
 
@@ -34,5 +35,6 @@ __all__ = [
     "penalised_fit",
     "penalised_path",
     "proportional_hazards",
+    "standardisation",
     "survival_curve",
 ]

@@ -112,10 +112,14 @@ class GlmQuery(Query):
         eta[known] = with_intercepts(family, among, y[known], w[known], eta[known])
         return _Point(rows, centred(rows.x, inside.group, w * family.expected(eta)), y, w, eta, inside)
 
+    def _outcome_unit(self, data: SiteData) -> float:
+        """What a coefficient counts in: of a measurement it is as large as its unit is small, so the agreed spread."""
+        m = self.model
+        return m.scale / data.codebook[m.outcome].scale if m.family == "gaussian" else 1.0
+
     def _answer(self, data: SiteData, rows: ModelRows, curvature: Array, sums: dict[str, Sum]) -> Aggregate:
         m = self.model
-        # a coefficient of a measurement is as large as its unit is small: the agreed spread counts, not the question's
-        unit = m.scale / data.codebook[m.outcome].scale if m.family == "gaussian" else 1.0
+        unit = self._outcome_unit(data)
         evidence = rows.evidence_at(np.array(self.beta) * unit, m.design.intercept, curvature)
         inside = self._prepared(data).practices
         cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))

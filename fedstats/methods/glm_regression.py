@@ -27,6 +27,7 @@ from fedstats.methods.fitting import (
     profile_limits,
 )
 from fedstats.methods.glm_evaluation import Evaluation, null_model, outcome_units
+from fedstats.methods.glm_fit import agreed_units
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, course_of, maximum
 from fedstats.numerics.families import Family, family_of
@@ -245,7 +246,7 @@ def glm_model(
         if column is not None:
             known_column(column, federation.codebook, "weights, offset, cluster or intercepts")
     centred = design.intercept or intercepts is not None
-    centre, scale = _units(federation, outcome.event, chosen, centred=centred)
+    centre, scale = agreed_units(federation, outcome.event, chosen, centred=centred)
     columns = (weights, offset, cluster)
     return GlmModel(outcome.event, design, *columns, chosen.name, chosen.link, centre, scale, intercepts)
 
@@ -281,14 +282,6 @@ def _check_intercepts(family: Family, design: Design, penalty: ElasticNet | Firt
         )
     if not design.columns:
         raise FormulaError("A model with intercepts of groups needs at least one term beside them.")
-
-
-def _units(federation: Federation, outcome: str, family: Family, *, centred: bool) -> tuple[float, float]:
-    """Centre and scale of a Gaussian outcome, as the codebook has them; without an intercept nothing can be centred."""
-    if family.name != "gaussian":
-        return 0.0, 1.0
-    agreed = federation.codebook[outcome]
-    return (agreed.centre if centred else 0.0), agreed.scale
 
 
 @contextmanager

@@ -50,6 +50,14 @@ class Family:
         """Whether the curvature is its own expectation."""
         return (self.name, self.link) != ("binomial", "log")
 
+    def mean_slope(self, eta: Array) -> Array:
+        """The derivative of the mean in the linear predictor."""
+        return _SLOPES[self.link](eta)
+
+    def mean_bend(self, eta: Array) -> Array:
+        """The second derivative of the mean in the linear predictor."""
+        return _BENDS[self.link](eta)
+
     @property
     def counts_outcomes(self) -> bool:
         """Whether the response is 0 or 1."""
@@ -64,6 +72,19 @@ def _logit_loglik(y: Array, eta: Array) -> Array:
 def _logit_curvature(eta: Array) -> Array:
     # mu (1 - mu) as a product of two tails keeps its digits where mu is near one
     return np.asarray(expit(eta) * expit(-eta))
+
+
+#: First and second derivatives of the mean, by link.
+_SLOPES: dict[str, Callable[[Array], Array]] = {
+    "logit": _logit_curvature,
+    "log": np.exp,
+    "identity": np.ones_like,
+}
+_BENDS: dict[str, Callable[[Array], Array]] = {
+    "logit": lambda eta: -_logit_curvature(eta) * np.tanh(eta / 2),
+    "log": np.exp,
+    "identity": np.zeros_like,
+}
 
 
 LOGIT = Family(

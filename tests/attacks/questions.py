@@ -14,6 +14,7 @@ from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.proportional_hazards import CoxTimeTrends
+from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import column, logistic
 
@@ -42,6 +43,8 @@ QUESTIONS = {
         _LOGISTIC,
         GlmMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
         FirthCorrection(_LOGISTIC.model, (0.0,) * 3, (0.01,) * 6, where=WHERE),
+        StandardisedMeans(_LOGISTIC.model, (0.0,) * 3, "ecog", ("0", "1"), where=WHERE),
+        MarginalSlopes(_LOGISTIC.model, (0.0,) * 3, "age", where=WHERE),
         LocalEstimate(GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
         DesignMoments(GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), where=WHERE),
         WithoutFolds(

@@ -191,6 +191,10 @@ def test_no_text_of_a_question_is_evaluated_opened_or_taken_for_rows(kind, tmp_p
 
 def is_a_label(path):
     """Names of columns and courses are used for nothing; a level that nobody has is an empty cell."""
+    if (
+        "values" in path and "where" not in path
+    ):  # levels to which a column is set; another than agreed is refused
+        return True
     return any(
         key in ("name", "term", "course", "level", "levels", "groups", "strata_levels") for key in path
     )

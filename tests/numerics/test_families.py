@@ -83,6 +83,16 @@ def test_the_tilt_is_the_slope_of_the_logarithm_of_the_curvature(family):
     np.testing.assert_allclose(family.tilt(eta), slope, atol=1e-9)
 
 
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda f: f"{f.name} {f.link}")
+def test_slope_and_bend_of_the_mean_are_its_derivatives(family):
+    eta, h = np.linspace(-6, 2, 33), 1e-5
+    slope = (family.mean(eta + h) - family.mean(eta - h)) / (2 * h)
+    bend = (family.mean_slope(eta + h) - family.mean_slope(eta - h)) / (2 * h)
+    # h^2 / 6 times a third derivative below 10, and rounding of 1e-15 / h
+    np.testing.assert_allclose(family.mean_slope(eta), slope, atol=1e-9)
+    np.testing.assert_allclose(family.mean_bend(eta), bend, atol=1e-9)
+
+
 RESPONSES = {
     ("binomial", "logit"): [0.0, 1.0],
     ("binomial", "log"): [0.0, 1.0],
