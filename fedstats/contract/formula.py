@@ -4,11 +4,15 @@ import ast
 import re
 from dataclasses import dataclass, replace
 
+import numpy as np
+import pandas as pd
 from formulaic.errors import FormulaicError
 from formulaic.parser import DefaultFormulaParser
+from numpy.typing import NDArray
 
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.condition import level_name
+from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.functions import KNOWN, FunctionError, functions_of
 from fedstats.contract.shapes import Shape, centre_and_scale
 from fedstats.contract.variable import Variable
@@ -20,16 +24,28 @@ class FormulaError(ValueError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The left-hand side: a column, or ``Surv(time, event)`` or ``Surv(entry, time, event)``."""
+    """The left-hand side: a column, or ``Surv(time, event)`` or ``Surv(entry, time, event)``.
+
+    ``event_level`` is the level of the event's column that counts as an event, ``Surv(time, cause == 1)``: all others end follow-up
+    without one.  None: the column is 0 or 1.
+    """
 
     event: str
     time: str | None = None
     entry: str | None = None
+    event_level: str | None = None
 
     @property
     def variables(self) -> tuple[str, ...]:
         """Columns of the data that the outcome needs."""
         return tuple(c for c in (self.entry, self.time, self.event) if c is not None)
+
+    def occurred(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Who had the event, (n,), of complete rows."""
+        values = frame[self.event]
+        if self.event_level is None:
+            return np.asarray(values.to_numpy(dtype=float) == 1.0)
+        return np.asarray(level_codes(values, (self.event_level,)) == 0)
 
     def cuts(self, grid: tuple[float, ...]) -> tuple[tuple[str, tuple[float, ...]], ...]:
         """The follow-up with the edges of the time cells in which it is counted; none without a grid."""
@@ -205,11 +221,26 @@ def _outcome(left: str, codebook: Codebook) -> Outcome:
         call = None
     if not isinstance(call, ast.Call) or len(call.args) not in (2, 3) or call.keywords:
         raise FormulaError(f"{left!r} cannot be read: write Surv(time, event) or Surv(entry, time, event).")
-    *times, event = [ast.unparse(a) for a in call.args]
+    times = [ast.unparse(a) for a in call.args[:-1]]
     for name in times:
         _measured(name, ("time", "numeric"), codebook)
-    _measured(event, ("event", "numeric"), codebook)
-    return Outcome(event=event, time=times[-1], entry=times[0] if len(times) == 2 else None)
+    event, code = _event(call.args[-1], codebook)
+    return Outcome(event, times[-1], times[0] if len(times) == 2 else None, code)
+
+
+def _event(node: ast.expr, codebook: Codebook) -> tuple[str, str | None]:
+    """The event's column, and the code that counts where one is named: ``cause == 1``."""
+    if not isinstance(node, ast.Compare):
+        return _measured(ast.unparse(node), ("event", "numeric"), codebook), None
+    column, right = ast.unparse(node.left), node.comparators[0]
+    if len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq) or not isinstance(right, ast.Constant):
+        raise FormulaError(f"{ast.unparse(node)!r} cannot be read: name one code of a column, as cause == 1.")
+    variable, code = _known(column, codebook), level_name(right.value)
+    if variable.kind == "label" or code not in variable.levels:
+        raise FormulaError(
+            f"{column} has no level {code!r} in the codebook; it has {', '.join(variable.levels) or 'none'}."
+        )
+    return column, code
 
 
 def _measured(column: str, kinds: tuple[str, ...], codebook: Codebook) -> str:

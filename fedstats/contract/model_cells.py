@@ -1,5 +1,6 @@
 """The cells of a model at a site: who has which level, and which few value, as the gate counts them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -8,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
-from fedstats.contract.design import Design
+from fedstats.contract.design import Design, level_codes, levels_of
 from fedstats.contract.dominance import deviations, dominance
 
 Array = NDArray[np.float64]
@@ -44,7 +45,7 @@ class ModelCells:
         if y is not None:
             events = int(y.sum())
             scarce = min(events, n - events) if rarer_outcome else events
-            by_outcome = self._by_outcome(y, inside, complement)
+            by_outcome = self.by_outcome(y)
         parameters = len(design.names)
         ratio = parameters / scarce if scarce else (np.inf if parameters else 0.0)
         return (
@@ -56,7 +57,9 @@ class ModelCells:
             self._pairs(inside, complement),
         )
 
-    def _by_outcome(self, y: Array, inside: Array, complement: tuple[str, ...]) -> tuple[Evidence, ...]:
+    def by_outcome(self, y: Array) -> tuple[Evidence, ...]:
+        """Patients with an outcome and without it, in all, in every level and outside it."""
+        inside, complement = self.indicators.sum(axis=0), tuple(f"not {name}" for name in self.names)
         n, events = len(y), int(y.sum())
         with_event = y @ self.indicators
         counts = [
@@ -112,6 +115,25 @@ class ModelCells:
             f"{named[a][m]} and {named[b][k]} {where}" for a, b in both for m, k in zip(i, j, strict=True)
         )
         return (*found, Evidence("pair of levels", np.concatenate(together), pairs))
+
+    def of_other_codes(
+        self,
+        design: Design,
+        raw: Array,
+        values: pd.Series,
+        code: str,
+        weights: Array | None,
+        offset: Array | None,
+        differs: NDArray[np.bool_] | None = None,
+    ) -> Iterator[Evidence]:
+        """Of an event that is one of several codes, the others: what is asked of all but one is told of that one."""
+        for other in levels_of(values):
+            if other != code:
+                y = (level_codes(values, (other,)) == 0).astype(float)
+                yield from self.by_outcome(y)
+                yield from self.dominance(design, raw, y, weights, offset)
+                if differs is not None:
+                    yield from self.evidence_within(differs, y)
 
     def dominance(
         self, design: Design, raw: Array, y: Array | None, weights: Array | None, offset: Array | None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import UNSEEN, dominance_in_pairs
 from fedstats.contract.linear_predictor import agreed_spread
 from fedstats.contract.model_cells import model_cells
@@ -146,6 +146,7 @@ def model_rows(
     *,
     rarer_outcome: bool,
     whole_numbers: str | None = None,
+    code: str | None = None,
 ) -> ModelRows:
     """Complete rows of a model's columns with their design matrix and evidence.
 
@@ -156,6 +157,7 @@ def model_rows(
     groups : tuple of str      strata or cluster columns
     rarer_outcome : bool       parameters are weighed against the rarer of both outcomes, not the events
     whole_numbers : str        a column that must hold 0, 1, 2 ...
+    code : str                 the level of the event's column that is an event; None: it is 0 or 1
     """
     extra = tuple(c for c in (weights, offset) if c is not None)
     if not all(column.scale > 0 for column in design.columns):
@@ -181,7 +183,7 @@ def model_rows(
         if not everywhere
     ]
     raw[~defined] = 0.0
-    y, fault = _outcome(frame, event, whole_numbers)
+    y, fault = _outcome(frame, event, whole_numbers, code)
     faults += fault
     w = None if weights is None else frame[weights].to_numpy(dtype=float)
     if w is not None and (w < 0).any():
@@ -211,6 +213,8 @@ def model_rows(
     levels[counted] = cells.indicators
     evidence = cells.evidence(design, outcomes, rarer_outcome)
     shares = cells.dominance(judged, columns, outcomes, heft, added)
+    if event is not None and code is not None:
+        shares += tuple(cells.of_other_codes(judged, columns, rows[event], code, heft, added))
     return ModelRows(
         frame,
         design.scaled(raw),
@@ -233,7 +237,7 @@ def model_rows(
         Cohort(
             data.positions[complete][counted],
             told,
-            levels=judged.levels,
+            levels=judged.levels if code is None or event is None else (*judged.levels, (event,)),
             functions=tuple(f for f in judged.functions if f[0] not in data.made),
         ),
         tuple(faults),
@@ -241,7 +245,7 @@ def model_rows(
 
 
 def _outcome(
-    frame: pd.DataFrame, event: str | None, whole_numbers: str | None
+    frame: pd.DataFrame, event: str | None, whole_numbers: str | None, code: str | None
 ) -> tuple[Array | None, list[str]]:
     """The 0/1 outcome, None where it is a measurement, and what is wrong with it."""
     if whole_numbers is not None:
@@ -252,6 +256,8 @@ def _outcome(
         ] if wrong else []
     if event is None:
         return None, []
+    if code is not None:
+        return (level_codes(frame[event], (code,)) == 0).astype(float), []
     y = frame[event].to_numpy(dtype=float)
     if np.isin(y, (0.0, 1.0)).all():
         return y, []

@@ -38,5 +38,6 @@ def model_of(federation: Federation, fit: Fit) -> tuple[CoxModel, tuple[float, .
         fit.options["cluster"],
         grid,
         federation.codebook[strata[0]].levels if strata and grid else (),
+        outcome.event_level,
     )
     return model, tuple(np.linalg.solve(design.unscaling(), fit.beta).tolist())

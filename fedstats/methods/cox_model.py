@@ -31,7 +31,8 @@ class CoxModel(Spec):
     """What is modelled.
 
     ``grid`` empty: a baseline hazard for each stratum of each site.  Otherwise one baseline on these
-    right edges, for each of the agreed ``strata_levels`` (one column of strata at most).
+    right edges, for each of the agreed ``strata_levels`` (one column of strata at most).  ``event_level`` is the level of ``event`` that
+    counts; None: it is 0 or 1.
     """
 
     entry: str | None
@@ -46,11 +47,18 @@ class CoxModel(Spec):
     cluster: str | None
     grid: tuple[float, ...] = field(default=(), metadata=TIME_GRID)
     strata_levels: tuple[str, ...] = ()
+    event_level: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Its left-hand side."""
+        return Outcome(self.event, self.time, self.entry, self.event_level)
 
     def in_words(self) -> str:
         """The model as a sentence."""
         followed = f"{self.entry} to {self.time}" if self.entry else self.time
-        parts = [f"Cox regression of {followed}/{self.event} on {listed(self.design.terms)}"]
+        event = self.event if self.event_level is None else f"{self.event}[{self.event_level}]"
+        parts = [f"Cox regression of {followed}/{event} on {listed(self.design.terms)}"]
         parts += [f"strata {listed(self.strata)}"] if self.strata else []
         parts += [f"{self.ties.capitalize()} ties"]
         parts += [f"one baseline hazard on {len(self.grid)} time cells"] if self.grid else []
@@ -88,7 +96,7 @@ class CoxRows:
 
 
 def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
-    outcome = Outcome(model.event, model.time, model.entry)
+    outcome = model.outcome
     groups = model.strata + ((model.cluster,) if model.cluster is not None else ())
     rows = model_rows(
         data,
@@ -99,6 +107,7 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
         model.offset,
         groups,
         rarer_outcome=False,
+        code=model.event_level,
     )
     times = follow_up(rows.frame, outcome)
     faults = rows.faults + times.faults
@@ -159,14 +168,14 @@ def _judged_on(
         return rows, ()
     frame, raw = rows.frame[who], np.nan_to_num(rows.judged.raw(rows.frame)[who], nan=0.0)
     group = stratum[who]
-    y = (frame[model.event].to_numpy(dtype=float) == 1.0).astype(float)
+    y = model.outcome.occurred(frame).astype(float)
     cells = model_cells(rows.judged, frame, raw)
     weights, offset = (None if v is None else v[who] for v in (rows.weights, rows.offset))
     evidence = cells.evidence(model.design, y, False)
     present, names = rows.present & who[:, None], cells.names
     levels = np.zeros((rows.n, len(names) * (1 + strata)))
     levels[who, : len(names)] = cells.indicators
-    columns = raw
+    columns, differs = raw, None
     if strata:
         differs = varies_within(cells.indicators, group)
         evidence += cells.evidence_within(differs, y)
@@ -176,6 +185,10 @@ def _judged_on(
         columns = around_mean(raw, group)
         offset = None if offset is None else around_mean(offset[:, None], group)[:, 0]
     evidence += cells.dominance(rows.judged, columns, y, weights, offset)
+    if (code := model.event_level) is not None:
+        evidence += tuple(
+            cells.of_other_codes(rows.judged, columns, frame[model.event], code, weights, offset, differs)
+        )
     return replace(rows, present=present, levels=levels, level_names=names), evidence
 
 
@@ -266,7 +279,7 @@ class CoxQuery(Query):
     def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
         evidence = cox.rows.evidence_at(np.array(self.beta), False, np.where(cox.informative, r, 0.0))
         evidence += cox.evidence
-        outcome = Outcome(self.model.event, self.model.time, self.model.entry)
+        outcome = self.model.outcome
         cuts = outcome.cuts(self.cut_at())
         whole = replace(cox.rows.cohort, cuts=cuts)
         # strata that set one patient alone leave him out of the sums, and other strata of the same outcome do not

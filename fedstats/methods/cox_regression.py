@@ -18,7 +18,7 @@ from fedstats.contract.arguments import check_federation, check_level, check_pat
 from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import FormulaError, Outcome, parse
+from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
@@ -87,7 +87,8 @@ def cox(
     ----------
     federation : Federation
     formula : str
-        ``"Surv(time, event) ~ terms"`` or ``"Surv(entry, time, event) ~ terms"``.
+        ``"Surv(time, event) ~ terms"`` or ``"Surv(entry, time, event) ~ terms"``.  ``"Surv(time, cause == 1) ~ terms"`` is the
+        cause-specific hazard of one level of a factor: all other causes end follow-up as censoring does.
     strata : str or sequence of str, optional
         Columns whose groups have baseline hazards of their own.
     baseline : {"site", "shared"}
@@ -142,7 +143,7 @@ def cox(
     meter = Meter(federation)
     status = "exact"
     if baseline == "shared":
-        outcome = Outcome(model.event, model.time, model.entry)
+        outcome = model.outcome
         model, status = with_grid(federation, meter, model, outcome, grid)
     shared = baseline == "shared"
     if shared:
@@ -224,7 +225,17 @@ def cox_model(
         known_column(column, federation.codebook, "strata, weights, offset or cluster")
     centre = federation.codebook[offset].centre if offset else 0.0
     return CoxModel(
-        outcome.entry, outcome.time, outcome.event, design, columns, ties, weights, offset, centre, cluster
+        outcome.entry,
+        outcome.time,
+        outcome.event,
+        design,
+        columns,
+        ties,
+        weights,
+        offset,
+        centre,
+        cluster,
+        event_level=outcome.event_level,
     )
 
 

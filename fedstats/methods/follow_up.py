@@ -62,7 +62,7 @@ def follow_up(frame: pd.DataFrame, outcome: Outcome) -> FollowUp:
     A negative time, or an entry that is not before the end of follow-up, is a fault, named without a value.
     """
     time = frame[outcome.time].to_numpy(dtype=float)
-    event = frame[outcome.event].to_numpy(dtype=float) == 1.0
+    event = outcome.occurred(frame)
     faults: tuple[str, ...] = ()
     if (time < 0).any():
         faults = (f"Some rows have a negative {outcome.time}; follow-up is counted from zero.",)

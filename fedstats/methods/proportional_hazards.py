@@ -14,7 +14,7 @@ from fedstats.contract.design import Design
 from fedstats.contract.entries import Entries, between, each, pairs
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import FormulaError, Outcome
+from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
@@ -74,7 +74,7 @@ class CoxTimeTrends(CoxQuery):
         cox, _, r = self.at_point(data)
         sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
         terms = pl.cell_terms(sums, self.model.ties)
-        times = follow_up(cox.rows.frame, Outcome(self.model.event, self.model.time, self.model.entry))
+        times = follow_up(cox.rows.frame, self.model.outcome)
         g_death, cell = self._of(times.time[cox.sets.death])
         g = np.zeros(cox.sets.n_cells)
         g[cox.sets.death_cell] = g_death
@@ -229,14 +229,15 @@ def _on_steps(
     federation: Federation, meter: Meter, model: CoxModel, gamma: tuple[float, ...], transform: str
 ) -> tuple[Total, str]:
     """Trends along a curve of all patients: first its counts by cell, then the sums."""
-    outcome = Outcome(model.event, model.time, model.entry)
+    outcome = model.outcome
     others = (*model.strata, model.weights, model.offset, model.cluster)
     complete = (*model.design.variables, *(column for column in others if column))
 
     def ask(edges: tuple[float, ...]) -> Total:
         # ranks are those of everybody's end of follow-up, whenever he entered
         entry = model.entry if transform == "km" else None
-        counts = meter.sum(RiskTable(entry, model.time, model.event, None, (), edges, complete))
+        table = RiskTable(entry, model.time, model.event, None, (), edges, complete, model.event_level)
+        counts = meter.sum(table)
         n_risk, n_event = counts["n_risk"].ravel(), counts["n_event"].ravel()
         steps = _curve_steps(n_risk, n_event) if transform == "km" else _rank_steps(n_risk)
         # a course each: the steps of one transform are not the next point at which another is asked

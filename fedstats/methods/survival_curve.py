@@ -57,6 +57,7 @@ class RiskTable(Query):
     levels: tuple[str, ...]
     grid: tuple[float, ...] = field(metadata=TIME_GRID)
     complete: tuple[str, ...] = ()
+    event_level: str | None = None
 
     asks = "patients at risk and events in each time cell"
 
@@ -64,8 +65,9 @@ class RiskTable(Query):
         """Outcome, groups and grid."""
         followed = f"{self.entry} to {self.time}" if self.entry else self.time
         by = f" by {self.group}" if self.group else ""
+        event = self.event if self.event_level is None else f"{self.event}[{self.event_level}]"
         rows = f", of rows without an empty cell in {listed(self.complete)}" if self.complete else ""
-        return f"Survival table of {followed}/{self.event}{by} on {len(self.grid)} time cells{rows}"
+        return f"Survival table of {followed}/{event}{by} on {len(self.grid)} time cells{rows}"
 
     def entries(self) -> dict[str, Entries]:
         """Counts by group and cell."""
@@ -78,7 +80,7 @@ class RiskTable(Query):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """2 counts a group and cell, and the number of rows dropped."""
-        outcome = Outcome(self.event, self.time, self.entry)
+        outcome = Outcome(self.event, self.time, self.entry, self.event_level)
         columns = [*outcome.variables, *([self.group] if self.group else [])]
         data.require(columns, self.complete)  # of these no value is read
         columns = list(dict.fromkeys((*columns, *self.complete)))
@@ -178,7 +180,7 @@ def kaplan_meier(
     meter = Meter(federation)
 
     def ask(edges: tuple[float, ...]) -> Total:
-        return meter.sum(RiskTable(entry, time, event, group, levels, edges))
+        return meter.sum(RiskTable(entry, time, event, group, levels, edges, event_level=outcome.event_level))
 
     total, edges, status = on_finest_grid(candidate_grids(federation, meter, outcome, grid), ask)
     names = [federation.codebook[group].level_label(v) for v in levels] if group else ["all"]

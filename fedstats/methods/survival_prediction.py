@@ -16,7 +16,7 @@ from fedstats.contract.arguments import check_federation, check_level
 from fedstats.contract.condition import level_name
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import FormulaError, Outcome
+from fedstats.contract.formula import FormulaError
 from fedstats.contract.new_patients import new_patients
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_fit import model_of
@@ -218,7 +218,7 @@ def _risk_sets(
         candidate = replace(model, grid=edges, strata_levels=levels)
         return candidate, meter.each(CoxRiskSets(candidate, gamma))
 
-    outcome = Outcome(model.event, model.time, model.entry)
+    outcome = model.outcome
     (model, totals), _, status = on_finest_grid(candidate_grids(federation, meter, outcome, grid), ask)
     return model, totals, status
 

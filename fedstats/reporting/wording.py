@@ -42,7 +42,8 @@ def _is_of_model(model: Any, spec: ModelSpec, study: Study) -> bool:
     if spec.kind != "cox":
         same = getattr(model, "outcome", None) == outcome.event and model.design == design
         return bool(same and (model.family, model.link) == spec.distribution)
-    same = (getattr(model, "time", None), getattr(model, "event", None)) == (outcome.time, outcome.event)
+    followed = tuple(getattr(model, name, None) for name in ("time", "event", "event_level"))
+    same = followed == (outcome.time, outcome.event, outcome.event_level)
     strata = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
     return same and model.design == design and list(model.strata) == strata
 
@@ -55,5 +56,9 @@ def _is_of_rows(query: Any, spec: ModelSpec, study: Study) -> bool:
 
 def _is_of_curve(query: Any, spec: CurveSpec, study: Study) -> bool:
     outcome, group = parse_groups(spec.formula, study.codebook)
-    asked = (getattr(query, "time", None), getattr(query, "event", None), getattr(query, "group", group))
-    return asked == (outcome.time, outcome.event, group)
+    asked = tuple(getattr(query, name, None) for name in ("time", "event"))
+    same = (getattr(query, "event_level", outcome.event_level), getattr(query, "group", group)) == (
+        outcome.event_level,
+        group,
+    )
+    return same and asked == (outcome.time, outcome.event)

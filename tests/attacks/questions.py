@@ -1,5 +1,7 @@
 """One question of every kind, about the patients of ``targets``, each of which the strict gate answers or refuses by rule."""
 
+from dataclasses import replace
+
 from fedstats.contract.condition import Condition
 from fedstats.contract.design import Design, Part
 from fedstats.contract.linear_predictor import Addend, LinearPredictor
@@ -37,7 +39,7 @@ QUESTIONS = {
         CoxDerivatives(_COX, BETA, where=WHERE),
         CoxRiskSets(_SHARED, BETA, where=WHERE),
         CoxCurvature(_SHARED, BETA, (0.1,) * 4, (0.0,) * 4, where=WHERE),
-        CoxMeat(_COX, BETA, where=WHERE),
+        CoxMeat(replace(_COX, event="ecog", event_level="1"), BETA, where=WHERE),
         CoxFirthCorrection(_COX, BETA, (0.01,) * 3, where=WHERE),
         CoxTimeTrends(_COX, BETA, "steps", CELLS, (0.0, 0.5, 1.0), where=WHERE),
         _LOGISTIC,

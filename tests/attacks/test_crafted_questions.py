@@ -196,7 +196,8 @@ def is_a_label(path):
     ):  # levels to which a column is set; another than agreed is refused
         return True
     return any(
-        key in ("name", "term", "course", "level", "levels", "groups", "strata_levels") for key in path
+        key in ("name", "term", "course", "level", "event_level", "levels", "groups", "strata_levels")
+        for key in path
     )
 
 
