@@ -225,7 +225,7 @@ def model_rows(
         w,
         shift,
         dropped,
-        _standard_scales(design, data.codebook),
+        standard_scales(design, data.codebook),
         (
             *data.subset_evidence,
             *_knots(design, data.codebook),
@@ -285,6 +285,24 @@ def _knots(design: Design, codebook: Codebook) -> tuple[Evidence, ...]:
     )
 
 
-def _standard_scales(design: Design, codebook: Codebook) -> Array:
+def standard_scales(design: Design, codebook: Codebook) -> Array:
     """Agreed spread of each column in units of the question's own: a question is not believed to say it."""
     return np.array([agreed_spread(c.parts, codebook) / c.scale for c in design.columns])
+
+
+def standard_sizes(
+    design: Design, beta: tuple[float, ...], codebook: Codebook, unit: float = 1.0
+) -> tuple[float, ...]:
+    """Sizes of coefficients in agreed spreads of their columns, the intercept left out; none where a column is unknown.
+
+    Parameters
+    ----------
+    unit : float    what a coefficient counts in
+    """
+    slopes = np.array(beta[1:] if design.intercept else beta)
+    columns = design.columns
+    if len(slopes) != len(columns) or not all(v in codebook for v in design.variables):
+        return ()  # refused for that, a moment later
+    if not all(c.scale > 0 for c in columns):
+        return ()
+    return tuple((np.abs(slopes) * standard_scales(design, codebook) * unit).tolist())

@@ -17,6 +17,7 @@ from fedstats.contract.labels import unseen
 
 if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate
+    from fedstats.contract.codebook import Codebook
     from fedstats.contract.condition import Condition
     from fedstats.contract.linear_predictor import LinearPredictor
     from fedstats.contract.site_data import SiteData
@@ -98,6 +99,13 @@ class Query(Spec):
         """Digest of what is asked, whatever the point at which it is asked."""
         what = {k: v for k, v in self.to_dict().items() if k not in point_fields(type(self))}
         return hashlib.sha256(canonical_json(what).encode()).hexdigest()
+
+    def coefficients(self, codebook: "Codebook") -> tuple[float, ...]:  # noqa: ARG002
+        """Sizes of the coefficients at which a model is asked for, in agreed spreads of their columns; none without a model.
+
+        They are the question's own, so that they are judged before a site computes anything.
+        """
+        return ()
 
     def topic(self) -> str:
         """Kind and digest of what a study agrees on beforehand: which sums, of whom, at whatever point or grid."""
@@ -192,14 +200,13 @@ def _depth(value: object) -> int:
 
 
 def _topic(value: Any) -> Any:
-    """A value without what is asked in several versions: fields marked as a point, or as a candidate."""
+    """A value without the fields marked as a point; of one marked as a candidate, whether there is any."""
     if isinstance(value, Spec):
-        what = {
-            f.name: _topic(getattr(value, f.name))
-            for f in fields(value)
-            if not {*f.metadata} & {"point", "candidate"}
+        kept = {f.name: getattr(value, f.name) for f in fields(value) if "point" not in f.metadata}
+        tried = {f.name for f in fields(value) if "candidate" in f.metadata}
+        return {"is": type(value).__name__} | {
+            k: bool(v) if k in tried else _topic(v) for k, v in kept.items()
         }
-        return {"is": type(value).__name__} | what
     return [_topic(v) for v in value] if isinstance(value, tuple) else value
 
 

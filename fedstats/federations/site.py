@@ -14,7 +14,7 @@ import pandas as pd
 from fedstats.contract.aggregate import Aggregate, Evidence, Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused, Refusal
-from fedstats.contract.query import Query, QueryError
+from fedstats.contract.query import Query, QueryError, questions_in
 from fedstats.contract.refusal import not_answered
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.table_checks import DataError
@@ -131,14 +131,18 @@ class Site:
                 data = self.data.with_columns(query.made).among(query.where)
                 # a subset of too few is refused before its rows can make any difference
                 subset = Aggregate({}, len(data.frame), data.subset_evidence)
-                self.policy.check(query, subset.with_evidence(*self._beyond(query)))
+                before = (*self._beyond(query), *_coefficients(query, data))
+                self.policy.check(query, subset.with_evidence(*before))
                 aggregate = query.aggregate(data)
         except DisclosureRefused as refused:
             return Answer(query, refused.refusal, partial(getattr, refused, "findings"))
         except QueryError as problem:  # its text holds names of the protocol alone
             return Answer(query, Refusal(kind, "question", str(problem)))
         except FloatingPointError:
-            return Answer(query, Refusal(kind, "sum", "the sums are finite at these coefficients"))
+            if self.policy.off:
+                return Answer(query, Refusal(kind, "sum", "the sums are finite at these coefficients"))
+            # where sums cease to be finite depends on the rows: that is not said, but what would be said of larger coefficients
+            return Answer(query, Refusal(kind, "size of coefficients", "size of coefficients"))
         # The site's outermost boundary: whatever went wrong, its text may hold a patient's value.
         except Exception as problem:  # noqa: BLE001
             return self._unexpected(query, problem)
@@ -221,3 +225,9 @@ class Site:
             f"<p>{len(frame)} rows, disclosure policy <strong>{escape(self.policy.name)}</strong>. "
             f"This overview stays at the site.</p>{overview.to_html()}"
         )
+
+
+def _coefficients(query: Query, data: SiteData) -> tuple[Evidence, ...]:
+    """Of a question and those inside it the sizes of coefficients, for the gate."""
+    sizes = [size for question in questions_in(query) for size in question.coefficients(data.codebook)]
+    return (Evidence("size of coefficients", np.array(sizes), "a standardised coefficient"),) if sizes else ()

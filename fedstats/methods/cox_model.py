@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design, level_codes
 from fedstats.contract.dominance import dominance_of_residuals, scores_of_clusters
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
 from fedstats.contract.model_cells import around_mean, model_cells, varies_within
-from fedstats.contract.model_rows import ModelRows, model_rows
+from fedstats.contract.model_rows import ModelRows, model_rows, standard_sizes
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.follow_up import TIME_GRID, FollowUp, cells_of, follow_up, grid_evidence, leavers
@@ -267,6 +268,10 @@ class CoxQuery(Query):
     def model_rows(self, data: SiteData) -> ModelRows:
         """The rows of the model at a site."""
         return self._prepared(data).rows
+
+    def coefficients(self, codebook: Codebook) -> tuple[float, ...]:
+        """Sizes in agreed spreads of the columns."""
+        return standard_sizes(self.model.design, self.beta, codebook)
 
     def _prepared(self, data: SiteData) -> CoxRows:
         return data.prepared(self.model, lambda: _prepare(self.model, data))

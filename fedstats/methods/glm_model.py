@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import (
     deviations,
@@ -15,7 +16,7 @@ from fedstats.contract.dominance import (
     scores_of_clusters,
 )
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
-from fedstats.contract.model_rows import ModelRows, model_rows
+from fedstats.contract.model_rows import ModelRows, model_rows, standard_sizes
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.practice_intercepts import Practices, judged_within, practices, told
@@ -112,14 +113,20 @@ class GlmQuery(Query):
         eta[known] = with_intercepts(family, among, y[known], w[known], eta[known])
         return _Point(rows, centred(rows.x, inside.group, w * family.expected(eta)), y, w, eta, inside)
 
-    def _outcome_unit(self, data: SiteData) -> float:
+    def coefficients(self, codebook: Codebook) -> tuple[float, ...]:
+        """Sizes in agreed spreads of the columns, and of an outcome that is a measurement."""
+        if self.model.outcome not in codebook:
+            return ()
+        return standard_sizes(self.model.design, self.beta, codebook, self._outcome_unit(codebook))
+
+    def _outcome_unit(self, codebook: Codebook) -> float:
         """What a coefficient counts in: of a measurement it is as large as its unit is small, so the agreed spread."""
         m = self.model
-        return m.scale / data.codebook[m.outcome].scale if m.family == "gaussian" else 1.0
+        return m.scale / codebook[m.outcome].scale if m.family == "gaussian" else 1.0
 
     def _answer(self, data: SiteData, rows: ModelRows, curvature: Array, sums: dict[str, Sum]) -> Aggregate:
         m = self.model
-        unit = self._outcome_unit(data)
+        unit = self._outcome_unit(data.codebook)
         evidence = rows.evidence_at(np.array(self.beta) * unit, m.design.intercept, curvature)
         inside = self._prepared(data).practices
         cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))

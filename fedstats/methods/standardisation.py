@@ -103,7 +103,7 @@ class StandardisedMeans(GlmQuery):
     def _sizes(self, data: SiteData) -> Evidence:
         """Coefficients that a value of the column leaves to what it is multiplied by."""
         found = [0.0]
-        columns, unit = self.model.design.columns, self._outcome_unit(data)
+        columns, unit = self.model.design.columns, self._outcome_unit(data.codebook)
         for column, beta in zip(columns, self.beta[-len(columns) :], strict=True):
             own = tuple(p for p in column.parts if p.column == self.column)
             others = tuple(p for p in column.parts if p.column != self.column)

@@ -1,33 +1,60 @@
 """What a study's analyses ask of a site: the list that the study's signers have agreed on, worked out beforehand."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from fedstats.contract.aggregate import Release, triangle_size
 from fedstats.contract.federation import Answers, Federation
-from fedstats.contract.query import Query, query_kinds
+from fedstats.contract.query import Query
 from fedstats.federations.in_process import InProcess
 from fedstats.federations.site import Site
+from fedstats.numerics import exact_sum
+
+#: What is asked once a fit has ended, if it is to be robust: rows on which it does not end would leave it out.
+_AT_THE_END = {"CoxRiskSets": "CoxMeat", "CoxDerivatives": "CoxMeat", "GlmDerivatives": "GlmMeat"}
 
 
 class _Listener(Federation):
-    """A federation of one site, without a gate, that keeps the topics of what it is asked."""
+    """A federation of one site, without a gate, that keeps the topics of what it is asked.
 
-    def __init__(self, site: Site) -> None:
+    ``still`` answers of derivatives that there is no slope, that coefficients are known by one patient each, and that there
+    is an event: a fit ends at once where it begins, whatever the rows, and what follows it is asked.
+    """
+
+    def __init__(self, site: Site, *, still: bool) -> None:
         self.sites, self.codebook = (site.name,), site.data.codebook
         self.distinct_values = site.policy.distinct_values
-        self._alone = InProcess.alone(site)
+        self._alone, self._still = InProcess.alone(site), still
         self.topics: set[str] = set()
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         self.topics.add(query.topic())
-        return self._alone.ask(query, each=each)
+        answers = self._alone.ask(query, each=each)
+        if not self._still:
+            return answers
+        by_site = {s: _stilled(a) if isinstance(a, Release) else a for s, a in answers.by_site.items()}
+        return replace(answers, by_site=by_site)
+
+
+def _stilled(release: Release) -> Release:
+    if not {"score", "information"} <= set(release.sums):
+        return release
+    values = release.values()
+    p = triangle_size(len(values["information"]))
+    fixed = {"score": np.zeros_like(values["score"]), "information": np.eye(p)[np.tril_indices(p)]}
+    fixed |= {k: np.maximum(values[k], 1.0) for k in ("n_event", "event_weight") if k in values}
+    encoded = {k: (exact_sum.encode(v, release.sums[k][1]), release.sums[k][1]) for k, v in fixed.items()}
+    return Release({**release.sums, **encoded})
 
 
 def agreed_topics(analyses: Mapping[str, Callable[..., Any]], site: Site) -> frozenset[str]:
     """Topics of everything that a study's analyses ask, from a run of each on the site's rows alone.
 
     What is asked follows from ``study.toml`` and the codebook; the rows decide only at which coefficients.  Of an
-    analysis that these rows alone cannot bear (no event, no such level) every kind of question about its model counts.
+    analysis that these rows alone cannot bear (no event, no such level) what follows a fit is asked all the same.
 
     Parameters
     ----------
@@ -37,11 +64,29 @@ def agreed_topics(analyses: Mapping[str, Callable[..., Any]], site: Site) -> fro
     """
     topics: set[str] = set()
     for analysis in analyses.values():
-        listener = _Listener(site)
-        try:
-            analysis(listener)
-        except Exception:  # noqa: BLE001 (whatever it was, the network's fit may go on)
-            digests = {topic.split()[1] for topic in listener.topics}
-            topics |= {f"{kind} {digest}" for kind in query_kinds() for digest in digests}
-        topics |= listener.topics
+        for still in (False, True):
+            listener = _Listener(site, still=still)
+            ended = _run(analysis, listener)
+            topics |= listener.topics
+            if ended:
+                break
+        else:
+            topics |= _at_the_end(analysis, listener.topics)
     return frozenset(topics)
+
+
+def _run(analysis: Callable[..., Any], listener: _Listener) -> bool:
+    """Whether an analysis comes to its end."""
+    try:
+        analysis(listener)
+    except Exception:  # noqa: BLE001 (whatever it was, the network's fit may go on)
+        return False
+    return True
+
+
+def _at_the_end(analysis: Callable[..., Any], topics: set[str]) -> set[str]:
+    options = getattr(analysis, "keywords", {})
+    if not (options.get("robust") or options.get("cluster")):
+        return set()
+    asked = [topic.split() for topic in topics]
+    return {f"{_AT_THE_END[kind]} {digest}" for kind, digest in asked if kind in _AT_THE_END}

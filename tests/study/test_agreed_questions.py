@@ -10,7 +10,9 @@ from fedstats.contract.condition import conditions
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.federation import Answers, Federation
 from fedstats.contract.remedies import remedy
+from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
+from fedstats.methods.firth_correction import FirthCorrection
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.survival_curve import RiskTable
 from fedstats.study.agreed_questions import agreed_topics
@@ -91,7 +93,7 @@ def test_what_they_do_not_ask_is_refused_before_it_is_computed(place, monkeypatc
     with pytest.raises(fs.SiteRefused, match=RULE):
         fs.logistic(subset, "response ~ age + sex")
     answer = federation.held["north"].answer(fewer)
-    assert answer.review["about"].tolist() == ["questions that no analysis of the study asks"]
+    assert answer.review["about"].iloc[0] == "questions that no analysis of the study asks"
 
 
 def test_the_remedy_names_study_and_profile(place):
@@ -152,6 +154,29 @@ def test_a_site_on_whose_rows_no_analysis_can_end_answers_the_networks(place):
     derivatives = question(federation, CoxDerivatives)
     assert derivatives.topic() in topics
     assert derivatives.topic().replace("CoxDerivatives", "CoxMeat") in topics
+    assert derivatives.topic().replace("CoxDerivatives", "CoxRiskSets") not in topics
+    response = question(federation, GlmDerivatives).topic()
+    assert response in topics
+    assert response.replace("GlmDerivatives", "GlmMeat") not in topics
+
+
+def test_a_site_that_cannot_end_a_fit_answers_the_test_that_follows_it(place):
+    tested = STUDY.replace('strata = "practice"', 'strata = "practice"\nproportional_hazards = "identity"')
+    study, federation = place(lambda frame: frame.assign(status=0), tested)
+    topics = agreed_topics(study.analyses(), federation.held["north"])
+    assert any(topic.startswith("CoxTimeTrends") for topic in topics)
+
+
+def test_a_site_whose_fit_fails_answers_no_other_kind_of_question(place):
+    """All who are in a level have responded: the site's own fit has no end, and squared scores would count by outcome."""
+    study, federation = place(lambda frame: frame.assign(response=(frame["sex"] == "F").astype(int)))
+    with pytest.raises(fs.NotConverged):
+        study.analyses()["response"](fs.InProcess.alone(federation.held["north"]))
+    fs.together(federation, **study.analyses())
+    asked = question(federation, GlmDerivatives)
+    assert refused(federation, asked) != RULE
+    assert refused(federation, GlmMeat(asked.model, asked.beta)) == RULE
+    assert refused(federation, FirthCorrection(asked.model, asked.beta, (0.0,) * 6)) == RULE
 
 
 def test_topics_differ_by_what_is_asked_and_of_whom_but_not_by_the_point():
@@ -169,7 +194,11 @@ def test_topics_differ_by_what_is_asked_and_of_whom_but_not_by_the_point():
     assert len({query.topic() for query in (asked, *others)}) == 1 + len(others)
 
 
-def test_a_time_grid_is_left_to_the_rule_about_agreed_grids():
-    """The finest grid that all sites let out is found by asking, so a study's topic names none."""
+def test_which_time_grid_is_left_to_the_rule_about_agreed_grids_but_not_whether_there_is_one():
+    """The finest grid that all sites let out is found by asking; a baseline of the site's own has none."""
     table = RiskTable(None, "time", "status", None, (), (1.0, 2.0))
     assert table.topic() == replace(table, grid=(2.0,)).topic()
+    design = Design((Column("age", (Part("age"),)),))
+    own = CoxModel(None, "time", "status", design, (), "breslow", None, None, 0.0, None)
+    asked = CoxDerivatives(own, (0.0,))
+    assert asked.topic() != replace(asked, model=replace(own, grid=(1.0, 2.0))).topic()
