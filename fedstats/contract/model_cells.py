@@ -203,6 +203,16 @@ def around_mean(columns: Array, group: NDArray[np.int64]) -> Array:
     return np.asarray(columns - (np.column_stack(sums) / size)[group]) if sums else columns
 
 
+def pairs_by_outcome(levels: Array, y: Array, who: NDArray[np.bool_]) -> Evidence:
+    """How many patients share two levels, have one of them, or neither, by a 0/1 outcome: squared residuals may weigh it alone."""
+    lower = np.tril_indices(levels.shape[1], -1)
+    counts = [np.zeros(0)]
+    for outcome in (who * y, who * (1 - y)):
+        halves = levels * outcome[:, None], (1 - levels) * outcome[:, None]
+        counts += [(one.T @ other)[lower] for one in halves for other in (levels, 1 - levels)]
+    return Evidence("pair of levels", np.rint(np.concatenate(counts)), "pairs of levels, by the outcome")
+
+
 def levels_in_threes(cells: ModelCells) -> tuple[Evidence, ...]:
     """How many patients have three levels together, or two of them and not the third, and so on: all eight cells."""
     halves = np.stack([cells.indicators, 1 - cells.indicators])  # (2, n, c)

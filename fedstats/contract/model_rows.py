@@ -11,12 +11,17 @@ from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import UNSEEN, dominance_in_pairs
+from fedstats.contract.few_predictors import in_groups
 from fedstats.contract.linear_predictor import agreed_spread
 from fedstats.contract.model_cells import model_cells
 from fedstats.contract.query import QueryError
+from fedstats.contract.shapes import OtherUnit
 from fedstats.contract.site_data import SiteData
 
 Array = NDArray[np.float64]
+
+#: So many numbers multiplied in one column are no polynomial made to single somebody out.
+MOST_NUMBERS = 3
 
 
 @dataclass(frozen=True)
@@ -93,12 +98,14 @@ class ModelRows:
         both[np.ix_(some, some)] = np.rint(there.T @ there)
         return np.asarray(both, dtype=np.int64)
 
-    def evidence_at(self, gamma: Array, intercept: bool, effect: Array) -> tuple[Evidence, ...]:
-        """What the gate judges at each point: coefficients, and the effective size of the weighted rows."""
+    def evidence_at(self, gamma: Array, intercept: bool, *effects: Array) -> tuple[Evidence, ...]:
+        """What the gate judges at each point: coefficients, and who weighs in the sums, (n,) each."""
         slopes = gamma[1:] if intercept else gamma
         sized = Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient")
-        pairs = dominance_in_pairs(effect, self.levels)
-        return (*self.evidence, sized, *self.effective_sizes(effect), *pairs)
+        found = [*self.evidence, sized]
+        for effect in effects:
+            found += [*self.effective_sizes(effect), *dominance_in_pairs(effect, self.levels)]
+        return (*found, *in_groups(self.x @ gamma, self.levels, self.counted))
 
     def effective_sizes(self, effect: Array, among: str = "") -> tuple[Evidence, ...]:
         """What the gate judges of rows that are weighted: how many they are worth, in all, within a level and outside.
@@ -228,11 +235,11 @@ def model_rows(
         standard_scales(design, data.codebook),
         (
             *data.subset_evidence,
-            *_knots(design, data.codebook),
             left_out,
             *(_unusual(c, frame[c]) for c in extra),
             *evidence,
             *shares,
+            *_knots(design, data.codebook),
         ),
         Cohort(
             data.positions[complete][counted],
@@ -277,9 +284,13 @@ def _unusual(name: str, values: pd.Series) -> Evidence:
 
 
 def _knots(design: Design, codebook: Codebook) -> tuple[Evidence, ...]:
-    """Where a spline's knots are the question's own: sliding a knot would tell one patient after the other."""
+    """Where a spline's knots are the question's own, or a polynomial's zeros: sliding one tells one patient after the other."""
     parts = [p for c in design.columns for p in c.parts if p.shape is not None]
     own = sum(not p.shape.agreed_with(codebook[p.column]) for p in parts if p.shape is not None)
+    for column in design.columns:
+        moved = [p.column for p in column.parts if isinstance(p.shape, OtherUnit)]
+        own += len(moved) - len(set(moved))
+        own += max(0, sum(p.level is None for p in column.parts) - MOST_NUMBERS)
     return (
         (Evidence("agreed grid", np.array([own]), "pieces with knots of the question's own"),) if own else ()
     )

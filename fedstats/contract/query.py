@@ -68,6 +68,8 @@ class Query(Spec):
 
     #: Per-site answers of different shape (never summed) are asked through ``federation.each`` only.
     summable: ClassVar[bool] = True
+    #: Points at which it is answered about one model by a site that keeps count, where these are fewer than its policy's.
+    most_points: ClassVar[int | None] = None
     #: What is asked of the subject, for the sentence that a person reads.
     asks: ClassVar[str] = ""
 

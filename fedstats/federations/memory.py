@@ -33,11 +33,13 @@ class Trace:
     line : Line
     members : mapping        of a cohort's name to which patients of the table are in it, (n,) bool
     policy : DisclosurePolicy
+    most_points : int or None   of this kind of question, where it is less than the policy's
     """
 
     line: Line
     members: Mapping[str, Flags]
     policy: DisclosurePolicy
+    most_points: int | None = None
 
 
 class Memory:
@@ -107,7 +109,8 @@ class Memory:
             cohorts.add((name, self._read(cohort, chosen_by)))
         points = any(point_fields(type(question)) for question in inside)
         line = Line(query.digest(), type(query).__name__, self._held.name, points, tuple(sorted(cohorts)))
-        trace = Trace(line, members, policy)
+        most = min((q.most_points for q in inside if q.most_points is not None), default=None)
+        trace = Trace(line, members, policy, most)
         self._files.read()
         return (() if policy.off else self._evidence(trace, pending)), trace
 
@@ -160,8 +163,21 @@ class Memory:
                 for cohort in trace.line.cohorts
             ]
             found.append(Evidence("number of coefficients", np.array(asked), "points of one model"))
+            if trace.most_points is not None:
+                found.append(self._of_kind(trace, lines))
         self._judged = (trace.line, trace.policy, lines), tuple(found)
         return tuple(found)
+
+    @staticmethod
+    def _of_kind(trace: Trace, lines: Sequence[Line]) -> Evidence:
+        """Points at which this kind of question was asked of a cohort, in parts of the policy's number."""
+        kind, cohorts = trace.line.kind, trace.line.cohorts
+        asked = [
+            len({line.question for line in lines if line.kind == kind and cohort in line.cohorts}) + 1
+            for cohort in cohorts
+        ]
+        share = trace.policy.max_points / (trace.most_points or 1)
+        return Evidence("number of coefficients", np.array(asked) * share, "points of one kind of question")
 
     def _has_left(self, line: Line) -> bool:
         """Whether the same question about the same rows has been answered: it tells nothing new."""

@@ -17,11 +17,12 @@ from fedstats.contract.design import Design, level_codes
 from fedstats.contract.dominance import dominance_of_residuals, scores_of_clusters
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
-from fedstats.contract.model_cells import around_mean, model_cells, varies_within
+from fedstats.contract.model_cells import around_mean, model_cells, pairs_by_outcome, varies_within
 from fedstats.contract.model_rows import ModelRows, model_rows, standard_sizes
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.follow_up import TIME_GRID, FollowUp, cells_of, follow_up, grid_evidence, leavers
+from fedstats.methods.risk_set_evidence import of_neighbours
 from fedstats.numerics import partial_likelihood as pl
 
 Array = NDArray[np.float64]
@@ -305,6 +306,7 @@ class CoxMeat(CoxQuery):
     hazards: tuple[float, ...] = field(default=(), metadata=POINT)
 
     asks = "squared score residuals (robust variance)"
+    most_points = 2
 
     def entries(self) -> dict[str, Entries]:
         """One matrix."""
@@ -329,8 +331,12 @@ class CoxMeat(CoxQuery):
         if self.model.cluster is not None:
             u, more = scores_of_clusters(u, cox.rows.codes((self.model.cluster,)))
             parts += more
-        answer = self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
-        return answer.with_evidence(deaths_of_cells(cox)) if self.hazards else answer
+        if self.hazards:
+            parts += (*of_neighbours(cox.sets, r, cox.rows.levels, tied=True), deaths_of_cells(cox))
+        y = np.zeros(cox.rows.n)
+        y[cox.sets.death] = 1.0
+        parts += (pairs_by_outcome(cox.rows.levels, y, cox.rows.counted & cox.informative),)
+        return self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
 
 
 def deaths_of_cells(cox: CoxRows) -> Evidence:

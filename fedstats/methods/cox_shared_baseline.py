@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
+from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
 from fedstats.contract.entries import Entries, each, one, pairs
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total
 from fedstats.contract.formula import Outcome
-from fedstats.contract.model_rows import effective_size
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.cox_model import (
@@ -26,7 +25,8 @@ from fedstats.methods.cox_model import (
     deaths_of_cells,
     pack_hazards,
 )
-from fedstats.methods.follow_up import candidate_grids, on_finest_grid
+from fedstats.methods.follow_up import GRID_RULES, candidate_grids, on_finest_grid
+from fedstats.methods.risk_set_evidence import of_neighbours
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.newton import Derivatives
 
@@ -96,41 +96,8 @@ class CoxRiskSets(_SharedQuery):
                 "t1": Sum(sums.t1, died_x, RISK_SET_EXPONENT),
             }
         answer = self.answer(cox, r, parts | cox.counts)
-        return answer.with_evidence(*_effective_sizes(cox, r, at_risk, tied=self.model.ties == "efron"))
-
-
-def _effective_sizes(
-    cox: CoxRows, r: Array, at_risk: NDArray[np.int64], *, tied: bool
-) -> tuple[Evidence, ...]:
-    """The effective size of every risk set in which anybody is, and of those by whom two neighbours differ.
-
-    Late risk sets may be one patient's; and of the patients who leave in a cell, or enter, or have their event, the
-    one with the largest relative risk may be all that a difference shows.
-    """
-    r = r / max(float(r.max(initial=0.0)), 1e-300)
-    weights, squares = (pl.cell_sizes(cox.sets, v, None).s0 for v in (r, r * r))
-    sizes = weights**2 / np.where(squares > 0, squares, 1.0)
-    here = cox.sets.last > cox.sets.first
-    died = np.zeros(len(r), dtype=bool)
-    died[cox.sets.death] = True
-    groups = (
-        (cox.sets.last, here, "patients who leave in a cell"),
-        (cox.sets.first, here, "patients who enter in a cell"),
-        (cox.sets.last, here & died, "patients with the event in a cell"),
-        (cox.sets.last, here & ~died, "patients censored in a cell"),
-    )
-    return (
-        Evidence("effective sample size", sizes[at_risk > 0], "patients behind the sums of a risk set"),
-        *(
-            Evidence("effective size of a level", _sizes_by_group(r[who], group[who]), about)
-            for group, who, about in (groups if tied else groups[:2])
-        ),
-    )
-
-
-def _sizes_by_group(r: Array, group: NDArray[np.int64]) -> Array:
-    weights, squares = (np.bincount(group, v).astype(float) for v in (r, r * r))
-    return effective_size(weights, squares)
+        tied = self.model.ties == "efron"
+        return answer.with_evidence(*of_neighbours(cox.sets, r, cox.rows.levels, tied=tied))
 
 
 @dataclass(frozen=True)
@@ -153,6 +120,8 @@ class CoxCurvature(_SharedQuery):
         v = pl.expected(cox.sets, cox.stratum, np.array(self.a), np.array(self.b))
         # the hazards are the question's own: who stands behind r v is judged, not who stands behind r
         answer = self.answer(cox, r * v, {"gram": cox.rows.matrix(pl.weighted_gram(cox.x, r * v))})
+        # and sums are linear in them: a little more hazard in one cell tells who leaves there
+        answer = answer.with_evidence(*of_neighbours(cox.sets, r, cox.rows.levels, tied=any(self.b)))
         return answer.with_evidence(deaths_of_cells(cox)) if any(self.b) else answer
 
 
@@ -231,7 +200,7 @@ def with_grid(
 
     candidates = candidate_grids(federation, meter, outcome, grid)
     try:
-        chosen, _, status = on_finest_grid(candidates, ask)
+        chosen, _, status = on_finest_grid(candidates, ask, (*GRID_RULES, "pair of levels"))
     except SiteRefused as refused:
         if refused.rule == "events of a time cell":
             refused.args = (

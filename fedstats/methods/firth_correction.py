@@ -5,20 +5,19 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, full_matrix
 from fedstats.contract.design import Design
-from fedstats.contract.dominance import deviations, dominance_of_sums, dominance_of_triples
+from fedstats.contract.dominance import dominance_of_sums
 from fedstats.contract.entries import Entries, each
 from fedstats.contract.federation import Meter
-from fedstats.contract.model_cells import levels_in_threes, model_cells
 from fedstats.contract.query import POINT, Query, QueryError
 from fedstats.contract.shapes import Power
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.cox_model import CoxQuery
 from fedstats.methods.glm_model import GlmQuery
+from fedstats.methods.third_moments import of_threes
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.newton import Derivatives
 from fedstats.numerics.risk_set_leverages import leverages
@@ -59,10 +58,12 @@ class FirthCorrection(GlmQuery):
         inverse = full_matrix(np.array(self.inverse))
         leverage = w * self.model.distribution.expected(eta) * np.einsum("ij,ij->i", rows.x @ inverse, rows.x)
         u = rows.x * (leverage * tilt(eta) / 2)[:, None]
-        answer = self._answer(data, rows, np.abs(leverage), {"correction": rows.vector(u.sum(axis=0))})
+        # of the inverse any multiple is subtracted: who weighs without it is judged as well
+        effects = np.abs(leverage), w * np.abs(self.model.distribution.expected(eta) * tilt(eta))
+        answer = self._answer(data, rows, effects, {"correction": rows.vector(u.sum(axis=0))})
         who = rows.counted
         weights = None if rows.weights is None else rows.weights[who]
-        threes = data.prepared(_asked(self), lambda: _of_threes(rows.judged, rows.frame[who], weights))
+        threes = data.prepared(_asked(self), lambda: of_threes(rows.judged, rows.frame[who], weights))
         return _judged(answer, u, self.model.design, threes)
 
 
@@ -101,11 +102,11 @@ class CoxFirthCorrection(CoxQuery):
         found = leverages(cox.sets, cox.stratum, cox.x, r, sums, terms, means, model.ties, inverse)
         u = found.slope / 2
         answer = self.answer(cox, np.abs(found.leverage), {"correction": cox.rows.vector(u.sum(axis=0))})
+        effect = r * pl.expected(cox.sets, cox.stratum, terms.a, terms.b)
+        answer = answer.with_evidence(*cox.rows.effective_sizes(effect, ", whatever the inverse"))
         who = cox.rows.counted & cox.informative
         weights = None if cox.rows.weights is None else cox.rows.weights[who]
-        threes = data.prepared(
-            _asked(self), lambda: _of_threes(cox.rows.judged, cox.rows.frame[who], weights)
-        )
+        threes = data.prepared(_asked(self), lambda: of_threes(cox.rows.judged, cox.rows.frame[who], weights))
         return _judged(answer, u, model.design, threes)
 
 
@@ -117,23 +118,6 @@ def _entries(design: Design) -> dict[str, Entries]:
 def _asked(question: FirthCorrection | CoxFirthCorrection) -> Query:
     """The question whatever its point, under which its evidence is kept."""
     return replace(question, beta=(), inverse=())
-
-
-def _of_threes(design: Design, frame: pd.DataFrame, weights: Array | None) -> tuple[Evidence, ...]:
-    """Three columns are multiplied in a sum: levels in threes, and numbers by their cubes."""
-    raw = np.nan_to_num(design.raw(frame), nan=0.0)
-    cells = model_cells(design, frame, raw, order=3)
-    columns = deviations(raw[:, cells.measured])
-    if weights is not None:
-        columns = columns * np.cbrt(weights)[:, None]
-    names = tuple(design.columns[j].name for j in cells.measured)
-    within = np.column_stack([cells.indicators, 1 - cells.indicators])
-    where = (*cells.names, *(f"not {name}" for name in cells.names))
-    return (
-        *cells.evidence(design, None, False),
-        *levels_in_threes(cells),
-        *dominance_of_triples(columns, names, within, where),
-    )
 
 
 def _judged(answer: Aggregate, parts: Array, design: Design, threes: tuple[Evidence, ...]) -> Aggregate:

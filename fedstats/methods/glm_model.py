@@ -1,6 +1,6 @@
 """A generalised linear model at a site: its rows, derivatives and squared scores."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +16,12 @@ from fedstats.contract.dominance import (
     scores_of_clusters,
 )
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
+from fedstats.contract.model_cells import pairs_by_outcome
 from fedstats.contract.model_rows import ModelRows, model_rows, standard_sizes
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.practice_intercepts import Practices, judged_within, practices, told
+from fedstats.methods.third_moments import of_threes
 from fedstats.numerics.families import FAMILIES, Family
 from fedstats.numerics.group_intercepts import centred, with_intercepts
 from fedstats.numerics.partial_likelihood import weighted_gram
@@ -124,10 +126,13 @@ class GlmQuery(Query):
         m = self.model
         return m.scale / codebook[m.outcome].scale if m.family == "gaussian" else 1.0
 
-    def _answer(self, data: SiteData, rows: ModelRows, curvature: Array, sums: dict[str, Sum]) -> Aggregate:
+    def _answer(
+        self, data: SiteData, rows: ModelRows, effects: tuple[Array, ...], sums: dict[str, Sum]
+    ) -> Aggregate:
+        """Sums with what is judged of the weights of patients in them."""
         m = self.model
         unit = self._outcome_unit(data.codebook)
-        evidence = rows.evidence_at(np.array(self.beta) * unit, m.design.intercept, curvature)
+        evidence = rows.evidence_at(np.array(self.beta) * unit, m.design.intercept, *effects)
         inside = self._prepared(data).practices
         cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))
         return Aggregate(sums, rows.n, evidence, cohorts, rows.faults)
@@ -155,6 +160,7 @@ def _outcome(model: GlmModel, rows: ModelRows) -> Array:
 
 def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
     family = m.distribution
+    _require_agreed_units(m, data.codebook)
     rows = model_rows(
         data,
         m.design,
@@ -175,6 +181,16 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
     inside = practices(rows, m.intercepts, family, _outcome(m, rows))
     rows = judged_within(rows, m.design, m.outcome, inside, rarer_outcome=family.counts_outcomes)
     return _GlmRows(rows, inside)
+
+
+def _require_agreed_units(m: GlmModel, codebook: Codebook) -> None:
+    """An outcome is worked on as it is, a measurement as the codebook has it: with an own centre an edge slides over it."""
+    agreed = [(0.0, 1.0)]
+    if m.family == "gaussian" and m.outcome in codebook:
+        variable = codebook[m.outcome]
+        agreed = [(centre, variable.scale) for centre in (0.0, variable.centre)]
+    if (m.centre, m.scale) not in agreed:
+        raise QueryError("The centre and scale of an outcome are none of the codebook's.")
 
 
 @dataclass(frozen=True)
@@ -224,14 +240,15 @@ class GlmDerivatives(GlmQuery):
             sums["deviance"] = Sum(np.array([w @ family.deviance(y, eta)]), everybody)
             sums["log_weight"] = Sum(np.array([np.log(w[w > 0]).sum()]), everybody)
         sums["dropped"] = Sum(np.array([rows.dropped]), everybody + rows.dropped)
+        effects: tuple[Array, ...] = (curvature,)
         if not family.canonical:
-            curvature = w * family.expected(eta)
-            sums["expected"] = rows.matrix(weighted_gram(x, curvature))
+            effects = (curvature, w * family.expected(eta))
+            sums["expected"] = rows.matrix(weighted_gram(x, effects[1]))
         if inside is not None:
             silent = np.array([(rows.counted & ~inside.informative).sum()])
             sums["intercepts"] = Sum(np.array([inside.count]), everybody)
             sums["uninformative"] = Sum(silent, silent)
-        answer = self._answer(data, rows, curvature, sums)
+        answer = self._answer(data, rows, effects, sums)
         return answer if family.counts_outcomes else answer.with_evidence(*self._dominance(x, y, w, eta))
 
     def _dominance(self, x: Array, y: Array, w: Array, eta: Array) -> tuple[Evidence, ...]:
@@ -253,6 +270,7 @@ class GlmMeat(GlmQuery):
     """
 
     asks = "squared scores (robust variance)"
+    most_points = 2
 
     def entries(self) -> dict[str, Entries]:
         """One matrix."""
@@ -263,11 +281,16 @@ class GlmMeat(GlmQuery):
         rows, x, y, w, eta, _ = self._at(data)
         family = self.model.distribution
         u = x * (w * family.residual(y, eta))[:, None]
-        more: tuple[Evidence, ...] = ()
-        if not family.counts_outcomes:
-            more = dominance_of_residuals(u, self.model.design)
+        more = dominance_of_residuals(u, self.model.design)
+        if family.counts_outcomes:
+            more += (pairs_by_outcome(rows.levels, y, rows.counted),)
+        else:  # two columns times the square of a third, which the coefficients choose
+            who = rows.counted
+            weights = None if rows.weights is None else rows.weights[who]
+            asked = replace(self, beta=())
+            more += data.prepared(asked, lambda: of_threes(rows.judged, rows.frame[who], weights))
         if self.model.cluster is not None:
             u, of_clusters = scores_of_clusters(u, rows.codes((self.model.cluster,)))
             more += of_clusters
-        answer = self._answer(data, rows, w * family.expected(eta), {"meat": rows.matrix(u.T @ u)})
+        answer = self._answer(data, rows, (w * family.expected(eta),), {"meat": rows.matrix(u.T @ u)})
         return answer.with_evidence(*more)

@@ -72,7 +72,7 @@ class StandardisedMeans(GlmQuery):
             "slope": Sum(np.array(slopes), np.array(behind)),
             "weight": Sum(np.array([w.sum()]), counted),
         }
-        answer = self._answer(data, rows, effects[0], sums)
+        answer = self._answer(data, rows, (effects[0],), sums)
         more = [e for effect in effects[1:] for e in rows.effective_sizes(effect)]
         return answer.with_evidence(*more, self._sizes(data))
 
@@ -155,7 +155,7 @@ class MarginalSlopes(GlmQuery):
             "slope": Sum(slope, behind),
             "weight": Sum(np.array([w.sum()]), counted),
         }
-        return self._answer(data, rows, effect, sums)
+        return self._answer(data, rows, (effect,), sums)
 
 
 def _require_own(data: SiteData, query: GlmQuery, column: str) -> None:

@@ -1,17 +1,15 @@
 """What a study's analyses ask of a site: the list that the study's signers have agreed on, worked out beforehand."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from fedstats.contract.aggregate import Release, triangle_size
-from fedstats.contract.federation import Answers, Federation
+from fedstats.contract.aggregate import triangle_size
+from fedstats.contract.federation import Answers, Federation, Total
 from fedstats.contract.query import Query
 from fedstats.federations.in_process import InProcess
 from fedstats.federations.site import Site
-from fedstats.numerics import exact_sum
 
 #: What is asked once a fit has ended, if it is to be robust: rows on which it does not end would leave it out.
 _AT_THE_END = {"CoxRiskSets": "CoxMeat", "CoxDerivatives": "CoxMeat", "GlmDerivatives": "GlmMeat"}
@@ -32,22 +30,19 @@ class _Listener(Federation):
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         self.topics.add(query.topic())
-        answers = self._alone.ask(query, each=each)
-        if not self._still:
-            return answers
-        by_site = {s: _stilled(a) if isinstance(a, Release) else a for s, a in answers.by_site.items()}
-        return replace(answers, by_site=by_site)
+        return self._alone.ask(query, each=each)
+
+    def sum(self, query: Query) -> Total:
+        total = super().sum(query)
+        return _stilled(total) if self._still and {"score", "information"} <= set(total) else total
 
 
-def _stilled(release: Release) -> Release:
-    if not {"score", "information"} <= set(release.sums):
-        return release
-    values = release.values()
+def _stilled(total: Total) -> Total:
+    values = dict(total)
     p = triangle_size(len(values["information"]))
-    fixed = {"score": np.zeros_like(values["score"]), "information": np.eye(p)[np.tril_indices(p)]}
-    fixed |= {k: np.maximum(values[k], 1.0) for k in ("n_event", "event_weight") if k in values}
-    encoded = {k: (exact_sum.encode(v, release.sums[k][1]), release.sums[k][1]) for k, v in fixed.items()}
-    return Release({**release.sums, **encoded})
+    values |= {"score": np.zeros_like(values["score"]), "information": np.eye(p)[np.tril_indices(p)]}
+    values |= {k: np.maximum(values[k], 1.0) for k in ("n_event", "event_weight") if k in values}
+    return Total(total.query, values, total.n_bytes)
 
 
 def agreed_topics(analyses: Mapping[str, Callable[..., Any]], site: Site) -> frozenset[str]:

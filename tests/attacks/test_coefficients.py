@@ -236,5 +236,7 @@ def test_whether_a_sum_is_finite_tells_the_last_patients_age_without_a_gate():
 def test_whether_a_sum_is_finite_is_not_said():
     for scale in (20.0, 1e3, 1e300, -1e300):
         assert {vanishing(STRICT, scale, last) for last in (41.0, 79.0)} == {"size of coefficients"}
-    loose = replace(STRICT, max_coefficient=1e9)  # what is not finite is refused as a larger coefficient would be
+    loose = replace(
+        STRICT, max_coefficient=1e9
+    )  # what is not finite is refused as a larger coefficient would be
     assert vanishing(loose, 1e8, 41.0) == "size of coefficients"

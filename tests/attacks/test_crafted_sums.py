@@ -149,6 +149,8 @@ def test_a_residual_that_outweighs_the_others_is_one_patients_row(monkeypatch):
     assert late_patient_by_hazards(NONE) == truth
     assert late_patient_by_hazards(STRICT) == "dominance"
     monkeypatch.setattr(cox_model, "dominance_of_residuals", lambda *_: ())
+    assert late_patient_by_hazards(STRICT) == "effective sample size"
+    monkeypatch.setattr(cox_model, "of_neighbours", lambda *_, **__: ())
     assert (
         late_patient_by_hazards(STRICT) == truth
     )  # no other rule looks at what published hazards leave of a sum

@@ -1,0 +1,242 @@
+"""Points, hazards and units that are the question's own: several answers put together, each of which looks at many patients."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import xlogy
+
+from fedstats.contract.aggregate import full_matrix
+from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.shapes import OtherUnit
+from fedstats.federations.memory import Memory
+from fedstats.federations.site import Site
+from fedstats.methods import glm_model
+from fedstats.methods.cox_model import CoxModel
+from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
+from fedstats.methods.firth_correction import FirthCorrection
+from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
+from tests.attacks.targets import BOOK, NONE, STRICT, ask, cohort, column, logistic
+
+pytestmark = pytest.mark.acceptance(20)
+DAY = np.arange(360)
+
+
+def weight(eta):
+    return 1 / (1 + np.exp(-eta)) / (1 + np.exp(eta))
+
+
+def test_refusals_here_are_not_those_of_ordinary_questions():
+    frame = cohort()
+    asked = logistic(column("a"), column("b"), column("age", scale=8.0), beta=(-0.5, 0.4, -0.3, 0.2))
+    assert not isinstance(ask(frame, asked, STRICT), str)
+    assert not isinstance(ask(frame, GlmMeat(asked.model, asked.beta), STRICT), str)
+    two = GlmModel("y", Design((column("a"), column("b")), intercept=True), None, None, None)
+    assert not isinstance(ask(frame, GlmDerivatives(two, (0.1, 0.4, -0.3)), STRICT), str)
+
+
+# One of few linear predictors ------------------------------------------------------------------------------
+
+
+def only_one_with_four_levels(policy, tilt=0.0):
+    """Where three levels have the same large coefficient a weight depends on how many of them a patient has."""
+    frame = cohort()
+    three = (frame["a"] == 1) & (frame["b"] == 1) & (frame["ecog"] == 1)
+    her = frame.index[three & (frame["sex"] == "M")][2]
+    frame.loc[three, "sex"] = "F"
+    frame.loc[her, "sex"] = "M"
+    columns = [column("a"), column("b"), column("e", ("ecog", "1")), column("m", ("sex", "M")), column("lab")]
+    points, rows = (-25.0, -22.5, -20.0), []
+    for t in points:
+        answer = ask(frame, logistic(*columns, beta=(t, 10.0, 10.0, 10.0, 0.0, tilt)), policy)
+        if isinstance(answer, str):
+            return answer
+        rows.append(full_matrix(answer["information"])[4])
+    weights = np.array([[weight(t + 10 * k) for k in (3, 2, 1)] for t in points])
+    found = np.linalg.solve(weights, np.array(rows))[0]
+    return found[0], found[5] / found[0], frame.loc[her, "lab"]
+
+
+def test_three_points_give_the_only_patient_with_four_levels_without_a_gate_and_are_refused():
+    count, lab, truth = only_one_with_four_levels(NONE)
+    assert (count, lab) == (pytest.approx(1, abs=1e-6), pytest.approx(truth, abs=1e-4))
+    assert only_one_with_four_levels(STRICT) == "pair of levels"
+
+
+def test_predictors_that_lie_far_apart_are_groups_though_no_two_are_the_same():
+    assert only_one_with_four_levels(STRICT, tilt=1e-3) == "pair of levels"
+
+
+# Squared scores --------------------------------------------------------------------------------------------
+
+
+def pair_by_outcome(policy):
+    """At an intercept of -20 a squared residual is the outcome."""
+    frame = cohort()
+    both = frame.index[(frame["a"] == 1) & (frame["b"] == 1)]
+    frame.loc[both, "y"] = 0
+    frame.loc[both[:3], "y"] = 1
+    model = GlmModel("y", Design((column("a"), column("b")), intercept=True), None, None, None)
+    answer = ask(frame, GlmMeat(model, (-20.0, 0.0, 0.0)), policy)
+    return answer if isinstance(answer, str) else full_matrix(answer["meat"])[1, 2]
+
+
+def test_squared_scores_count_a_pair_of_levels_by_the_outcome_without_a_gate_and_are_refused():
+    assert pair_by_outcome(NONE) == pytest.approx(3, abs=1e-5)
+    assert pair_by_outcome(STRICT) == "pair of levels"
+
+
+def third_level():
+    """A level that one of those with two others has, and that is common beside them."""
+    frame = cohort()
+    has = np.zeros(360, dtype=int)
+    a, b = frame["a"], frame["b"]
+    has[np.flatnonzero((a == 1) & (b == 1))[0]] = 1
+    has[np.flatnonzero((a == 1) & (b == 0))[:40]] = 1
+    has[np.flatnonzero((a == 0) & (b == 1))[:40]] = 1
+    return frame.assign(w=has)
+
+
+def triple_by_squares(policy, frame):
+    """Of a linear model a squared residual is a square of the coefficients: its second difference multiplies a third column twice."""
+    design = Design((column("a"), column("b"), column("w")), intercept=True)
+    model, meats = GlmModel("lab", design, None, None, None, "gaussian", "identity"), []
+    for point in (-1.0, 0.0, 1.0):
+        answer = ask(frame, GlmMeat(model, (100.0, 0.0, 0.0, point)), policy)
+        if isinstance(answer, str):
+            return answer
+        meats.append(full_matrix(answer["meat"])[1, 2])
+    return (meats[0] - 2 * meats[1] + meats[2]) / 2
+
+
+def test_squared_scores_of_a_measurement_count_three_levels_without_a_gate_and_are_refused():
+    assert triple_by_squares(NONE, third_level()) == pytest.approx(1, abs=1e-6)
+    assert triple_by_squares(STRICT, third_level()) == "pair of levels"
+
+
+def test_squared_scores_are_answered_at_two_points_where_a_site_keeps_count(tmp_path):
+    site = Site("north", cohort(), BOOK, STRICT, Memory(tmp_path))
+    model = GlmModel("y", Design((column("a"), column("b")), intercept=True), None, None, None)
+    rules = []
+    for intercept in (0.0, 0.1, 0.2, 0.1):
+        answer = site.remembered(site.answer(GlmMeat(model, (intercept, 0.0, 0.0))))
+        rules.append(None if answer.released else answer.content.rule)
+    assert rules == [None, None, "number of coefficients", None]
+    assert site.answer(GlmDerivatives(model, (0.2, 0.0, 0.0))).released
+
+
+# Units of the outcome, and other links ---------------------------------------------------------------------
+
+
+def youngest_by_a_hinge(policy):
+    """A Poisson deviance holds y log y of those above zero, and the question says where zero is."""
+    frame = cohort(age=np.round(50 + DAY / 12))
+    frame.loc[7, "age"] = 41.0
+    model = GlmModel(
+        "age", Design((column("a"),), intercept=True), None, None, None, "poisson", "log", 45.0, -1.0
+    )
+    answer = ask(frame, GlmDerivatives(model, (0.0, 0.0)), policy)
+    if isinstance(answer, str):
+        return answer
+    n, total = answer["n"][0], answer["score"][0] + answer["n"][0]
+    return answer["deviance"][0] / 2 + total - n
+
+
+def test_a_count_with_a_zero_of_the_questions_own_gives_the_youngest_patient_and_is_refused(monkeypatch):
+    assert "none of the codebook" in youngest_by_a_hinge(STRICT)
+    monkeypatch.setattr(glm_model, "_require_agreed_units", lambda *_: None)
+    assert youngest_by_a_hinge(NONE) == pytest.approx(xlogy(4.0, 4.0), abs=1e-9)
+
+
+def test_the_curvature_of_a_log_link_is_judged_beside_its_expectation():
+    """1 - mu is squared in it: who is near a risk of one weighs much more there than in what is expected."""
+    age = np.where(DAY % 2, -1.0, -0.5) - (DAY % 7) / 100
+    age[4] = -0.02
+    frame = cohort(age=age, y=np.where(DAY == 4, 0, DAY % 2))
+    model = GlmModel(
+        "y", Design((column("age"), column("lab")), intercept=True), None, None, None, "binomial", "log"
+    )
+    question = GlmDerivatives(model, (0.0, 1.0, 0.0))
+    answer = ask(frame, question, NONE)
+    mu = np.exp(-0.02)
+    assert mu / (1 - mu) ** 2 > 0.75 * answer["information"][0]  # most of it is his
+    weights = np.exp(age) / (1 - np.exp(age))
+    assert weights.sum() ** 2 / (weights**2).sum() > 30  # and of what is expected it is not
+    assert ask(frame, question, STRICT) == "effective sample size"
+
+
+# Hazards, inverses and polynomials of the question's own ----------------------------------------------------
+
+CELLS = (55.0, 500.0, 910.0)
+
+
+def leaver_by_hazards(policy):
+    """A little more hazard in one cell adds the squares of those who are at risk there: two such answers leave its leavers."""
+    frame = cohort(age=np.where(DAY >= 200, 1.0, -1 - DAY / 1000))
+    frame.loc[5, "age"] = 0.9
+    design = Design((Column("1", ()), column("age"), column("lab")))
+    model = CoxModel(None, "time", "y", design, (), "breslow", None, None, 0.0, None, CELLS)
+    grams = []
+    for hazards in ((1.0, 1.0, 1.0), (2.0, 1.0, 1.0), (1.0, 2.0, 1.0)):
+        answer = ask(frame, CoxCurvature(model, (0.0, 5.0, 0.0), hazards, (0.0,) * 3), policy)
+        if isinstance(answer, str):
+            return answer
+        grams.append(full_matrix(answer["gram"]))
+    left = grams[1] - grams[2]  # at risk in the first cell, and not in the second
+    return left[0, 2] / left[0, 0], frame.loc[5, "lab"]
+
+
+def test_hazards_that_differ_in_a_cell_give_its_heaviest_leaver_without_a_gate_and_are_refused():
+    found, truth = leaver_by_hazards(NONE)
+    assert found == pytest.approx(truth, rel=1e-3)
+    assert leaver_by_hazards(STRICT) == "effective size of a level"
+
+
+def only_death_without_a_level(policy):
+    """Efron's ties send how many of a cell's deaths have a level; the others are the rest."""
+    frame = cohort(
+        y=np.where(DAY < 30, (DAY < 14).astype(int), DAY % 2),
+        a=np.where(DAY < 18, DAY != 3, (DAY // 2) % 2).astype(int),
+    )
+    model = CoxModel(None, "time", "y", Design((column("a"),)), (), "efron", None, None, 0.0, None, CELLS[1:])
+    model = replace(model, grid=(80.0, 910.0))
+    answer = ask(frame, CoxRiskSets(model, (0.0,)), policy)
+    return answer if isinstance(answer, str) else answer["t0"][0] - answer["t1"][0, 0]
+
+
+def test_the_only_death_of_a_cell_without_a_level_is_counted_without_a_gate_and_refused():
+    assert only_death_without_a_level(NONE) == pytest.approx(1, abs=1e-9)
+    assert only_death_without_a_level(STRICT) == "pair of levels"
+
+
+def test_who_weighs_is_judged_whatever_the_inverse_of_firths_penalty():
+    """Leverages are linear in it: with an inverse that hides him the one who outweighs the others is judged all the same."""
+    frame = cohort(age=np.where(DAY == 9, 0.0, -1 - (DAY % 50) / 50))
+    model = GlmModel("y", Design((column("age"),), intercept=True), None, None, None)
+    hiding = (0.0, 0.0, 1.0)  # the leverage is the square of age, which is zero for him
+    assert ask(frame, FirthCorrection(model, (-8.0, 8.0), hiding), STRICT) == "effective sample size"
+
+
+def youngest_by_polynomials(policy):
+    """A polynomial that is large for one age alone is refused; times two numbers that differ a little, its tenth parts are not."""
+    frame = cohort(age=np.where(DAY == 7, 38.0, 45.0 + (DAY % 35)))
+    roots = 62 + 17 * np.cos((np.arange(16) + 0.5) * np.pi / 16)
+    shape = [Part("age", None, OtherUnit(float(z), 17 / 2 ** (15 / 16))) for z in roots]
+    found = []
+    for zero in (38.01, 38.02):
+        design = Design(
+            (Column("P", (*shape, Part("age", None, OtherUnit(zero, 1.0)))), column("lab")), intercept=True
+        )
+        answer = ask(frame, GlmDerivatives(GlmModel("y", design, None, None, None), (0.0, 0.0, 0.0)), policy)
+        if isinstance(answer, str):
+            return answer
+        found.append(full_matrix(answer["information"])[1])
+    row = found[0] - found[1]
+    return row[2] / row[0], frame.loc[7, "lab"]
+
+
+def test_two_polynomials_give_the_youngest_patient_without_a_gate_and_are_refused():
+    found, truth = youngest_by_polynomials(NONE)
+    assert found == pytest.approx(truth, rel=0.02)
+    assert youngest_by_polynomials(replace(STRICT, max_top_share=1.0, max_top_two_share=1.0)) == "agreed grid"
+    assert isinstance(youngest_by_polynomials(STRICT), str)
