@@ -33,7 +33,8 @@ def _pooled(tables: list[pd.DataFrame], name: object) -> pd.Series | np.ndarray:
     """One column of all tables, empty where a table does not have it; an array where all of it is numbers."""
     columns = [t[name] if name in t.columns else pd.Series(np.nan, t.index) for t in tables]
     if all(isinstance(c.dtype, np.dtype) and c.dtype.kind in "biuf" for c in columns):
-        return np.concatenate([c.to_numpy(dtype=float) for c in columns])
+        arrays = [np.ascontiguousarray(c.to_numpy(dtype=float)) for c in columns]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     return pd.concat([c.astype(object) for c in columns], ignore_index=True)
 
 

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 #: Levels multiplied in one column.
 MOST_LEVELS = 4
+_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -136,18 +137,25 @@ class Design(Spec):
 
     def raw(self, frame: pd.DataFrame) -> Array:
         """Uncentred, unscaled columns without the intercept, (n, p); the gate judges these."""
-        out = np.ones((len(frame), len(self.columns)), order="F")
+        out = np.empty((len(frame), len(self.columns)), order="F")
         for j, column in enumerate(self.columns):
-            for part in column.parts:
+            out[:, j] = _part(frame[column.parts[0].column], column.parts[0]) if column.parts else 1.0
+            for part in column.parts[1:]:
                 out[:, j] *= _part(frame[part.column], part)
         return out
 
     def scaled(self, raw: Array) -> Array:
         """Columns as they are multiplied, intercept included, (n, p)."""
         k = int(self.intercept)
-        out = np.ones((len(raw), len(self.columns) + k))
-        np.subtract(raw, np.array([c.centre for c in self.columns]), out=out[:, k:])
-        out[:, k:] /= np.array([c.scale for c in self.columns])
+        out = np.empty((len(raw), len(self.columns) + k))
+        out[:, :k] = 1.0
+        centre, scale = (np.array([getattr(c, what) for c in self.columns]) for what in ("centre", "scale"))
+        for a in range(
+            0, len(raw), _ROWS
+        ):  # by blocks that stay in cache: one matrix is by columns, the other by rows
+            block = out[a : a + _ROWS, k:]
+            np.subtract(raw[a : a + _ROWS], centre, out=block)
+            block /= scale
         return out
 
     def unscaling(self) -> Array:

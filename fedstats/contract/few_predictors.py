@@ -25,7 +25,7 @@ def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Ev
     levels : (n, c)       0/1
     counted : (n,) bool   rows with a weight
     """
-    if not counted.any():
+    if not counted.any() or _are_many_and_close(eta[counted]):
         return ()
     values, group = np.unique(np.round(eta[counted], 9), return_inverse=True)
     if len(values) > MOST_GROUPS:
@@ -39,3 +39,13 @@ def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Ev
     with_level = inside.T @ levels[counted]
     counts = np.concatenate([with_level, inside.sum(axis=0)[:, None] - with_level], axis=1)
     return (Evidence("pair of levels", np.rint(counts).ravel(), "a level, of patients of one predictor"),)
+
+
+def _are_many_and_close(eta: Array) -> bool:
+    """Seen at a glance: more predictors than groups among the first rows, and no gap so wide that a cell of half its width is empty."""
+    if len(np.unique(np.round(eta[: 20 * MOST_GROUPS], 9))) <= MOST_GROUPS:
+        return False
+    low, high = float(eta.min()), float(eta.max())
+    if not high - low < 1e5:
+        return False
+    return bool(np.bincount(((eta - low) / (GAP / 2)).astype(np.int64)).all())

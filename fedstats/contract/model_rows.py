@@ -8,20 +8,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Cohort, Evidence, Sum
-from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part, level_codes
-from fedstats.contract.dominance import UNSEEN, dominance_in_pairs
+from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.few_predictors import in_groups
-from fedstats.contract.linear_predictor import agreed_spread
 from fedstats.contract.model_cells import model_cells
+from fedstats.contract.model_evidence import UNJUDGED, effective_size, knots, left_out, standard_scales
 from fedstats.contract.query import QueryError
-from fedstats.contract.shapes import OtherUnit
 from fedstats.contract.site_data import SiteData
 
 Array = NDArray[np.float64]
-
-#: So many numbers multiplied in one column are no polynomial made to single somebody out.
-MOST_NUMBERS = 3
 
 
 @dataclass(frozen=True)
@@ -64,6 +59,11 @@ class ModelRows:
         return len(self.frame)
 
     @property
+    def is_judged(self) -> bool:
+        """Whether anything was counted for the gate; not where every rule is off."""
+        return self.evidence is not UNJUDGED
+
+    @property
     def counted(self) -> NDArray[np.bool_]:
         """Rows with a weight, (n,)."""
         return np.ones(self.n, dtype=bool) if self.weights is None else self.weights > 0
@@ -100,6 +100,8 @@ class ModelRows:
 
     def evidence_at(self, gamma: Array, intercept: bool, *effects: Array) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and who weighs in the sums, (n,) each."""
+        if not self.is_judged:
+            return UNJUDGED
         slopes = gamma[1:] if intercept else gamma
         sized = Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient")
         found = [*self.evidence, sized]
@@ -202,7 +204,6 @@ def model_rows(
     if design.intercept:
         present = np.column_stack([counted, present])
     dropped = int((~complete).sum())
-    left_out = Evidence("dropped rows", np.array([dropped, (~counted).sum()]), ("empty cells", "weight zero"))
     if counted.all():
         rows, columns, heft, added = frame, raw, w, shift
     else:
@@ -215,32 +216,32 @@ def model_rows(
     if y is None:  # a measurement is summed with every column, as if it were one of them
         judged = replace(whole, columns=(*whole.columns, Column(outcome[0], (Part(outcome[0]),))))
         columns = np.column_stack([columns, rows[outcome[0]].to_numpy(dtype=float)])
-    cells = model_cells(judged, rows, columns)
-    levels = np.zeros((len(frame), len(cells.names)))
-    levels[counted] = cells.indicators
-    evidence = cells.evidence(design, outcomes, rarer_outcome)
-    shares = cells.dominance(judged, columns, outcomes, heft, added)
-    if event is not None and code is not None:
-        shares += tuple(cells.of_other_codes(judged, columns, rows[event], code, heft, added))
+    levels, names, evidence = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED
+    if data.judged:
+        cells = model_cells(judged, rows, columns)
+        levels, names = np.zeros((len(frame), len(cells.names))), cells.names
+        levels[counted] = cells.indicators
+        evidence = (
+            *data.subset_evidence,
+            *left_out(dropped, counted, frame, extra),
+            *cells.evidence(design, outcomes, rarer_outcome),
+            *cells.dominance(judged, columns, outcomes, heft, added),
+            *knots(design, data.codebook),
+        )
+        if event is not None and code is not None:
+            evidence += tuple(cells.of_other_codes(judged, columns, rows[event], code, heft, added))
     return ModelRows(
         frame,
         design.scaled(raw),
         present,
         levels,
-        cells.names,
+        names,
         whole,
         w,
         shift,
         dropped,
         standard_scales(design, data.codebook),
-        (
-            *data.subset_evidence,
-            left_out,
-            *(_unusual(c, frame[c]) for c in extra),
-            *evidence,
-            *shares,
-            *_knots(design, data.codebook),
-        ),
+        evidence,
         Cohort(
             data.positions[complete][counted],
             told,
@@ -269,51 +270,3 @@ def _outcome(
     if np.isin(y, (0.0, 1.0)).all():
         return y, []
     return (y == 1.0).astype(float), [f"The column {event!r} must hold 0 and 1 alone to be an event."]
-
-
-def effective_size(total: Array, squares: Array) -> Array:
-    """Kish's (sum w)^2 / sum w^2; 0 where nobody has a weight that any sum could show."""
-    there = squares > UNSEEN**2
-    return np.where(there, total**2 / np.where(there, squares, 1.0), 0.0)
-
-
-def _unusual(name: str, values: pd.Series) -> Evidence:
-    """A weight or offset that all but a few share singles those few out by subtraction."""
-    others = len(values) - int(values.value_counts().max()) if len(values) else 0
-    return Evidence("level", np.array([others]), f"{name} is another than the usual")
-
-
-def _knots(design: Design, codebook: Codebook) -> tuple[Evidence, ...]:
-    """Where a spline's knots are the question's own, or a polynomial's zeros: sliding one tells one patient after the other."""
-    parts = [p for c in design.columns for p in c.parts if p.shape is not None]
-    own = sum(not p.shape.agreed_with(codebook[p.column]) for p in parts if p.shape is not None)
-    for column in design.columns:
-        moved = [p.column for p in column.parts if isinstance(p.shape, OtherUnit)]
-        own += len(moved) - len(set(moved))
-        own += max(0, sum(p.level is None for p in column.parts) - MOST_NUMBERS)
-    return (
-        (Evidence("agreed grid", np.array([own]), "pieces with knots of the question's own"),) if own else ()
-    )
-
-
-def standard_scales(design: Design, codebook: Codebook) -> Array:
-    """Agreed spread of each column in units of the question's own: a question is not believed to say it."""
-    return np.array([agreed_spread(c.parts, codebook) / c.scale for c in design.columns])
-
-
-def standard_sizes(
-    design: Design, beta: tuple[float, ...], codebook: Codebook, unit: float = 1.0
-) -> tuple[float, ...]:
-    """Sizes of coefficients in agreed spreads of their columns, the intercept left out; none where a column is unknown.
-
-    Parameters
-    ----------
-    unit : float    what a coefficient counts in
-    """
-    slopes = np.array(beta[1:] if design.intercept else beta)
-    columns = design.columns
-    if len(slopes) != len(columns) or not all(v in codebook for v in design.variables):
-        return ()  # refused for that, a moment later
-    if not all(c.scale > 0 for c in columns):
-        return ()
-    return tuple((np.abs(slopes) * standard_scales(design, codebook) * unit).tolist())

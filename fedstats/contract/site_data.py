@@ -31,6 +31,8 @@ class SiteData:
     agreed_grids : bool
         Whether questions on a time grid of their own are refused where the codebook agrees on none: a
         site that keeps an account of its answers does so, for two grids differ by a few patients.
+    judged : bool
+        Whether anything is counted for the gate; False where every rule is off.
     secret : bytes
         Known to the site alone, at most 64 of them: what is drawn is drawn with it.  Empty where nothing leaves.
     made : tuple of LinearPredictor
@@ -45,6 +47,7 @@ class SiteData:
         n_site: int = 0,
         *,
         agreed_grids: bool = False,
+        judged: bool = True,
         secret: bytes = b"",
         made: tuple[LinearPredictor, ...] = (),
         made_evidence: tuple[Evidence, ...] = (),
@@ -52,7 +55,7 @@ class SiteData:
         self.frame = frame
         self.codebook = codebook
         self.positions = np.arange(len(frame)) if chosen is None else chosen
-        self.agreed_grids = agreed_grids
+        self.agreed_grids, self.judged = agreed_grids, judged
         self._secret = secret
         self._n_site = len(frame) if chosen is None else n_site
         self._is_subset = chosen is not None
@@ -81,6 +84,7 @@ class SiteData:
             self.positions[chosen],
             self._n_site,
             agreed_grids=self.agreed_grids,
+            judged=self.judged,
             secret=self._secret,
             made=tuple(self.made.values()),
             made_evidence=self._made_evidence,
@@ -121,6 +125,7 @@ class SiteData:
                 frame,
                 codebook,
                 agreed_grids=self.agreed_grids,
+                judged=self.judged,
                 secret=self._secret,
                 made=made,
                 made_evidence=tuple(evidence),

@@ -27,8 +27,9 @@ def harmonised(frame: pd.DataFrame, variables: Sequence[Variable], source: str) 
     if len(frame) == 0:
         problems.append("the table has no rows")
     present = [v for v in variables if v.name in frame.columns and v.name not in twice]
-    columns = {v.name: _coerced(frame[v.name].reset_index(drop=True), v, problems) for v in present}
-    table = pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
+    positions = pd.RangeIndex(len(frame))
+    columns = {v.name: _coerced(frame[v.name].set_axis(positions, copy=False), v, problems) for v in present}
+    table = pd.DataFrame(columns, index=pd.RangeIndex(len(frame)), copy=False)  # all are copies already
     problems += _violations(table, present)
     if problems:
         listed = "; ".join(problems)
@@ -72,7 +73,7 @@ def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.S
         problems.append(f"{variable.name} must be a number; found dates")
         return pd.Series(np.nan, index=column.index)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
-        return column.astype(float)
+        return pd.Series(column.to_numpy().astype(float))  # contiguous, where the caller's table lies by rows
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     strange = column[numbers.isna() & column.notna()].astype(str).unique().tolist()
     if strange:

@@ -109,14 +109,25 @@ class Site:
     ) -> None:
         self.name, self._agreed = name, agreed
         self.home, self.fingerprints = home, dict(fingerprints or {})
-        self.policy = policy if policy is not None else DisclosurePolicy()
         harmonised = codebook.harmonise(frame, f"The table of {name}")
         self.memory = memory
-        if memory is None:
-            self.data = SiteData(harmonised, codebook)
-            return
-        memory.hold(harmonised, codebook)
-        self.data = SiteData(harmonised, codebook, agreed_grids=True, secret=memory.secret)
+        if memory is not None:
+            memory.hold(harmonised, codebook)
+        self.data = SiteData(harmonised, codebook)
+        self.policy = policy if policy is not None else DisclosurePolicy()
+
+    @property
+    def policy(self) -> DisclosurePolicy:
+        """The site's own; with another one its rows are prepared anew."""
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: DisclosurePolicy) -> None:
+        self._policy = policy
+        remembers = self.memory is not None
+        secret = self.memory.secret if self.memory is not None else b""
+        frame, codebook = self.data.frame, self.data.codebook
+        self.data = SiteData(frame, codebook, agreed_grids=remembers, judged=not policy.off, secret=secret)
 
     def answer(self, query: Query, pending: Sequence[Trace] = ()) -> Answer:
         """Evaluate a query on the site's rows and put it through the gate.

@@ -18,7 +18,8 @@ from fedstats.contract.dominance import dominance_of_residuals, scores_of_cluste
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
 from fedstats.contract.model_cells import around_mean, model_cells, pairs_by_outcome, varies_within
-from fedstats.contract.model_rows import ModelRows, model_rows, standard_sizes
+from fedstats.contract.model_evidence import standard_sizes
+from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.follow_up import TIME_GRID, FollowUp, cells_of, follow_up, grid_evidence, leavers
@@ -131,6 +132,7 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
     events[sets.death] = 1.0 if rows.weights is None else rows.weights[sets.death]
     if shared is None:
         x = _centred_by_stratum(x, stratum, events)
+        rows = rows if rows.is_judged else replace(rows, x=x)  # large tables are not kept twice
     n_event = len(sets.death)
     counts = {
         "n": Sum(np.array([rows.n]), np.array([rows.n])),
@@ -168,6 +170,8 @@ def _judged_on(
     strata = bool(stratum.any())
     if who.all() and not strata:
         return rows, ()
+    if not rows.is_judged:
+        return replace(rows, present=rows.present & who[:, None]), ()
     frame, raw = rows.frame[who], np.nan_to_num(rows.judged.raw(rows.frame)[who], nan=0.0)
     group = stratum[who]
     y = model.outcome.occurred(frame).astype(float)

@@ -17,7 +17,8 @@ from fedstats.contract.dominance import (
 )
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
 from fedstats.contract.model_cells import pairs_by_outcome
-from fedstats.contract.model_rows import ModelRows, model_rows, standard_sizes
+from fedstats.contract.model_evidence import standard_sizes
+from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.practice_intercepts import Practices, judged_within, practices, told

@@ -53,6 +53,10 @@ def judged_within(
     """
     who = inside.informative
     frame, group = rows.frame[who], inside.group[who]
+    present = np.zeros_like(rows.present)
+    present[who] = rows.present[who] & varies_within(np.nan_to_num(design.raw(frame), nan=0.0), group)
+    if not rows.is_judged:
+        return replace(rows, present=present)
     whole = rows.judged
     raw = np.nan_to_num(whole.raw(frame), nan=0.0)
     y = frame[outcome].to_numpy(dtype=float)
@@ -67,8 +71,6 @@ def judged_within(
     around = None if offset is None else around_mean(offset[:, None], group)[:, 0]
     levels = np.zeros((rows.n, 2 * len(cells.names)))
     levels[who] = np.column_stack([cells.indicators * differs, (1 - cells.indicators) * differs])
-    present = np.zeros_like(rows.present)
-    present[who] = rows.present[who] & varies_within(np.nan_to_num(design.raw(frame), nan=0.0), group)
     evidence = (
         *cells.evidence(design, event, rarer_outcome),
         *cells.evidence_within(differs, event),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
-from fedstats.contract.model_rows import effective_size
+from fedstats.contract.model_evidence import effective_size
 from fedstats.numerics import partial_likelihood as pl
 
 Array = NDArray[np.float64]

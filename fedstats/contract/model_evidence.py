@@ -1,0 +1,80 @@
+"""Counts of a model's rows that the gate judges beside their levels: sizes of coefficients, who weighs, who is left out."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Evidence
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.design import Design
+from fedstats.contract.dominance import UNSEEN
+from fedstats.contract.linear_predictor import agreed_spread
+from fedstats.contract.shapes import OtherUnit
+
+Array = NDArray[np.float64]
+
+#: So many numbers multiplied in one column are no polynomial made to single somebody out.
+MOST_NUMBERS = 3
+#: Of rows that nobody judges, for every rule is off: to a gate with any rule on it says that there are no patients.
+UNJUDGED: tuple[Evidence, ...] = (
+    Evidence("patients", np.zeros(1), "rows that were prepared with every rule off"),
+)
+
+
+def left_out(
+    dropped: int, counted: NDArray[np.bool_], frame: pd.DataFrame, extra: tuple[str, ...]
+) -> tuple[Evidence, ...]:
+    """Rows without a part in a model, and patients with another weight or offset than most."""
+    counts = np.array([dropped, (~counted).sum()])
+    return (
+        Evidence("dropped rows", counts, ("empty cells", "weight zero")),
+        *(_unusual(column, frame[column]) for column in extra),
+    )
+
+
+def effective_size(total: Array, squares: Array) -> Array:
+    """Kish's (sum w)^2 / sum w^2; 0 where nobody has a weight that any sum could show."""
+    there = squares > UNSEEN**2
+    return np.where(there, total**2 / np.where(there, squares, 1.0), 0.0)
+
+
+def _unusual(name: str, values: pd.Series) -> Evidence:
+    """A weight or offset that all but a few share singles those few out by subtraction."""
+    others = len(values) - int(values.value_counts().max()) if len(values) else 0
+    return Evidence("level", np.array([others]), f"{name} is another than the usual")
+
+
+def knots(design: Design, codebook: Codebook) -> tuple[Evidence, ...]:
+    """Where a spline's knots are the question's own, or a polynomial's zeros: sliding one tells one patient after the other."""
+    parts = [p for c in design.columns for p in c.parts if p.shape is not None]
+    own = sum(not p.shape.agreed_with(codebook[p.column]) for p in parts if p.shape is not None)
+    for column in design.columns:
+        moved = [p.column for p in column.parts if isinstance(p.shape, OtherUnit)]
+        own += len(moved) - len(set(moved))
+        own += max(0, sum(p.level is None for p in column.parts) - MOST_NUMBERS)
+    return (
+        (Evidence("agreed grid", np.array([own]), "pieces with knots of the question's own"),) if own else ()
+    )
+
+
+def standard_scales(design: Design, codebook: Codebook) -> Array:
+    """Agreed spread of each column in units of the question's own: a question is not believed to say it."""
+    return np.array([agreed_spread(c.parts, codebook) / c.scale for c in design.columns])
+
+
+def standard_sizes(
+    design: Design, beta: tuple[float, ...], codebook: Codebook, unit: float = 1.0
+) -> tuple[float, ...]:
+    """Sizes of coefficients in agreed spreads of their columns, the intercept left out; none where a column is unknown.
+
+    Parameters
+    ----------
+    unit : float    what a coefficient counts in
+    """
+    slopes = np.array(beta[1:] if design.intercept else beta)
+    columns = design.columns
+    if len(slopes) != len(columns) or not all(v in codebook for v in design.variables):
+        return ()  # refused for that, a moment later
+    if not all(c.scale > 0 for c in columns):
+        return ()
+    return tuple((np.abs(slopes) * standard_scales(design, codebook) * unit).tolist())
