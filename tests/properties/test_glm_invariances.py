@@ -71,7 +71,8 @@ def test_what_leaves_are_derivatives_of_the_log_likelihood(
 ) -> None:
     sites = open_sites(deal(cohort(seed), seed))
     design = parse(f"{outcome} ~ {RIGHT}", sites.codebook, intercept=True)[1]
-    unit = (3.0, 4.0) if family == "gaussian" else (0.0, 1.0)
+    agreed = sites.codebook[outcome]
+    unit = (agreed.centre, agreed.scale) if family == "gaussian" else (0.0, 1.0)
     model = GlmModel(outcome, design, "weight", "known", None, family, link, *unit)
     random, h = np.random.default_rng(seed), 1e-5
     at = np.array([intercept, *(0.05 * random.normal(size=4))])
