@@ -9,7 +9,8 @@ from fedstats.contract.query import Query
 from fedstats.federations.archive import Answer, Opened, archive_path, open_answer
 from fedstats.federations.envelope import compose
 from fedstats.federations.files import LedgerMismatch, explained, present, write_once, write_private
-from fedstats.federations.keys import COORDINATOR, Identity, require_apart
+from fedstats.federations.keys import COORDINATOR, Identity, PublicKeys, require_apart
+from fedstats.federations.known_sites import KnownSites
 from fedstats.federations.ledger import CLOSED, Ledger, Question
 from fedstats.federations.membership import SITE_NAME, Version, first_that_counts
 from fedstats.federations.software import SOFTWARE
@@ -23,7 +24,7 @@ class Asking:
     folder : path
         The exchange.
     home : path
-        The coordinator's private folder: its keys, and the archive of opened sums.
+        The coordinator's private folder: its keys, those it knows the sites by, and the archive of opened sums.
     fingerprints : mapping, optional
         Fingerprints of keys that the study's authors have compared, by place; others count from first use.
     """
@@ -35,6 +36,7 @@ class Asking:
         self.identity = Identity.of(home, COORDINATOR)
         self.fingerprints = dict(fingerprints or {})
         require_fingerprint(self.fingerprints, COORDINATOR, self.identity.public.fingerprint)
+        self._known = KnownSites(home)
         self._answers: dict[tuple[str, int], tuple[Answer, str]] = {}
 
     def open(
@@ -141,25 +143,41 @@ class Asking:
 
     def list_keys(self, version: Version) -> str:
         """Write the roster once every site has joined; its sha256, empty before."""
-        roster = self.ledger.members.roster(version.number)
-        if roster is not None:
-            return roster[0]
-        keys = {}
-        for site in version.sites:
-            join = self.ledger.members.join(site, version.number)
-            if join is None:
-                return ""
-            require_fingerprint(self.fingerprints, site, join.keys.fingerprint)
-            keys[site] = join.keys.to_dict()
-        header = {"study": version.sha256}
-        with suppress(FileExistsError):
-            write_once(
-                self.ledger.members.roster_path(version.number),
-                compose(self.identity, "roster", header, keys),
-            )
-        roster = self.ledger.members.roster(version.number)
-        assert roster is not None
+        members = self.ledger.members
+        roster = members.roster(version.number)
+        if roster is None:
+            keys = {}
+            for site in version.sites:
+                join = members.join(site, version.number)
+                if join is None:
+                    return ""
+                self._require_known(site, join.keys, version.number)
+                keys[site] = join.keys.to_dict()
+            with suppress(FileExistsError):
+                write_once(
+                    members.roster_path(version.number),
+                    compose(self.identity, "roster", {"study": version.sha256}, keys),
+                )
+            roster = members.roster(version.number)
+            assert roster is not None
+        for site, listed in roster[1].items():
+            self._require_known(site, listed, version.number)
         return roster[0]
+
+    def _require_known(self, site: str, keys: PublicKeys, version: int) -> None:
+        """A site's keys are those the study names and those accepted before, or the first ones ever.
+
+        Raises
+        ------
+        LedgerMismatch
+            They are others, and no version of the study up to this one has revoked those before.
+        """
+        require_fingerprint(self.fingerprints, site, keys.fingerprint)
+        versions = self.ledger.members.versions()
+        if any(keys.fingerprint in known.revoked for known in versions):
+            return  # they signed in an earlier version, are refused since, and are learned from no more
+        revoked = {key for known in versions[:version] for key in known.revoked}
+        self._known.require(site, keys.fingerprint, revoked, version)
 
     def answer(self, site: str, question: Question) -> Answer | None:
         """A site's answer, opened; None while there is none.
@@ -177,7 +195,7 @@ class Asking:
             return None
         keys = self.ledger.members.keys_of(site, question.version)
         assert keys is not None  # sealed_answer has checked the signature with them
-        require_fingerprint(self.fingerprints, site, keys.fingerprint)
+        self._require_known(site, keys, question.version)
         answer = open_answer(message, self.identity, site, question.number)
         self._answers[site, question.number] = answer, message.sha256
         return answer

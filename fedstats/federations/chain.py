@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from fedstats.federations.files import LedgerMismatch, present
 from fedstats.federations.ledger import CLOSED, Ledger, Question, numbers
+from fedstats.federations.membership import Version
 
 
 def faults(ledger: Ledger) -> Iterator[str]:
@@ -33,6 +34,7 @@ def faults(ledger: Ledger) -> Iterator[str]:
     for version in versions:
         yield from _faults_of_roster(ledger, version.number)
     for site in ledger.head.sites:
+        yield from _faults_of_keys(ledger, site, versions)
         for number in sorted(ledger.answered(site) - known):
             yield f"Answer {number} of {site} has no question."
         yield from _faults_of(ledger, site, [q for q in questions if q.number in ledger.answered(site)])
@@ -51,6 +53,24 @@ def _faults_of_roster(ledger: Ledger, version: int) -> Iterator[str]:
     for site, join in joins.items():
         if roster is not None and (join is None or join.keys != roster[1][site]):
             yield f"The roster lists other keys of {site} than it has joined with."
+
+
+def _faults_of_keys(ledger: Ledger, site: str, versions: list[Version]) -> Iterator[str]:
+    """A site has the same keys in all versions, unless one of them has revoked those it had before."""
+    before, revoked = None, set[str]()
+    for version in versions:
+        revoked.update(version.revoked)
+        try:
+            keys = ledger.members.keys_of(site, version.number) if site in version.sites else None
+        except LedgerMismatch:  # among the faults already
+            continue
+        if before and keys and keys != before and before.fingerprint not in revoked:
+            yield (
+                f"{site} takes part in version {version.number} with other keys ({keys.fingerprint}) than before "
+                f"({before.fingerprint}), which no version of the study has revoked: somebody else may be writing in its "
+                "name."
+            )
+        before = keys or before
 
 
 def _faults_of(ledger: Ledger, site: str, questions: list[Question]) -> Iterator[str]:
