@@ -12,7 +12,7 @@ from fedstats.federations import egress_folder
 from fedstats.federations.desk import Desk
 from fedstats.federations.egress import ACCOUNT, account_line, sheet, turn_of
 from fedstats.federations.folder import POLL_SECONDS, SiteMissing
-from fedstats.federations.ledger import Ledger, Question
+from fedstats.federations.ledger import Ledger, Question, numbers
 from fedstats.federations.site import Answer, Site
 
 
@@ -118,6 +118,8 @@ def _leave(
     desk: Desk, site: Site, question: Question, judged: Answer, egress: str | Path
 ) -> tuple[Path, Answer]:
     """One answer leaves: where it lies, and what has left."""
+    # what somebody else has put there stops it before anything is written down as having left
+    desk.has_sent(question)
     answer = site.remembered(judged)
     if judged.released and not answer.released:
         warnings.warn(
@@ -137,7 +139,7 @@ def _keep(egress: str | Path, desk: Desk, site: Site, question: Question, answer
 
 
 def egress_sheet(exchange: str | Path | Desk, site: Site, egress: str | Path = "") -> pd.DataFrame:
-    """The account of what has left: one line for every answer of this site in the exchange.
+    """The account of what has left: one line for every answer that this site keeps of the exchange.
 
     Parameters
     ----------
@@ -146,9 +148,9 @@ def egress_sheet(exchange: str | Path | Desk, site: Site, egress: str | Path = "
         anew on the site's rows, so the account is whole however often the site was stopped and started.
     """
     try:
-        ledger = _desk(exchange, site).ledger
-        done = ledger.answered(site.name)
-        known = list(ledger.questions())
+        desk = _desk(exchange, site)
+        done = numbers(desk.outbox)  # and not what lies in the exchange, where anybody may have put it
+        known = list(desk.ledger.questions())
     except FileNotFoundError:
         known, done = [], set()
     kept = {int(line["question"]): line for line in egress_folder.summary(egress).to_dict("records")}

@@ -4,12 +4,11 @@ import json
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from fedstats.contract.aggregate import Release
 from fedstats.contract.disclosure import Refusal
 from fedstats.federations.asking import require_fingerprint
-from fedstats.federations.envelope import compose, parse_envelope
+from fedstats.federations.envelope import compose
 from fedstats.federations.files import (
     LedgerMismatch,
     make_folder,
@@ -22,6 +21,7 @@ from fedstats.federations.files import (
 from fedstats.federations.keys import COORDINATOR, KEY_FILE, Identity, home_of, require_apart
 from fedstats.federations.ledger import Ledger, Question, numbers
 from fedstats.federations.membership import Version, first_that_counts, require_plain
+from fedstats.federations.outbox import Outbox
 from fedstats.federations.site import Site
 from fedstats.federations.software import SOFTWARE, require_same_software
 
@@ -63,20 +63,32 @@ class Desk:
         """Where the site keeps what it has sent in this exchange, byte for byte."""
         return self.home / "exchanges" / self.ledger.head.exchange / "outbox"
 
+    @cached_property
+    def _sent(self) -> Outbox:
+        return Outbox(self.outbox, self.site.name, self.ledger)
+
+    def has_sent(self, question: Question) -> bool:
+        """Whether this site has answered a question; its own bytes lie in the exchange then.
+
+        Raises
+        ------
+        LedgerMismatch
+            Something else lies there under the site's name.
+        """
+        return self._sent.has_sent(question)
+
     def open_questions(self) -> list[Question]:
         """Questions that this site has not answered yet; looking writes nothing that has not left before.
 
         Raises
         ------
         LedgerMismatch
-            The exchange is about another study, has other keys, runs other software, or asks anew what
-            was answered; nothing has been sent.
+            The exchange is about another study, has other keys, runs other software, asks anew what
+            was answered, or holds an answer that is not this site's; nothing has been sent.
         """
         self.check()
-        done = self.ledger.answered(self.site.name)
         since = first_that_counts(self.ledger.members.versions())
-        missing = [q for q in self.ledger.questions() if q.number not in done and q.version >= since]
-        return [q for q in missing if not self._sent_again(q)]
+        return self._sent.open([q for q in self.ledger.questions() if q.version >= since])
 
     def check(self) -> None:
         """A look at who asks, about which study, and at what this site has said in the exchange so far."""
@@ -214,14 +226,14 @@ class Desk:
     def send(self, question: Question, content: Release | Refusal) -> Path:
         """File an answer once; the bytes are kept first, so that they can be sent again and never made anew."""
         path = self.ledger.answer_path(self.site.name, question.number)
-        if present(path) or self._sent_again(question):
+        if self.has_sent(question):
             return path
         self.join()
         part = "release" if isinstance(content, Release) else "refusal"
         header = {
             "number": question.number,
             "question": question.sha256,
-            "previous": self._last_sent(),
+            "previous": self._sent.last_sent(),
             "roster": question.roster,
             "policy": self.site.policy.digest(),
             "software": SOFTWARE,
@@ -232,50 +244,5 @@ class Desk:
             make_folder(self._note.parent, 0o700)
             replace_private(self._note, json.dumps({"memory": which, "answers": answers}).encode())
         message = compose(self.identity, "answer", header, body, reader=self.ledger.head.keys)
-        try:
-            write_private(self._kept(question.number), message)
-        except FileExistsError:  # another start of this site has just answered: its bytes count
-            self._sent_again(question)
-            return path
-        with suppress(FileExistsError):
-            write_once(path, message)
+        self._sent.send(question, message)
         return path
-
-    def _kept(self, number: int) -> Path:
-        return self.outbox / f"{number:06d}.json"
-
-    def _sent_again(self, question: Question) -> bool:
-        """Put the kept bytes of an earlier answer into the exchange; False if there are none."""
-        kept = self._kept(question.number)
-        if not present(kept):
-            return False
-        raw = read_whole(kept)
-        header = parse_envelope(raw, kept.name, "answer").header
-        if header.get("question") != question.sha256:
-            raise LedgerMismatch(
-                f"Question {question.number} is another than the one that {self.site.name} has answered under this "
-                "number: the exchange has been changed. Nothing was sent."
-            )
-        with suppress(FileExistsError):
-            write_once(self.ledger.answer_path(self.site.name, question.number), raw)
-        return True
-
-    def _last_sent(self) -> str:
-        """sha256 of the answer that no later one names; empty before the first."""
-        own, named = {}, set()
-        for path in sorted(self.outbox.glob("[0-9]*.json")):
-            header, sha256 = self._link(path)
-            own[path.name] = sha256
-            named.add(header)
-        return next((sha256 for sha256 in own.values() if sha256 not in named), "")
-
-    def _link(self, path: Path) -> tuple[str, str]:
-        """What a kept answer follows, and its own sha256; read once."""
-        if path.name not in self._links:
-            message = parse_envelope(read_whole(path), path.name, "answer")
-            self._links[path.name] = (str(message.header.get("previous")), message.sha256)
-        return self._links[path.name]
-
-    @cached_property
-    def _links(self) -> dict[str, Any]:
-        return {}

@@ -113,7 +113,7 @@ class Ledger:
         return self.folder / "answers" / site / f"{number:06d}.json"
 
     def answered(self, site: str) -> set[int]:
-        """Numbers of the questions that a site has answered."""
+        """Numbers of the files that lie in a site's place; whose they are, :meth:`sealed_answer` says, or the site itself."""
         return numbers(self.answer_path(site, 0).parent)
 
     def sealed_answer(self, site: str, question: Question) -> Envelope | None:
