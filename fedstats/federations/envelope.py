@@ -2,7 +2,8 @@
 
 A message is one line of canonical JSON with the keys ``body``, ``header`` and ``signature``.  The
 signature stands over the very bytes of the first two, so nothing has to be written again to check
-it.  A sealed body is encrypted for its reader: X25519 with a key made for this message alone,
+it, and a body is parsed only when it is used: after its signature was checked, unless it brings the
+keys to check it with.  A sealed body is encrypted for its reader: X25519 with a key made for this message alone,
 HKDF-SHA256, ChaCha20-Poly1305, the header as associated data.
 """
 
@@ -11,6 +12,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,19 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from fedstats.contract.query import canonical_json
-from fedstats.federations.files import LedgerMismatch, read_whole
+from fedstats.federations.files import LedgerMismatch, read_whole, too_large
 from fedstats.federations.keys import Identity, PublicKeys
 
 #: Raised whenever a message is written in another way.
 FORMAT = 2
 _BEFORE_SIGNATURE, _END = b',"signature":"', b'"}'
+_BEFORE_BODY, _BEFORE_HEADER = b'{"body":', b',"header":'
 _SIGNATURE = re.compile(rb'([0-9a-f]{128})"}')
 _PURPOSE = b"fedstats message 2\n"
+#: What a message may take in bytes, by kind; those that are not named hold no numbers.
+LARGEST = {"question": 64 * 2**20, "answer": 256 * 2**20, "opened": 256 * 2**20}
+_SMALL = 2**20
+_LARGEST_HEADER = 10_000  # bytes; parsed before anything is signed
 #: A key serves one message only, so its first nonce does.
 _NONCE = bytes(12)
 
@@ -40,16 +47,26 @@ class Envelope:
     Attributes
     ----------
     header : dict       kind, from, format, and what the kind needs
-    body : object       plain JSON, or the sealed body as base64
     sha256 : str        of the file's bytes; later messages name it
     """
 
     name: str
     header: dict[str, Any]
-    body: Any
-    signed: bytes
+    signed: bytes  # with the purpose in front, as the signature has it
+    body_ends: int
     signature: str
     sha256: str
+
+    @cached_property
+    def body(self) -> Any:
+        """Plain JSON, or the sealed body as base64; parsed here, and not before.
+
+        Raises
+        ------
+        LedgerMismatch
+            It is not JSON, or takes more than this machine has.
+        """
+        return _parsed(self.signed[len(_PURPOSE) + len(_BEFORE_BODY) : self.body_ends], self.name)
 
     def signed_by(self, keys: PublicKeys, whose: str) -> "Envelope":
         """This message, if that place has signed it.
@@ -59,7 +76,7 @@ class Envelope:
         LedgerMismatch
             It has been changed, or somebody else has written it.
         """
-        if self.header["from"] != whose or not keys.verify(self.signature, _PURPOSE + self.signed):
+        if self.header["from"] != whose or not keys.verify(self.signature, self.signed):
             raise LedgerMismatch(
                 f"{self.name} is not signed by {whose} (keys {keys.fingerprint}): it has been changed, or somebody else "
                 "has written it."
@@ -80,12 +97,14 @@ class Envelope:
             )
             cipher = _cipher(key, self.header["sealed"], reader.public.seal)
             plain = cipher.decrypt(_NONCE, base64.b64decode(self.body, validate=True), _header(self.header))
-            return json.loads(plain)
         except (InvalidTag, KeyError, TypeError, ValueError):
             raise LedgerMismatch(
                 f"{self.name} cannot be opened with the keys of {reader.place} ({reader.public.fingerprint}): it was "
                 "sealed for other keys."
             ) from None
+        except MemoryError:
+            raise too_large(self.name) from None
+        return _parsed(plain, self.name)
 
 
 def compose(
@@ -114,38 +133,55 @@ def compose(
     return signed[:-1] + _BEFORE_SIGNATURE + writer.sign(_PURPOSE + signed).encode() + _END
 
 
-def read_envelope(path: Path, kind: str, limit: int | None = None) -> Envelope:
+def read_envelope(path: Path, kind: str) -> Envelope:
     """A message of a kind; its signature is still to be checked.
 
     Raises
     ------
     LedgerMismatch
-        Not a regular file, too large, cut off, or no message of this kind and format.
+        Not a regular file, larger than its kind may be, cut off, or no message of this kind and format.
     """
-    return parse_envelope(read_whole(path, limit), path.name, kind)
+    return parse_envelope(read_whole(path, LARGEST.get(kind, _SMALL)), path.name, kind)
 
 
 def parse_envelope(raw: bytes, name: str, kind: str) -> Envelope:
     """As :func:`read_envelope`, from bytes."""
-    head, _, tail = raw.rpartition(_BEFORE_SIGNATURE)
-    signature = _SIGNATURE.fullmatch(tail)
+    end = raw.rfind(_BEFORE_SIGNATURE)
+    signature = _SIGNATURE.fullmatch(raw, end + len(_BEFORE_SIGNATURE)) if end >= 0 else None
     if signature is None:
         raise LedgerMismatch(f"{name} is not a signed message: it has been changed, damaged or cut off.")
-    signed = head + b"}"
-    try:
-        content = json.loads(signed.decode("ascii"))
-        header, body = content["header"], content["body"]
-        known = isinstance(header, dict) and isinstance(header["from"], str) and len(content) == 2
-    except (KeyError, TypeError, ValueError, RecursionError):
-        raise LedgerMismatch(f"{name} is not JSON: it has been changed or damaged.") from None
-    if not known or header.get("kind") != kind:
+    split = raw.rfind(_BEFORE_HEADER, 0, end)
+    start = split + len(_BEFORE_HEADER)
+    if not raw.startswith(_BEFORE_BODY) or split < 0 or end - start > _LARGEST_HEADER:
+        raise LedgerMismatch(f"{name} has no body and header of a message: it has been changed or damaged.")
+    header = _parsed(raw[start:end], name)
+    if not isinstance(header, dict) or not isinstance(header.get("from"), str) or header.get("kind") != kind:
         raise LedgerMismatch(f"{name} does not hold a message of the kind {kind!r}.")
     if header.get("format") != FORMAT:
         raise LedgerMismatch(
             f"{name} is written in another format than this version reads ({FORMAT}): install the version that the "
             "exchange was begun with."
         )
-    return Envelope(name, header, body, signed, signature[1].decode("ascii"), hashlib.sha256(raw).hexdigest())
+    signed = b"".join((_PURPOSE, memoryview(raw)[:end], b"}"))  # one copy: a message may be large
+    body_ends = len(_PURPOSE) + split
+    sha256 = hashlib.sha256(raw).hexdigest()
+    return Envelope(name, header, signed, body_ends, signature[1].decode("ascii"), sha256)
+
+
+def _parsed(text: bytes, name: str) -> Any:
+    """Plain JSON values.
+
+    Raises
+    ------
+    LedgerMismatch
+        It is not JSON in ASCII, nests without end, or takes more memory than there is.
+    """
+    try:
+        return json.loads(text.decode("ascii"))
+    except (ValueError, RecursionError):
+        raise LedgerMismatch(f"{name} is not JSON: it has been changed or damaged.") from None
+    except MemoryError:
+        raise too_large(name) from None
 
 
 def _header(header: dict[str, Any]) -> bytes:

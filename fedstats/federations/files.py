@@ -159,7 +159,18 @@ def read_whole(path: Path, limit: int | None = None) -> bytes:
             raise LedgerMismatch(
                 f"{path.name} is a link or larger than an exchange file may be, or no file at all; it was not read."
             )
-        return path.read_bytes()
+        try:
+            return path.read_bytes()
+        except MemoryError:
+            raise too_large(path.name) from None
+
+
+def too_large(name: str) -> LedgerMismatch:
+    """What is said of a file for which there is no memory."""
+    return LedgerMismatch(
+        f"{name} takes more memory than this machine has left, so it was not used: look whether its size can be right, and "
+        "start again on a larger machine if it is."
+    )
 
 
 def replace_private(path: Path, content: bytes) -> None:

@@ -148,7 +148,7 @@ class Ledger:
         path = self.folder / CLOSED
         if not present(path):
             return False
-        header = read_envelope(path, "closed", 2**20).signed_by(self.head.keys, COORDINATOR).header
+        header = read_envelope(path, "closed").signed_by(self.head.keys, COORDINATOR).header
         known = self.questions()
         last = known[-1].sha256 if known else ""
         return (header.get("exchange"), header.get("last")) == (self.head.exchange, last)

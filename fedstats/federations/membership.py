@@ -16,7 +16,6 @@ _STUDY = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
 # Both are shown to others: a line of words, without what a terminal or a page could take for more.
 _PROFILE = re.compile(r"\w[\w ,.()'+-]{0,119}")
 _SOFTWARE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,39}")
-_SMALL = 2**20  # bytes: what a message without numbers may take
 
 
 class NotOpened(FileNotFoundError):  # noqa: N818 (a state, not an error)
@@ -110,7 +109,7 @@ class Membership:
 
     def _read_version(self, path: Path) -> Version:
         before = self._versions[-1] if self._versions else None
-        message = read_envelope(path, "study", _SMALL)
+        message = read_envelope(path, "study")
         body = message.body
         try:
             keys = before.keys if before else PublicKeys.from_dict(body["keys"])
@@ -165,7 +164,7 @@ class Membership:
         path = self.join_path(site, version)
         if not present(path):
             return None
-        message = read_envelope(path, "join", _SMALL)
+        message = read_envelope(path, "join")
         body = message.body
         try:
             keys = PublicKeys.from_dict(body["keys"])
@@ -215,7 +214,7 @@ class Membership:
         path = self.roster_path(version)
         if not present(path):
             return None
-        message = read_envelope(path, "roster", _SMALL)
+        message = read_envelope(path, "roster")
         opening = self.versions()[version - 1]
         message.signed_by(opening.keys, COORDINATOR)
         if not isinstance(message.body, dict) or set(message.body) != set(opening.sites):

@@ -1,11 +1,15 @@
 """Signed and sealed messages: whatever is changed, cut off, added or exchanged is refused."""
 
+import base64
 import json
 import random
+import tracemalloc
+from pathlib import Path
 
 import pytest
 
-from fedstats.federations.envelope import Envelope, compose, parse_envelope
+from fedstats.contract.query import canonical_json
+from fedstats.federations.envelope import LARGEST, Envelope, compose, parse_envelope, read_envelope
 from fedstats.federations.files import LedgerMismatch
 from fedstats.federations.keys import Identity, PublicKeys
 
@@ -148,3 +152,90 @@ def test_a_message_of_another_format_says_so(places, monkeypatch):
 def test_a_message_holds_no_code_and_no_other_encoding_than_ascii_json(places):
     assert message(places).isascii()
     assert set(json.loads(message(places))) == {"body", "header", "signature"}
+
+
+# What is parsed, and when -------------------------------------------------------------------------
+
+
+def nested(size, kind):
+    """A file of brackets that nobody has signed: as JSON it takes some 25 times its size in memory."""
+    header = json.dumps({"format": 2, "from": "coordinator", "kind": kind}).encode()
+    body = b"[" + b"[]," * (size // 3) + b"[]]"
+    return b'{"body":' + body + b',"header":' + header + b',"signature":"' + b"0" * 128 + b'"}'
+
+
+@pytest.mark.parametrize("kind", ["question", "answer"])
+def test_a_body_that_nobody_has_signed_is_not_parsed(places, tmp_path, kind):
+    size = 2**22
+    path = tmp_path / "000002.json"
+    path.write_bytes(nested(size, kind))
+    tracemalloc.start()
+    try:
+        found = read_envelope(path, kind)
+        with pytest.raises(LedgerMismatch, match="is not signed by coordinator"):
+            found.signed_by(places["coordinator"].public, "coordinator")
+        unsigned = tracemalloc.get_traced_memory()[1]
+        assert len(found.body) > size // 4
+        parsed = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert unsigned < 2.5 * size  # the bytes, and those that the signature stands over
+    assert parsed > 10 * size  # what the order is for
+
+
+def test_a_header_is_parsed_before_its_signature_is_checked_and_so_is_small(places):
+    header = {"number": 1, "more": "x" * 10_000}
+    large = compose(places["north"], "answer", header, BODY)
+    with pytest.raises(LedgerMismatch, match="has no body and header of a message"):
+        parse_envelope(large, "x", "answer")
+
+
+@pytest.mark.parametrize("kind", ["study", "join", "roster", "closed", "question", "answer", "opened"])
+def test_a_message_larger_than_its_kind_may_be_is_not_read(tmp_path, kind):
+    """Joins and openings bring the keys they are signed with, so these are parsed first: they are small."""
+    path = tmp_path / "1.json"
+    limit = LARGEST.get(kind, 2**20)
+    with path.open("wb") as file:
+        file.truncate(limit + 1)
+    with pytest.raises(LedgerMismatch, match=r"1\.json is a link or larger"):
+        read_envelope(path, kind)
+    assert limit == 2**20 or kind in {"question", "answer", "opened"}
+
+
+def no_memory(*arguments, **options):
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [(Path, "read_bytes"), (json, "loads"), (base64, "b64decode")],
+    ids=["reading", "parsing", "opening"],
+)
+def test_a_message_for_which_there_is_no_memory_is_told_in_a_sentence(
+    places, tmp_path, monkeypatch, where, what
+):
+    (tmp_path / "1.json").write_bytes(message(places))
+    monkeypatch.setattr(where, what, no_memory)
+    with pytest.raises(LedgerMismatch, match=r"^1\.json takes more memory than this machine has left"):
+        read_envelope(tmp_path / "1.json", "answer").signed_by(places["north"].public, "north").opened(
+            places["coordinator"]
+        )
+
+
+@pytest.mark.parametrize("reader", [None, "coordinator"])
+def test_a_signed_body_nested_without_end_is_told_in_a_sentence(places, monkeypatch, reader):
+    deep = "[" * 100_000 + "]" * 100_000
+    monkeypatch.setattr(
+        "fedstats.federations.envelope.canonical_json",
+        lambda value: deep if value is BODY else canonical_json(value).replace(canonical_json(BODY), deep),
+    )
+    raw = compose(places["north"], "answer", {}, BODY, places[reader].public if reader else None)
+    found = parse_envelope(raw, "x", "answer").signed_by(places["north"].public, "north")
+    with pytest.raises(LedgerMismatch, match="x is not JSON"):
+        found.opened(places[reader]) if reader else found.body
+
+
+@pytest.mark.parametrize("signed", ["", "{}", '{"body":1}', '{"header":{}}', '{"header":{},"body":1}', "[]"])
+def test_what_has_no_body_and_header_is_no_message(signed):
+    with pytest.raises(LedgerMismatch):
+        parse_envelope(f'{signed[:-1]},"signature":"{"0" * 128}"}}'.encode(), "x", "answer")

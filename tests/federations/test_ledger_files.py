@@ -389,7 +389,7 @@ def test_a_link_to_nothing_is_refused(fitted, where, tmp_path):
 @pytest.mark.parametrize("where", [answer, question])
 def test_a_file_larger_than_agreed_is_not_read(fitted, where, monkeypatch):
     path = where(fitted, 2)
-    monkeypatch.setattr(exchange_files, "LARGEST_FILE", 10_000)
+    monkeypatch.setattr(envelope, "LARGEST", dict.fromkeys(("question", "answer"), 10_000))
     replay(fitted)
     with path.open("ab") as file:
         file.write(b" " * 10_000)
