@@ -223,7 +223,8 @@ class Asking:
         header = {"exchange": self.ledger.head.exchange, "last": known[-1].sha256 if known else ""}
         self.reopen()  # an earlier word of closing named fewer questions
         with suppress(FileExistsError):
-            write_once(self.ledger.folder / CLOSED, compose(self.identity, "closed", header, {}))
+            # the exchange folder itself may be a link, which whoever runs this has named
+            write_once(self.ledger.folder.resolve() / CLOSED, compose(self.identity, "closed", header, {}))
 
     def reopen(self) -> None:
         """Questions may come again: a coordinator has been started anew."""

@@ -23,21 +23,18 @@ def faults(ledger: Ledger) -> Iterator[str]:
     except (LedgerMismatch, FileNotFoundError) as problem:
         yield str(problem)
         return
-    known = {question.number for question in questions}
     try:
         if present(ledger.folder / CLOSED) and not ledger.closed:
             yield "The exchange was closed after another question than its last one: questions have been taken away or added."
     except LedgerMismatch as problem:
         yield str(problem)
-    for number in sorted(numbers(ledger.folder / "questions") - known):
+    for number in sorted(numbers(ledger.question_path(1).parent) - {q.number for q in questions}):
         yield f"Question {number} stands alone: one before it is missing."
     for version in versions:
         yield from _faults_of_roster(ledger, version.number)
     for site in ledger.head.sites:
         yield from _faults_of_keys(ledger, site, versions)
-        for number in sorted(ledger.answered(site) - known):
-            yield f"Answer {number} of {site} has no question."
-        yield from _faults_of(ledger, site, [q for q in questions if q.number in ledger.answered(site)])
+        yield from _faults_of_answers(ledger, site, questions)
 
 
 def _faults_of_roster(ledger: Ledger, version: int) -> Iterator[str]:
@@ -73,7 +70,19 @@ def _faults_of_keys(ledger: Ledger, site: str, versions: list[Version]) -> Itera
         before = keys or before
 
 
-def _faults_of(ledger: Ledger, site: str, questions: list[Question]) -> Iterator[str]:
+def _faults_of_answers(ledger: Ledger, site: str, questions: list[Question]) -> Iterator[str]:
+    """A site's answers have questions, are its own, and name each other."""
+    try:
+        answered = ledger.answered(site)
+    except LedgerMismatch as problem:
+        yield str(problem)
+        return
+    for number in sorted(answered - {question.number for question in questions}):
+        yield f"Answer {number} of {site} has no question."
+    yield from _faults_of_chain(ledger, site, [q for q in questions if q.number in answered])
+
+
+def _faults_of_chain(ledger: Ledger, site: str, questions: list[Question]) -> Iterator[str]:
     chain: dict[str, str] = {}
     for question in questions:
         try:

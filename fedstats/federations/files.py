@@ -99,6 +99,37 @@ def _write_once(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def real_folder(exchange: Path, *parts: str) -> Path:
+    """A folder of an exchange that leads nowhere else: neither it nor one above it is a link; it may not be there yet.
+
+    Parameters
+    ----------
+    exchange : path     the exchange folder, which whoever runs this has named; it may be a link
+    parts : str         names of the folders below it
+
+    Raises
+    ------
+    LedgerMismatch
+        A link or a file lies in the place of one of them; nothing has been read or written through it.
+    FolderTrouble
+        It cannot be told.
+    """
+    folder = exchange
+    for part in parts:
+        folder = folder / part
+        with explained("folder", folder, "read"):
+            try:
+                kind = os.lstat(folder).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                break
+        if not stat.S_ISDIR(kind):
+            raise LedgerMismatch(
+                f"{folder.relative_to(exchange)} in the exchange folder {exchange} should be a folder and is a link or a "
+                "file, which may lead elsewhere: nothing was read or written there. Take it away and start again."
+            )
+    return exchange.joinpath(*parts)
+
+
 def _require_folder(folder: Path) -> None:
     """Make a folder; what lies in its place, or leads elsewhere, is no folder of ours."""
     if folder.is_symlink() or (os.path.lexists(folder) and not folder.is_dir()):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fedstats.contract.query import Query, QueryError, spec_from_dict
 from fedstats.federations.envelope import Envelope, read_envelope
-from fedstats.federations.files import LedgerMismatch, explained, present
+from fedstats.federations.files import LedgerMismatch, explained, present, real_folder
 from fedstats.federations.keys import COORDINATOR
 from fedstats.federations.membership import Membership, Version
 
@@ -79,7 +79,7 @@ class Ledger:
 
     def question_path(self, number: int) -> Path:
         """Where a question lies."""
-        return self.folder / "questions" / f"{number:06d}.json"
+        return real_folder(self.folder, "questions") / f"{number:06d}.json"
 
     def _read_question(self, path: Path, number: int) -> Question:
         message = read_envelope(path, "question")
@@ -107,10 +107,10 @@ class Ledger:
         Raises
         ------
         LedgerMismatch
-            The exchange does not know the site.
+            The exchange does not know the site, or something else lies in the place of its folder.
         """
         self.members.require_site(site)
-        return self.folder / "answers" / site / f"{number:06d}.json"
+        return real_folder(self.folder, "answers", site) / f"{number:06d}.json"
 
     def answered(self, site: str) -> set[int]:
         """Numbers of the files that lie in a site's place; whose they are, :meth:`sealed_answer` says, or the site itself."""
@@ -158,7 +158,7 @@ class Ledger:
 
         A hint and no more: it is not signed, and whoever heeds it only stops.
         """
-        folder = self.folder / "absent"
+        folder = real_folder(self.folder, "absent")
         with explained("exchange folder", folder, "read"):
             return sorted(p.stem for p in folder.glob("*.json")) if folder.is_dir() else []
 

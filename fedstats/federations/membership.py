@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedstats.federations.envelope import read_envelope
-from fedstats.federations.files import LedgerMismatch, present
+from fedstats.federations.files import LedgerMismatch, present, real_folder
 from fedstats.federations.keys import COORDINATOR, FINGERPRINT, PublicKeys
 
 SITE_NAME = re.compile(r"(?!coordinator$)[a-z0-9][a-z0-9_-]{0,30}")
@@ -105,7 +105,7 @@ class Membership:
 
     def version_path(self, number: int) -> Path:
         """Where a version lies."""
-        return self.folder / "study" / f"{number:04d}.json"
+        return real_folder(self.folder, "study") / f"{number:04d}.json"
 
     def _read_version(self, path: Path) -> Version:
         before = self._versions[-1] if self._versions else None
@@ -151,7 +151,7 @@ class Membership:
     def join_path(self, site: str, version: int) -> Path:
         """Where a site's word that it takes part lies."""
         self.require_site(site)
-        return self.folder / "joins" / f"{version:04d}" / f"{site}.json"
+        return real_folder(self.folder, "joins", f"{version:04d}") / f"{site}.json"
 
     def join(self, site: str, version: int) -> Join | None:
         """A site's join, or None while there is none.
@@ -201,7 +201,7 @@ class Membership:
 
     def roster_path(self, version: int) -> Path:
         """Where the list of everybody's keys lies."""
-        return self.folder / "roster" / f"{version:04d}.json"
+        return real_folder(self.folder, "roster") / f"{version:04d}.json"
 
     def roster(self, version: int) -> tuple[str, Mapping[str, PublicKeys]] | None:
         """The roster's sha256 and everybody's keys, or None before all have joined.

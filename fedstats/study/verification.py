@@ -7,8 +7,11 @@ compared with the sealed answers as well.
 
 import hashlib
 import tempfile
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -131,7 +134,7 @@ def verify(
                 f"The results in {Path(results).name} do not follow from the archive: it gives others."
             )
     once = tuple(dict.fromkeys(faults))  # a broken sum is met when it is compared and when it is used
-    places, asked = _places(ledger, study), len(ledger.questions())
+    places, asked = _places(ledger, study), _number(ledger.questions)
     return Verification(once, places, asked, beyond, found, rebuilt, compared, _closed(ledger))
 
 
@@ -185,6 +188,14 @@ def _unnamed_keys(ledger: Ledger, study: Study) -> list[str]:
     ]
 
 
+def _number(found: Callable[[], Collection[Any]]) -> int:
+    """How many were found; none where they cannot be read, which is among the faults already."""
+    try:
+        return len(found())
+    except LedgerMismatch:
+        return 0
+
+
 def _places(ledger: Ledger, study: Study) -> pd.DataFrame:
     head = ledger.head
     rows = [[COORDINATOR, head.keys.fingerprint, COORDINATOR in study.fingerprints, head.software, "", 0]]
@@ -195,6 +206,6 @@ def _places(ledger: Ledger, study: Study) -> pd.DataFrame:
             join = None
         if join is not None:
             named = site in study.fingerprints
-            answers = len(ledger.answered(site))
+            answers = _number(partial(ledger.answered, site))
             rows.append([site, join.keys.fingerprint, named, join.software, join.profile, answers])
     return pd.DataFrame(rows, columns=_PLACES)

@@ -1,5 +1,6 @@
 """An exchange folder that somebody sets back, bends or names: the site stops, writes nowhere else, keeps its account."""
 
+import re
 import shutil
 
 import pytest
@@ -125,3 +126,79 @@ def test_an_exchange_that_is_gone_is_begun_anew_and_the_sites_know_the_coordinat
     desk = Asking(fitted.exchange, home_of(fitted.study.id, COORDINATOR))
     desk.open(fitted.study.digest, fitted.study.id, fitted.study.sites)
     assert fs.open_questions(fitted.exchange, fitted.sites["south"]) == []
+
+
+# A link in the place of a folder -----------------------------------------------------------------------
+
+
+SHOULD_BE = "in the exchange folder .* should be a folder and is a link or a file"
+
+
+def everybody(here):
+    """Whatever reads or writes in an exchange, each by itself."""
+    return {
+        "the coordinator": lambda: fs.Folder(here.exchange, study=here.study).close(),
+        "its fit": lambda: here.ask(fs.Folder(here.exchange, study=here.study)),
+        "a site that looks": lambda: fs.open_questions(here.exchange, here.sites["south"]),
+        "a site that serves": lambda: fs.serve(here.exchange, here.sites["south"], wait_seconds=1),
+    }
+
+
+@pytest.mark.acceptance(34)
+@pytest.mark.parametrize("name", ["answers", "joins"])
+def test_a_link_in_the_place_of_a_folder_lets_no_site_write_elsewhere(here, name, tmp_path):
+    """Whoever may write in the exchange would have sites make folders and files wherever they may."""
+    with pytest.raises(fs.Waiting):
+        fs.logistic(fs.Folder(here.exchange, study=here.study), "response ~ age")
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (here.exchange / name).symlink_to(victim)
+    with pytest.raises(fs.LedgerMismatch, match=rf"^{name} {SHOULD_BE}"):
+        attended_pass(here.exchange, here.sites, here.study)
+    with pytest.raises(fs.LedgerMismatch, match=rf"^{name} {SHOULD_BE}"):
+        fs.serve(here.exchange, here.sites["south"], wait_seconds=1)
+    assert list(victim.iterdir()) == []
+    (here.exchange / name).unlink()
+    assert attended_pass(here.exchange, here.sites, here.study) == 1
+
+
+@pytest.mark.acceptance(34)
+@pytest.mark.parametrize("how", ["link", "file"])
+@pytest.mark.parametrize(
+    "name", ["study", "questions", "joins", "joins/0001", "roster", "answers", "answers/south"]
+)
+def test_what_lies_in_the_place_of_any_folder_is_named_by_whoever_needs_it(fitted, name, how, tmp_path):
+    place, moved = fitted.exchange / name, tmp_path / "moved"
+    shutil.move(place, moved)  # all that was in it can still be read through the link
+    place.symlink_to(moved) if how == "link" else place.write_text("")
+    before = sorted(moved.rglob("*"))
+    stopped = 0
+    for do in everybody(fitted).values():
+        try:
+            do()
+        except fs.LedgerMismatch as problem:
+            assert re.match(rf"{name} {SHOULD_BE}", str(problem))  # noqa: PT017 (not all need every folder)
+            stopped += 1
+    assert stopped >= 2
+    for faults in (
+        list(fs.Ledger(fitted.exchange).verify()),
+        fs.verify(fitted.exchange, fitted.study).faults,
+    ):
+        assert any(re.match(rf"{name} {SHOULD_BE}", fault) for fault in faults)
+    assert sorted(moved.rglob("*")) == before
+
+
+def test_a_link_in_the_place_of_the_notes_of_absence_is_named(fitted, tmp_path):
+    (fitted.exchange / "absent").symlink_to(tmp_path)
+    with pytest.raises(fs.LedgerMismatch, match=rf"^absent {SHOULD_BE}"):
+        fs.Ledger(fitted.exchange).absent()
+
+
+def test_an_exchange_folder_may_itself_be_named_by_a_link(fitted, tmp_path):
+    """Whoever runs it has named it; who may write in it cannot put the link there."""
+    (tmp_path / "by another name").symlink_to(fitted.exchange)
+    sites = fs.Folder(tmp_path / "by another name", study=fitted.study)
+    assert fitted.ask(sites).coef.equals(fitted.fit.coef)
+    sites.close()
+    assert fs.open_questions(tmp_path / "by another name", fitted.sites["south"]) == []
+    assert list(fs.Ledger(tmp_path / "by another name").verify()) == []

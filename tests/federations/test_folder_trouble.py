@@ -264,7 +264,7 @@ def typed(asked, tmp_path):
         "keys": (["keys", study, "south", "--home", str(file)], "keys.json in the private folder"),
         "verify": (
             ["verify", "--study", study, "--exchange", str(asked.exchange)],
-            "000001.json in the folder",
+            "questions in the folder",
         ),
         "check-model": (check, "south.csv in the folder of the data"),
     }
