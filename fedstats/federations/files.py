@@ -11,6 +11,10 @@ from pathlib import Path
 #: Larger files are refused before they are read.
 LARGEST_FILE = 256 * 2**20
 
+#: A link is not followed, and a pipe that nobody writes to is not waited for.
+_AS_IT_LIES = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_FILE = {errno.ELOOP, errno.ENXIO, errno.EOPNOTSUPP}  # what the systems say of a link and of a socket
+
 _FULL = "make room on its disk, then start again"
 _NOT_ALLOWED = "give the account that runs this the right to do so, or name another folder"
 _NO_FOLDER = "it is a file or lies below one, so name another folder"
@@ -185,15 +189,36 @@ def read_whole(path: Path, limit: int | None = None) -> bytes:
         It cannot be read.
     """
     with explained("folder", path, "read"):
-        kind = path.lstat()
-        if not stat.S_ISREG(kind.st_mode) or kind.st_size > (limit or LARGEST_FILE):
-            raise LedgerMismatch(
-                f"{path.name} is a link or larger than an exchange file may be, or no file at all; it was not read."
-            )
         try:
-            return path.read_bytes()
+            descriptor = os.open(path, _AS_IT_LIES)
+        except OSError as problem:
+            if problem.errno in _NO_FILE:
+                raise _not_read(path) from None
+            raise
+        try:
+            return _content(descriptor, path, limit or LARGEST_FILE)
         except MemoryError:
             raise too_large(path.name) from None
+        finally:
+            os.close(descriptor)
+
+
+def _content(descriptor: int, path: Path, limit: int) -> bytes:
+    """What is looked at is what is read, whatever somebody puts in its place in between."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+        raise _not_read(path)
+    with open(descriptor, "rb", closefd=False) as file:
+        content = file.read(found.st_size + 1)
+    if len(content) != found.st_size:
+        raise LedgerMismatch(f"{path.name} was changed while it was read; it was not used.")
+    return content
+
+
+def _not_read(path: Path) -> LedgerMismatch:
+    return LedgerMismatch(
+        f"{path.name} is a link or larger than an exchange file may be, or no file at all; it was not read."
+    )
 
 
 def too_large(name: str) -> LedgerMismatch:

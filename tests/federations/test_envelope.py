@@ -4,11 +4,11 @@ import base64
 import json
 import random
 import tracemalloc
-from pathlib import Path
 
 import pytest
 
 from fedstats.contract.query import canonical_json
+from fedstats.federations import files
 from fedstats.federations.envelope import LARGEST, Envelope, compose, parse_envelope, read_envelope
 from fedstats.federations.files import LedgerMismatch
 from fedstats.federations.keys import Identity, PublicKeys
@@ -208,7 +208,7 @@ def no_memory(*arguments, **options):
 
 @pytest.mark.parametrize(
     ("where", "what"),
-    [(Path, "read_bytes"), (json, "loads"), (base64, "b64decode")],
+    [(files, "_content"), (json, "loads"), (base64, "b64decode")],
     ids=["reading", "parsing", "opening"],
 )
 def test_a_message_for_which_there_is_no_memory_is_told_in_a_sentence(

@@ -6,11 +6,12 @@ import multiprocessing
 import os
 import resource
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -431,6 +432,105 @@ def test_a_pipe_in_place_of_a_file_does_not_hang(fitted, where):
     thread.join(3)
     assert not hung
     assert len(done) == 1
+
+
+# Swapped while it is read ---------------------------------------------------------------------------
+
+
+def bound(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(path))  # its name may not be long
+
+
+SWAPS = {
+    "a pipe": os.mkfifo,
+    "a link": lambda path: path.symlink_to(path.with_name("private")),
+    "a larger file": lambda path: path.write_bytes(bytes(10**6)),
+    "a folder": Path.mkdir,
+    "a socket": bound,
+}
+
+
+@contextmanager
+def swapping(monkeypatch, call, when, do):
+    """Something else is done right before or after a call of the system."""
+    original, done = getattr(os, call), []
+
+    def swapped(*arguments, **options):
+        if when == "before" and not done:
+            done.append(do())
+        result = original(*arguments, **options)
+        if when == "after" and not done:
+            done.append(do())
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, swapped)
+        yield
+    assert done
+
+
+@pytest.fixture
+def swapped(tmp_path, monkeypatch):
+    """A small file of an exchange, and one that others are not to see."""
+    (tmp_path / "private").write_bytes(b"x" * 50)
+    (tmp_path / "000001.json").write_bytes(b"small")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "000001.json"
+
+
+def within_a_second(do):
+    """A reader that waits for a pipe is told apart from one that reads."""
+    found = []
+
+    def run():
+        try:
+            found.append(do())
+        except fs.LedgerMismatch as problem:
+            found.append(problem)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(1)
+    assert not thread.is_alive()
+    return found[0]
+
+
+@pytest.mark.parametrize("other", SWAPS)
+@pytest.mark.parametrize(
+    ("call", "when"), [("open", "before"), ("open", "after"), ("fstat", "before"), ("fstat", "after")]
+)
+def test_what_is_put_in_a_file_s_place_at_any_moment_is_not_read(swapped, monkeypatch, other, call, when):
+    """Whoever writes in the folder may try it thousands of times: places look every few milliseconds."""
+
+    def swap():
+        swapped.unlink()
+        SWAPS[other](swapped)
+
+    with swapping(monkeypatch, call, when, swap):
+        found = within_a_second(lambda: exchange_files.read_whole(swapped, 100))
+    if (call, when) == ("open", "before"):
+        assert "000001.json is a link or larger than an exchange file may be" in str(found)
+    else:
+        assert found == b"small"  # what was opened
+
+
+@pytest.mark.parametrize("size", [0, 6, 10**6])
+def test_a_file_that_grows_or_shrinks_while_it_is_read_is_not_used(swapped, monkeypatch, size):
+    with swapping(monkeypatch, "fstat", "after", lambda: swapped.write_bytes(b"y" * size)):
+        found = within_a_second(lambda: exchange_files.read_whole(swapped, 100))
+    assert str(found) == "000001.json was changed while it was read; it was not used."
+
+
+def test_a_file_that_is_read_leaves_nothing_open(swapped):
+    before = os.open(swapped, os.O_RDONLY)
+    os.close(before)
+    for limit in (100, 1):
+        with suppress(fs.LedgerMismatch):
+            exchange_files.read_whole(swapped, limit)
+    after = os.open(swapped, os.O_RDONLY)
+    os.close(after)
+    assert after == before
 
 
 # Disks ------------------------------------------------------------------------------------------
