@@ -178,20 +178,17 @@ def model_rows(
     data.require((*design.variables, *(c for c in (offset,) if c is not None)), made_too=True)
     told = data.sources((*asked, *groups))
     frame = data.frame[list(dict.fromkeys((*asked, *groups, *told)))]
-    complete = frame.notna().all(axis=1).to_numpy()
+    complete = np.logical_and.reduce([frame[name].notna().to_numpy() for name in frame.columns])
     if not complete.all():  # whole tables are not copied
         frame = frame[complete]
     frame.index = pd.RangeIndex(len(frame))
     raw = design.raw(frame)
-    defined = ~np.isnan(raw)
-    faults = [
-        f"{what} is not defined for every value at this site."
-        for what, everywhere in zip(
-            design.described[-raw.shape[1] :], np.all(defined, axis=0).tolist(), strict=False
-        )
-        if not everywhere
-    ]
-    raw[~defined] = 0.0
+    faults = []
+    for what, values in zip(design.described[len(design.described) - raw.shape[1] :], raw.T, strict=True):
+        undefined = np.isnan(values)
+        if undefined.any():
+            faults.append(f"{what} is not defined for every value at this site.")
+            values[undefined] = 0.0
     y, fault = _outcome(frame, event, whole_numbers, code)
     faults += fault
     w = None if weights is None else frame[weights].to_numpy(dtype=float)
@@ -200,7 +197,8 @@ def model_rows(
         w = np.maximum(w, 0.0)
     shift = None if offset is None else frame[offset].to_numpy(dtype=float)
     counted = np.ones(len(frame), dtype=bool) if w is None else w > 0
-    present = (raw != 0) & counted[:, None]
+    present = raw != 0
+    present[~counted] = False
     if design.intercept:
         present = np.column_stack([counted, present])
     dropped = int((~complete).sum())

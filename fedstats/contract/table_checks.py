@@ -48,6 +48,11 @@ def _near(name: str, frame: pd.DataFrame) -> str:
 
 
 def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.Series:
+    is_number = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
+    if is_number and variable.kind not in ("factor", "label"):
+        column = pd.Series(
+            column.to_numpy().astype(float)
+        )  # contiguous, where the caller's table lies by rows
     empty = np.flatnonzero(column.isna())
     if len(empty) and not variable.missing:
         problems.append(
@@ -72,8 +77,8 @@ def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.S
     if pd.api.types.is_datetime64_any_dtype(column):
         problems.append(f"{variable.name} must be a number; found dates")
         return pd.Series(np.nan, index=column.index)
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
-        return pd.Series(column.to_numpy().astype(float))  # contiguous, where the caller's table lies by rows
+    if is_number:
+        return column
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     strange = column[numbers.isna() & column.notna()].astype(str).unique().tolist()
     if strange:
@@ -102,7 +107,8 @@ def _is_clean(variable: Variable, column: pd.Series) -> bool:
     if variable.kind not in ("event", "numeric", "time"):
         return True
     x = column.to_numpy(dtype=float)
-    x = x[~np.isnan(x)]
+    empty = np.isnan(x)
+    x = x[~empty] if empty.any() else x
     if variable.kind == "event":
         return bool(((x == 0) | (x == 1)).all())
     low = -np.inf if variable.low is None or variable.high is None else variable.low
