@@ -11,6 +11,10 @@ Array = NDArray[np.float64]
 MOST_GROUPS = 12
 #: Predictors that lie so far apart make two groups, whatever lies within them.
 GAP = 2.0
+#: So many times as far apart as any of them is wide, groups are told apart at whatever size of the coefficients.
+WIDTHS = 3.0
+#: Groups of which one is separate leave one of so many equal bins of all predictors empty.
+_BINS = 32
 
 
 def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Evidence, ...]:
@@ -25,27 +29,37 @@ def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Ev
     levels : (n, c)       0/1
     counted : (n,) bool   rows with a weight
     """
-    if not counted.any() or _are_many_and_close(eta[counted]):
+    group = _groups(eta[counted])
+    if group is None:
         return ()
-    values, group = np.unique(np.round(eta[counted], 9), return_inverse=True)
-    if len(values) > MOST_GROUPS:
-        new = np.diff(values) > GAP
-        group = np.concatenate([[0], np.cumsum(new)])[group]
-    groups = int(group.max()) + 1
-    if not 1 < groups <= MOST_GROUPS:
-        return ()
-    inside = np.zeros((len(group), groups))
+    inside = np.zeros((len(group), int(group.max()) + 1))
     inside[np.arange(len(group)), group] = 1.0
     with_level = inside.T @ levels[counted]
     counts = np.concatenate([with_level, inside.sum(axis=0)[:, None] - with_level], axis=1)
     return (Evidence("pair of levels", np.rint(counts).ravel(), "a level, of patients of one predictor"),)
 
 
-def _are_many_and_close(eta: Array) -> bool:
-    """Seen at a glance: more predictors than groups among the first rows, and no gap so wide that a cell of half its width is empty."""
-    if len(np.unique(np.round(eta[: 20 * MOST_GROUPS], 9))) <= MOST_GROUPS:
-        return False
-    low, high = float(eta.min()), float(eta.max())
-    if not high - low < 1e5:
-        return False
-    return bool(np.bincount(((eta - low) / (GAP / 2)).astype(np.int64)).all())
+def _groups(eta: Array) -> NDArray[np.int64] | None:
+    """The group of each predictor, from the smallest; None where they lie in one, or in too many."""
+    low, wide = (float(eta.min()), float(np.ptp(eta))) if len(eta) else (0.0, 0.0)
+    if not 1e-9 < wide < np.inf:
+        return None
+    bins = np.minimum((eta - low) * (_BINS / wide), _BINS - 1).astype(np.int64)
+    if np.bincount(bins, minlength=_BINS).all() and wide < _BINS * GAP / 2:
+        return None  # no gap is as wide as a group would need
+    values, place = np.unique(eta, return_inverse=True)
+    cut = _cuts(values)
+    return None if cut is None else np.concatenate([[0], np.cumsum(cut)])[place]
+
+
+def _cuts(values: Array) -> NDArray[np.bool_] | None:
+    """After which values, in order, a group ends: the most groups that are told apart, if any are."""
+    gaps, found = np.diff(values), None
+    for threshold in np.sort(gaps)[::-1][: MOST_GROUPS - 1]:
+        cut = gaps >= threshold
+        groups = int(cut.sum()) + 1
+        ends = np.flatnonzero(cut)
+        widths = values[np.append(ends, len(values) - 1)] - values[np.append(0, ends + 1)]
+        if groups <= MOST_GROUPS and (threshold > GAP or threshold > WIDTHS * widths.max()):
+            found = cut
+    return found

@@ -8,6 +8,7 @@ from scipy.special import xlogy
 
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.few_predictors import in_groups
 from fedstats.contract.shapes import OtherUnit
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
@@ -38,7 +39,7 @@ def test_refusals_here_are_not_those_of_ordinary_questions():
 # One of few linear predictors ------------------------------------------------------------------------------
 
 
-def only_one_with_four_levels(policy, tilt=0.0):
+def only_one_with_four_levels(policy, tilt=0.0, points=(-25.0, -22.5, -20.0), size=10.0):
     """Where three levels have the same large coefficient a weight depends on how many of them a patient has."""
     frame = cohort()
     three = (frame["a"] == 1) & (frame["b"] == 1) & (frame["ecog"] == 1)
@@ -46,13 +47,13 @@ def only_one_with_four_levels(policy, tilt=0.0):
     frame.loc[three, "sex"] = "F"
     frame.loc[her, "sex"] = "M"
     columns = [column("a"), column("b"), column("e", ("ecog", "1")), column("m", ("sex", "M")), column("lab")]
-    points, rows = (-25.0, -22.5, -20.0), []
+    rows = []
     for t in points:
-        answer = ask(frame, logistic(*columns, beta=(t, 10.0, 10.0, 10.0, 0.0, tilt)), policy)
+        answer = ask(frame, logistic(*columns, beta=(t, size, size, size, 0.0, tilt)), policy)
         if isinstance(answer, str):
             return answer
         rows.append(full_matrix(answer["information"])[4])
-    weights = np.array([[weight(t + 10 * k) for k in (3, 2, 1)] for t in points])
+    weights = np.array([[weight(t + size * k) for k in (3, 2, 1, 0)[: len(points)]] for t in points])
     found = np.linalg.solve(weights, np.array(rows))[0]
     return found[0], found[5] / found[0], frame.loc[her, "lab"]
 
@@ -65,6 +66,22 @@ def test_three_points_give_the_only_patient_with_four_levels_without_a_gate_and_
 
 def test_predictors_that_lie_far_apart_are_groups_though_no_two_are_the_same():
     assert only_one_with_four_levels(STRICT, tilt=1e-3) == "pair of levels"
+
+
+def test_coefficients_of_ordinary_size_tell_groups_apart_as_well():
+    four = {"tilt": 1e-9, "points": (-4.0, -2.0, -1.0, 0.5), "size": 1.5}
+    count, lab, truth = only_one_with_four_levels(NONE, **four)
+    assert (count, lab) == (pytest.approx(1, abs=1e-3), pytest.approx(truth, rel=1e-3))
+    assert only_one_with_four_levels(STRICT, **four) == "pair of levels"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_predictors_of_ordinary_columns_are_in_no_groups(seed):
+    random = np.random.default_rng(seed)
+    eta = (
+        0.4 * random.normal(size=300) + 0.8 * (random.random(300) < 0.3) + 0.1 * random.exponential(size=300)
+    )
+    assert in_groups(eta, np.ones((300, 1)), np.ones(300, dtype=bool)) == ()
 
 
 # Squared scores --------------------------------------------------------------------------------------------
