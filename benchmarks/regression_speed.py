@@ -26,8 +26,8 @@ import fedstats as fs
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.families import LOGIT
 
-#: Above so many rows with delayed entry the Python packages take longer than anybody waits.
-MOST_ENTERED = 100_000
+#: Above so many rows with delayed entry, or with times of their own, the Python packages take longer than anybody waits.
+MOST_WAITED_FOR = 100_000
 
 R_SCRIPT = """
 suppressMessages(library(survival))
@@ -259,7 +259,7 @@ def main() -> None:
                     return fs.cox(sites_of(kept), formula, strata=by)
 
                 own = seconds(whole, 3)
-                waited_for = strata == 1 and (n <= MOST_ENTERED or not entered)
+                waited_for = strata == 1 and (n <= MOST_WAITED_FOR or (days and not entered))
                 peers = cox_peers(frame, p, entered=entered) if waited_for else iter(())
                 found = compare(own, peers, in_r(frame, p, "cox", entered=entered))
                 ratio = evaluation(frame, p, entered=entered, strata=strata)
