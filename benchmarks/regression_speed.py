@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 import fedstats as fs
 from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics import risk_sets as rs
 from fedstats.numerics.families import LOGIT
 
 #: Above so many rows with delayed entry, or with times of their own, the Python packages take longer than anybody waits.
@@ -175,13 +176,13 @@ def evaluation(frame: pd.DataFrame, p: int, *, entered: bool, strata: int) -> fl
     stratum = frame["g"].to_numpy() if strata > 1 else np.zeros(len(frame), dtype=np.int64)
     event = frame["status"].to_numpy() == 1
     entry = frame["entry"].to_numpy() if entered else None
-    sets = pl.risk_sets(stratum, entry, pl.tie_times(frame["time"].to_numpy()), event, None)
+    sets = rs.risk_sets(stratum, entry, rs.tie_times(frame["time"].to_numpy()), event, None)
     w = event.astype(float)
 
     def evaluate() -> None:
         eta = x @ np.full(p, 0.05)
         r = np.exp(eta - eta.max())
-        terms_ = pl.cell_terms(pl.cell_sizes(sets, r, None), "efron")
+        terms_ = pl.cell_terms(rs.cell_sizes(sets, r, None), "efron")
         v = pl.expected(sets, stratum, terms_.a, terms_.b)
         x.T @ (w - r * v)
         pl.weighted_gram(x, r * v)

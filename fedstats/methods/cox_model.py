@@ -25,6 +25,7 @@ from fedstats.contract.site_data import SiteData
 from fedstats.methods.follow_up import TIME_GRID, FollowUp, cells_of, follow_up, grid_evidence, leavers
 from fedstats.methods.risk_set_evidence import of_neighbours
 from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics import risk_sets as rs
 
 Array = NDArray[np.float64]
 
@@ -90,7 +91,7 @@ class CoxRows:
     rows: ModelRows
     x: Array
     stratum: NDArray[np.int64]
-    sets: pl.RiskSets
+    sets: rs.RiskSets
     event_weight: Array
     counts: dict[str, Sum]
     evidence: tuple[Evidence, ...]
@@ -127,7 +128,7 @@ def _prepare(model: CoxModel, data: SiteData) -> CoxRows:
         if model.ties == "efron":
             evidence += _tied_events(times, stratum, n_strata, shared)
         times, x = times.on_grid(shared), rows.x
-    sets = pl.risk_sets(stratum, times.entry, times.time, times.event, rows.weights, shared, n_strata)
+    sets = rs.risk_sets(stratum, times.entry, times.time, times.event, rows.weights, shared, n_strata)
     events = np.zeros(rows.n)
     events[sets.death] = 1.0 if rows.weights is None else rows.weights[sets.death]
     if shared is None:
@@ -326,7 +327,7 @@ class CoxMeat(CoxQuery):
         if self.hazards:
             a, b, means = unpack_hazards(np.array(self.hazards), cox.sets.n_cells, cox.x.shape[1])
         else:
-            sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
+            sums = rs.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
             terms = pl.cell_terms(sums, self.model.ties)
             a, b, means = terms.a, terms.b, pl.cell_means(sums, terms)
         v = pl.expected(cox.sets, cox.stratum, a, b)

@@ -27,6 +27,7 @@ from fedstats.methods.firth_correction import Correction, CoxFirthCorrection
 from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, course_of, maximum
 from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics import risk_sets as rs
 from fedstats.numerics.firth import Firth, Penalised, firth
 from fedstats.numerics.newton import Derivatives
 from fedstats.numerics.penalties import ElasticNet
@@ -50,7 +51,7 @@ class CoxDerivatives(CoxQuery):
     def aggregate(self, data: SiteData) -> Aggregate:
         """1 + p + p (p + 1) / 2 sums over patients, and their sizes."""
         cox, eta, r = self.at_point(data)
-        terms = pl.cell_terms(pl.cell_sizes(cox.sets, r, cox.rows.weights), self.model.ties)
+        terms = pl.cell_terms(rs.cell_sizes(cox.sets, r, cox.rows.weights), self.model.ties)
         v = pl.expected(cox.sets, cox.stratum, terms.a, terms.b)
         score = cox.x.T @ (cox.event_weight - r * v)
         information = pl.weighted_gram(cox.x, r * v)

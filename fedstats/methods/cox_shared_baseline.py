@@ -28,6 +28,7 @@ from fedstats.methods.cox_model import (
 from fedstats.methods.follow_up import GRID_RULES, candidate_grids, on_finest_grid
 from fedstats.methods.risk_set_evidence import of_neighbours
 from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics import risk_sets as rs
 from fedstats.numerics.newton import Derivatives
 
 Array = NDArray[np.float64]
@@ -78,8 +79,8 @@ class CoxRiskSets(_SharedQuery):
     def aggregate(self, data: SiteData) -> Aggregate:
         """Sums over the risk set (s0, s1), over tied deaths (t0, t1, Efron only), deaths and their weights."""
         cox, eta, r = self.on_grid(data)
-        sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
-        here = pl.cell_sums(cox.sets, cox.rows.present.astype(float), np.ones(cox.rows.n), None)
+        sums = rs.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
+        here = rs.cell_sums(cox.sets, cox.rows.present.astype(float), np.ones(cox.rows.n), None)
         at_risk, with_x = np.rint(here.s0).astype(np.int64), np.rint(here.s1).astype(np.int64)
         died, died_x = np.rint(here.t0).astype(np.int64), np.rint(here.t1).astype(np.int64)
         parts = {
@@ -128,7 +129,7 @@ class CoxCurvature(_SharedQuery):
 # The coordinator's half ------------------------------------------------------------------------
 
 
-def cells_of_total(total: Total, ties: pl.Ties) -> tuple[pl.CellSums, pl.CellTerms]:
+def cells_of_total(total: Total, ties: pl.Ties) -> tuple[rs.CellSums, pl.CellTerms]:
     """Risk-set sums as they were answered, and what the cells contribute.
 
     Raises
@@ -138,7 +139,7 @@ def cells_of_total(total: Total, ties: pl.Ties) -> tuple[pl.CellSums, pl.CellTer
     """
     none = np.zeros_like(total["s0"])
     t0, t1 = total.get("t0", none), total.get("t1", np.zeros_like(total["s1"]))
-    sums = pl.CellSums(total["s0"], total["s1"], t0, t1, np.rint(total["deaths"]), total["weight"])
+    sums = rs.CellSums(total["s0"], total["s1"], t0, t1, np.rint(total["deaths"]), total["weight"])
     return sums, pl.cell_terms(sums, ties)
 
 

@@ -19,6 +19,7 @@ from fedstats.methods.cox_model import CoxQuery
 from fedstats.methods.glm_model import GlmQuery
 from fedstats.methods.third_moments import of_threes
 from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics import risk_sets as rs
 from fedstats.numerics.newton import Derivatives
 from fedstats.numerics.risk_set_leverages import leverages
 
@@ -96,7 +97,7 @@ class CoxFirthCorrection(CoxQuery):
                 "Firth's penalty needs baselines of the site's own, and the inverse information."
             )
         cox, _, r = self.at_point(data)
-        sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
+        sums = rs.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
         terms = pl.cell_terms(sums, model.ties)
         means, inverse = pl.cell_means(sums, terms), full_matrix(np.array(self.inverse))
         found = leverages(cox.sets, cox.stratum, cox.x, r, sums, terms, means, model.ties, inverse)

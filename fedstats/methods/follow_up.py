@@ -15,7 +15,7 @@ from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import Outcome
 from fedstats.contract.query import Query, QueryError, candidate
 from fedstats.contract.site_data import SiteData
-from fedstats.numerics.partial_likelihood import TIME_TOLERANCE, tie_times
+from fedstats.numerics.risk_sets import TIME_TOLERANCE, tie_times
 
 Array = NDArray[np.float64]
 T = TypeVar("T")

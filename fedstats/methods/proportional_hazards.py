@@ -32,6 +32,7 @@ from fedstats.methods.follow_up import (
 )
 from fedstats.methods.survival_curve import RiskTable
 from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics import risk_sets as rs
 
 Array = NDArray[np.float64]
 Transform = Literal["km", "rank", "identity", "log"]
@@ -72,7 +73,7 @@ class CoxTimeTrends(CoxQuery):
         if self.model.grid:
             raise QueryError("Trends are those of a model with the site's own baseline hazard.")
         cox, _, r = self.at_point(data)
-        sums = pl.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
+        sums = rs.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
         terms = pl.cell_terms(sums, self.model.ties)
         times = follow_up(cox.rows.frame, self.model.outcome)
         g_death, cell = self._of(times.time[cox.sets.death])
@@ -113,7 +114,7 @@ class CoxTimeTrends(CoxQuery):
         return g, np.zeros(0, np.int64)
 
 
-def _information(cox: CoxRows, r: Array, sums: pl.CellSums, terms: pl.CellTerms, g: Array) -> Array:
+def _information(cox: CoxRows, r: Array, sums: rs.CellSums, terms: pl.CellTerms, g: Array) -> Array:
     """The information with event cell j counted g_j times; of negative weights the part is subtracted."""
     found = np.zeros((cox.x.shape[1],) * 2)
     for sign in (1.0, -1.0):

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.model_evidence import effective_size
-from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics import risk_sets as rs
 
 Array = NDArray[np.float64]
 
 
-def of_neighbours(sets: pl.RiskSets, r: Array, levels: Array, *, tied: bool) -> tuple[Evidence, ...]:
+def of_neighbours(sets: rs.RiskSets, r: Array, levels: Array, *, tied: bool) -> tuple[Evidence, ...]:
     """Of every risk set, and of those by whom two differ, the effective size; of the latter, who has a level and who not.
 
     Parameters
@@ -24,8 +24,8 @@ def of_neighbours(sets: pl.RiskSets, r: Array, levels: Array, *, tied: bool) -> 
     tied : bool      whether sums over the events of a cell can be told apart
     """
     largest = max(float(r.max(initial=0.0)), 1e-300)
-    weights, squares = (pl.cell_sizes(sets, (r / largest) ** k, None).s0 for k in (1, 2))
-    somebody = pl.cell_sizes(sets, np.ones_like(r), None).s0 > 0.5
+    weights, squares = (rs.cell_sizes(sets, (r / largest) ** k, None).s0 for k in (1, 2))
+    somebody = rs.cell_sizes(sets, np.ones_like(r), None).s0 > 0.5
     sizes = effective_size(weights, squares)[somebody]
     evidence = [Evidence("effective sample size", sizes, "patients behind the sums of a risk set")]
     here = sets.last > sets.first

@@ -24,7 +24,7 @@ from fedstats.methods.follow_up import (
     grid_evidence,
     on_finest_grid,
 )
-from fedstats.numerics.partial_likelihood import risk_sets
+from fedstats.numerics.risk_sets import risk_sets
 from fedstats.numerics.survival_table import (
     ConfType,
     censored,

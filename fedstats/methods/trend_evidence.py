@@ -15,6 +15,7 @@ from fedstats.contract.dominance import dominance_of_sums, shares
 from fedstats.contract.entries import ordinal
 from fedstats.methods.cox_model import CoxRows
 from fedstats.numerics import partial_likelihood as pl
+from fedstats.numerics import risk_sets as rs
 
 Array = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ class Events:
 
 
 def events(
-    cox: CoxRows, r: Array, sums: pl.CellSums, terms: pl.CellTerms, residuals: Array, design: Design
+    cox: CoxRows, r: Array, sums: rs.CellSums, terms: pl.CellTerms, residuals: Array, design: Design
 ) -> Events:
     """The deaths with more than one patient at risk.
 
@@ -51,7 +52,7 @@ def events(
     ----------
     residuals : (all, p)    weighted: columns minus their expectation
     """
-    here = pl.cell_sizes(cox.sets, cox.rows.counted.astype(float), None).s0
+    here = rs.cell_sizes(cox.sets, cox.rows.counted.astype(float), None).s0
     told = here[cox.sets.death_cell] > 1.5
     cell = cox.sets.death_cell[told]
     spread = pl.cell_variances(cox.sets, cox.x, r, sums, terms)[cell] / sums.deaths[cell, None]

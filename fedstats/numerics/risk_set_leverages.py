@@ -7,15 +7,14 @@ from numpy.typing import NDArray
 
 from fedstats.numerics.partial_likelihood import (
     CellMeans,
-    CellSums,
     CellTerms,
     Index,
-    RiskSets,
     Ties,
     expected,
     tied_deaths,
     while_at_risk,
 )
+from fedstats.numerics.risk_sets import CellSums, RiskSets
 
 Array = NDArray[np.float64]
 
