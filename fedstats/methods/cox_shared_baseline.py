@@ -21,10 +21,10 @@ from fedstats.methods.cox_model import (
     CoxMeat,
     CoxModel,
     CoxQuery,
-    CoxRows,
     deaths_of_cells,
     pack_hazards,
 )
+from fedstats.methods.cox_rows import CoxRows
 from fedstats.methods.follow_up import GRID_RULES, candidate_grids, on_finest_grid
 from fedstats.methods.risk_set_evidence import of_neighbours
 from fedstats.numerics import partial_likelihood as pl

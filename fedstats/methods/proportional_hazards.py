@@ -20,7 +20,8 @@ from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods import trend_evidence
 from fedstats.methods.cox_fit import model_of
-from fedstats.methods.cox_model import CoxModel, CoxQuery, CoxRows
+from fedstats.methods.cox_model import CoxModel, CoxQuery
+from fedstats.methods.cox_rows import CoxRows
 from fedstats.methods.follow_up import (
     GRID_RULES,
     TIME_GRID,

@@ -13,7 +13,7 @@ from fedstats.contract.aggregate import Evidence
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import dominance_of_sums, shares
 from fedstats.contract.entries import ordinal
-from fedstats.methods.cox_model import CoxRows
+from fedstats.methods.cox_rows import CoxRows
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics import risk_sets as rs
 
