@@ -65,7 +65,7 @@ class DisclosurePolicy(Spec):
     max_parameters_per_event: float = 0.2
     min_effective: float = 30.0
     min_effective_level: float = 5.0
-    max_coefficient: float = 10.0
+    max_coefficient: float = 5.0
     max_top_share: float = 0.5
     max_top_two_share: float = 0.9
     max_points: int = 100

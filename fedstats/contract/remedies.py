@@ -11,6 +11,7 @@ REMEDIES: dict[Rule, str] = {
     "level": f"Too few patients are in a level, or outside it: {_FEW}.",
     "level by outcome": f"Too few patients of a level have the outcome, or do not: {_FEW}.",
     "pair of levels": "Too few patients share two levels: merge levels, or leave one of the two columns out.",
+    "patients of one predictor": "At these coefficients patients have few different linear predictors, and too few share one: put more terms into the model, or cut a number into levels that hold enough.",
     "leavers of a time cell": "Too few patients leave in a cell of the time grid: ask with wider cells.",
     "events of a time cell": "Too few events lie in a cell of the time grid: ask with wider cells, with ties='breslow', or of the test of proportional hazards with transform='identity'.",
     "distinct values": "Single values and times do not leave: give the codebook edges or a [grid].",

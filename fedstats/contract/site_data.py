@@ -18,6 +18,11 @@ from fedstats.contract.query import QueryError, Spec
 
 T = TypeVar("T")
 
+#: Of a question; many more take a site minutes, and nobody asks them.
+MOST_CONDITIONS, MOST_MADE = 20, 8
+#: Subsets, and tables with made columns, that a site keeps prepared.
+_KEPT = 32
+
 
 class SiteData:
     """Rows of one site that keep to the codebook.
@@ -69,7 +74,12 @@ class SiteData:
         """The patients who meet every condition; prepared models of a subset are kept as well."""
         if not conditions:
             return self
+        if len(conditions) > MOST_CONDITIONS:
+            raise QueryError(
+                f"A subset has at most {MOST_CONDITIONS} conditions; the question has {len(conditions)}."
+            )
         if conditions not in self._subsets:
+            _make_room(self._subsets)
             self.require((c.column for c in conditions), made_too=True)
             chosen = np.logical_and.reduce([c.among(self.frame) for c in conditions])
             self._subsets[conditions] = self.part(chosen)
@@ -114,7 +124,10 @@ class SiteData:
         """
         if not made:
             return self
+        if len(made) > MOST_MADE:
+            raise QueryError(f"A question makes at most {MOST_MADE} columns; this one makes {len(made)}.")
         if made not in self._extended:
+            _make_room(self._extended)
             codebook, frame, evidence = self.codebook, self.frame.copy(deep=False), []
             for predictor in made:
                 self.require(predictor.variables)
@@ -207,3 +220,9 @@ class SiteData:
             self._prepared[key] = build()
         prepared: T = self._prepared[key]
         return prepared
+
+
+def _make_room(kept: dict[Any, Any]) -> None:
+    """Forget what was prepared first where a question would be one too many."""
+    while len(kept) >= _KEPT:
+        del kept[next(iter(kept))]

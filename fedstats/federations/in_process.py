@@ -48,7 +48,9 @@ class InProcess(Federation):
         self.distinct_values = policy.distinct_values
         self.codebook = codebook or codebook_of(frames.values())
         self._asked: dict[Query, Asked] = {}
-        self._sites = {name: Site(name, frames[name], self.codebook, policy) for name in self.sites}
+        self._sites = {
+            name: Site(name, frames[name], self.codebook, policy, reviewed=False) for name in self.sites
+        }
 
     @classmethod
     def alone(cls, site: Site) -> "InProcess":

@@ -84,6 +84,8 @@ class Site:
         The site's private folder: its keys and what it keeps of an exchange; empty: one below the user's own.
     fingerprints : mapping, optional
         Fingerprints of keys that the study names, by place.
+    reviewed : bool
+        Whether anybody looks at the judgements of a policy that has every rule off; if not, nothing is counted for it.
     agreed : callable, optional
         Makes the topics (:meth:`Query.topic`) of what the site's study asks, from the site's own data; other
         questions are beyond the study, and the policy says whether they are answered.  Without it there is no study.
@@ -106,8 +108,9 @@ class Site:
         home: str | Path = "",
         fingerprints: Mapping[str, str] | None = None,
         agreed: Callable[["Site"], frozenset[str]] | None = None,
+        reviewed: bool = True,
     ) -> None:
-        self.name, self._agreed = name, agreed
+        self.name, self._agreed, self._reviewed = name, agreed, reviewed
         self.home, self.fingerprints = home, dict(fingerprints or {})
         harmonised = codebook.harmonise(frame, f"The table of {name}")
         self.memory = memory
@@ -127,7 +130,8 @@ class Site:
         remembers = self.memory is not None
         secret = self.memory.secret if self.memory is not None else b""
         frame, codebook = self.data.frame, self.data.codebook
-        self.data = SiteData(frame, codebook, agreed_grids=remembers, judged=not policy.off, secret=secret)
+        judged = self._reviewed or not policy.off
+        self.data = SiteData(frame, codebook, agreed_grids=remembers, judged=judged, secret=secret)
 
     def answer(self, query: Query, pending: Sequence[Trace] = ()) -> Answer:
         """Evaluate a query on the site's rows and put it through the gate.
@@ -139,11 +143,12 @@ class Site:
             if not self.policy.answers(query):  # nothing is computed
                 return Answer(query, not_answered(query))
             with one_blas_thread(), np.errstate(over="raise"):
+                # first of all: which other rule refuses what nobody agreed on would tell of the rows
+                self.policy.check(query, Aggregate({}, 0, self._beyond(query)))
                 data = self.data.with_columns(query.made).among(query.where)
                 # a subset of too few is refused before its rows can make any difference
                 subset = Aggregate({}, len(data.frame), data.subset_evidence)
-                before = (*self._beyond(query), *_coefficients(query, data))
-                self.policy.check(query, subset.with_evidence(*before))
+                self.policy.check(query, subset.with_evidence(*_coefficients(query, data)))
                 aggregate = query.aggregate(data)
         except DisclosureRefused as refused:
             return Answer(query, refused.refusal, partial(getattr, refused, "findings"))

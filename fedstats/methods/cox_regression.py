@@ -59,7 +59,8 @@ class CoxDerivatives(CoxQuery):
         loglik = float(cox.event_weight @ eta) - terms.log_terms
         parts = {"loglik": Sum(np.array([loglik]), np.array([cox.informative.sum()]))}
         parts |= {"score": cox.rows.vector(score), "information": cox.rows.matrix(information)}
-        return self.answer(cox, r, parts | cox.counts)
+        answer = self.answer(cox, r, parts | cox.counts)
+        return answer.with_evidence(*cox.rows.effective_sizes(r * v, ", while events happen"))
 
 
 # The coordinator's half ------------------------------------------------------------------------

@@ -71,7 +71,6 @@ def prepare(model: "CoxModel", data: SiteData) -> CoxRows:
     events[sets.death] = 1.0 if rows.weights is None else rows.weights[sets.death]
     if shared is None:
         x = _centred_by_stratum(x, stratum, events)
-        rows = rows if rows.is_judged else replace(rows, x=x)  # large tables are not kept twice
     n_event = len(sets.death)
     counts = {
         "n": Sum(np.array([rows.n]), np.array([rows.n])),

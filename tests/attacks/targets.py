@@ -1,5 +1,7 @@
 """Patients to attack, and what an attacker does with answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -13,6 +15,8 @@ from fedstats.federations.site import Site
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 
 NONE, TEACHING, STRICT = DisclosurePolicy.none(), DisclosurePolicy.teaching(), DisclosurePolicy()
+#: Strict but for the size of coefficients: what other rules say of large ones.
+LARGE = replace(STRICT, max_coefficient=10.0)
 
 BOOK = Codebook(
     (

@@ -17,7 +17,7 @@ from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.firth_correction import FirthCorrection
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
-from tests.attacks.targets import BOOK, NONE, STRICT, ask, cohort, column, logistic
+from tests.attacks.targets import BOOK, LARGE, NONE, STRICT, ask, cohort, column, logistic
 
 pytestmark = pytest.mark.acceptance(20)
 DAY = np.arange(360)
@@ -61,18 +61,45 @@ def only_one_with_four_levels(policy, tilt=0.0, points=(-25.0, -22.5, -20.0), si
 def test_three_points_give_the_only_patient_with_four_levels_without_a_gate_and_are_refused():
     count, lab, truth = only_one_with_four_levels(NONE)
     assert (count, lab) == (pytest.approx(1, abs=1e-6), pytest.approx(truth, abs=1e-4))
-    assert only_one_with_four_levels(STRICT) == "pair of levels"
+    assert only_one_with_four_levels(LARGE) == "patients of one predictor"
 
 
 def test_predictors_that_lie_far_apart_are_groups_though_no_two_are_the_same():
-    assert only_one_with_four_levels(STRICT, tilt=1e-3) == "pair of levels"
+    assert only_one_with_four_levels(LARGE, tilt=1e-3) == "patients of one predictor"
 
 
 def test_coefficients_of_ordinary_size_tell_groups_apart_as_well():
     four = {"tilt": 1e-9, "points": (-4.0, -2.0, -1.0, 0.5), "size": 1.5}
     count, lab, truth = only_one_with_four_levels(NONE, **four)
     assert (count, lab) == (pytest.approx(1, abs=1e-3), pytest.approx(truth, rel=1e-3))
-    assert only_one_with_four_levels(STRICT, **four) == "pair of levels"
+    assert only_one_with_four_levels(STRICT, **four) == "patients of one predictor"
+
+
+def levels_by_value(policy, slope=3.4, tilt=0.0):
+    """Weights that fall by a factor larger than any count are digits: one sum holds how many of each value have a level."""
+    value = np.where(DAY == 300, 9, DAY % 9)
+    frame = cohort(w=value, a=np.where(DAY == 300, 1, (DAY // 2) % 2))
+    question = logistic(column("w"), column("a"), column("age"), beta=(-9 * slope - 4.0, slope, 0.0, tilt))
+    answer = ask(frame, question, policy)
+    if isinstance(answer, str):
+        return answer
+    left, counts = full_matrix(answer["information"])[2, 2], []
+    for k in range(9, -1, -1):
+        one = weight(slope * (k - 9) - 4.0)
+        counts.append(int(left / one + 1e-4))
+        left -= counts[-1] * one
+    return counts[::-1] == [int(((value == k) & (frame["a"] == 1)).sum()) for k in range(10)], counts[0]
+
+
+@pytest.mark.parametrize(("slope", "tilt"), [(3.4, 0.0), (3.4, 1e-9), (0.3, 0.0), (0.3, 1e-6), (-0.05, 0.0)])
+def test_one_point_tells_how_many_of_each_value_have_a_level_without_a_gate_and_is_refused(slope, tilt):
+    assert levels_by_value(NONE) == (True, 1)
+    steep = {"effective sample size"} if slope > 1 else set()
+    assert levels_by_value(STRICT, slope, tilt) in {"patients of one predictor", *steep}
+    loose = replace(
+        STRICT, min_effective=0.0, min_effective_level=0.0, max_top_share=1.0, max_top_two_share=1.0
+    )
+    assert levels_by_value(loose, slope, tilt) == "patients of one predictor"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -231,7 +258,7 @@ def test_who_weighs_is_judged_whatever_the_inverse_of_firths_penalty():
     frame = cohort(age=np.where(DAY == 9, 0.0, -1 - (DAY % 50) / 50))
     model = GlmModel("y", Design((column("age"),), intercept=True), None, None, None)
     hiding = (0.0, 0.0, 1.0)  # the leverage is the square of age, which is zero for him
-    assert ask(frame, FirthCorrection(model, (-8.0, 8.0), hiding), STRICT) == "effective sample size"
+    assert ask(frame, FirthCorrection(model, (-8.0, 8.0), hiding), LARGE) == "effective sample size"
 
 
 def youngest_by_polynomials(policy):

@@ -24,13 +24,13 @@ def test_an_answer_from_rows_that_nobody_judged_is_let_out_by_no_gate(question):
 
 
 def test_a_site_whose_policy_is_tightened_prepares_its_rows_anew():
-    site = Site("north", cohort(), BOOK, NONE)
+    site = Site("north", cohort(), BOOK, NONE, reviewed=False)
     assert site.answer(ONE).released
     rare = logistic(column("age"), column("w"))
     frame = cohort()
     frame["w"] = 0
     frame.loc[3, "w"] = 1
-    loose = Site("north", frame, BOOK, NONE)
+    loose = Site("north", frame, BOOK, NONE, reviewed=False)
     assert loose.answer(rare).released
     loose.policy = STRICT
     assert loose.answer(rare).content.rule == "level"

@@ -25,6 +25,7 @@ AT_LEAST = [
     ("pair of levels", "min_pair", True),
     ("leavers of a time cell", "min_leavers", True),
     ("events of a time cell", "min_leavers", True),
+    ("patients of one predictor", "min_pair", True),
     ("dropped rows", "min_difference", True),
     ("complement of the subset", "min_difference", True),
     ("difference between cohorts", "min_difference", True),

@@ -6,9 +6,10 @@ import pytest
 
 import fedstats as fs
 from fedstats.contract.aggregate import Release
-from fedstats.contract.condition import conditions
+from fedstats.contract.condition import Condition, conditions
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.federation import Answers, Federation
+from fedstats.contract.linear_predictor import Addend, LinearPredictor
 from fedstats.contract.remedies import remedy
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
@@ -94,6 +95,19 @@ def test_what_they_do_not_ask_is_refused_before_it_is_computed(place, monkeypatc
         fs.logistic(subset, "response ~ age + sex")
     answer = federation.held["north"].answer(fewer)
     assert answer.review["about"].iloc[0] == "questions that no analysis of the study asks"
+
+
+def test_which_rule_refuses_tells_nothing_of_the_rows(place):
+    """A question beyond the study gets one refusal, whoever is in its subset, and whatever column it makes."""
+    study, federation = place()
+    study.analyses()["response"](federation)
+    asked = question(federation, GlmDerivatives)
+    age = federation.held["north"].data.frame["age"]
+    for edge in (age.min(), age.min() + 1e-9, age.max() + 1, 60.0):
+        assert refused(federation, asked.among(Condition("age", ">=", (float(edge),)))) == RULE
+    many = tuple(LinearPredictor(f"lp{i}", 0.0, (Addend((Part("age"),), 1.0),)) for i in range(3000))
+    assert refused(federation, asked.with_columns(*many)) == RULE
+    assert not federation.held["north"].data._extended  # nothing was made
 
 
 def test_the_remedy_names_study_and_profile(place):
