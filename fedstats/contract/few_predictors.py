@@ -8,7 +8,7 @@ from fedstats.contract.aggregate import Evidence
 Array = NDArray[np.float64]
 
 #: So many groups are told apart by one point: of counts weighed by known numbers a sum of fifty bits leaves one solution.
-MOST_GROUPS = 200
+MOST_GROUPS = 64
 #: Patients a group at the least, on average: where nearly everybody has a predictor of his own nobody knows which there are.
 SHARED = 3
 #: Predictors that lie so far apart make two groups, whatever lies within them.
