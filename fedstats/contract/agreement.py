@@ -7,6 +7,7 @@ import pandas as pd
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
+from fedstats.contract.model_cells import few_values
 from fedstats.contract.variable import Kind, Variable, power_of_two
 
 #: A numeric column with at most this many values may also be used as ``C(column)``.
@@ -59,9 +60,9 @@ def _variable(name: str, column: pd.Series | np.ndarray) -> Variable:
 
 
 def _number(name: str, x: np.ndarray, *, missing: bool) -> Variable:
-    values = _few_values(x)
-    levels = tuple(level_name(v) for v in values) if values is not None else ()
-    zero_one = values is not None and set(values) <= {0.0, 1.0}
+    values, _ = few_values(x, MOST_LEVELS)  # of more, those of the first rows
+    levels = tuple(level_name(v) for v in values) if len(values) <= MOST_LEVELS else ()
+    zero_one = set(values) <= {0.0, 1.0}
     # 0/1 columns and small codes stay as they are: nothing is gained by moving them
     centre, scale = (0.0, 1.0) if zero_one else (float(np.mean(x)), power_of_two(float(np.std(x))))
     some = x[:: max(1, len(x) // _MOST_SORTED)]
@@ -77,11 +78,3 @@ def _number(name: str, x: np.ndarray, *, missing: bool) -> Variable:
         edges=tuple(float(e) for e in edges),
         missing=missing,
     )
-
-
-def _few_values(x: np.ndarray) -> np.ndarray | None:
-    """The distinct values, if they are at most :data:`MOST_LEVELS`; most numbers show with their first rows that they are not."""
-    if len(np.unique(x[: 10 * MOST_LEVELS])) > MOST_LEVELS:
-        return None
-    values = np.unique(x)
-    return values if len(values) <= MOST_LEVELS else None

@@ -150,9 +150,8 @@ class Design(Spec):
         out = np.empty((len(raw), len(self.columns) + k))
         out[:, :k] = 1.0
         centre, scale = (np.array([getattr(c, what) for c in self.columns]) for what in ("centre", "scale"))
-        for a in range(
-            0, len(raw), _ROWS
-        ):  # by blocks that stay in cache: one matrix is by columns, the other by rows
+        # by blocks that stay in cache: one matrix is by columns, the other by rows
+        for a in range(0, len(raw), _ROWS):
             block = out[a : a + _ROWS, k:]
             np.subtract(raw[a : a + _ROWS], centre, out=block)
             block /= scale

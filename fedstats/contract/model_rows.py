@@ -117,6 +117,8 @@ class ModelRows:
         effect : (n,)    weights
         among : str      of whom, where sums over some of the rows leave on their own
         """
+        if not self.is_judged:
+            return UNJUDGED
         heft = np.column_stack([effect, effect**2])
         total, squares = heft.sum(axis=0)
         within = heft.T @ self.levels
