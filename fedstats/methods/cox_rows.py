@@ -80,21 +80,23 @@ def prepare(model: "CoxModel", data: SiteData) -> CoxRows:
     }
     informative = np.ones(rows.n, dtype=bool)
     if shared is None:
-        informative = _informative(times, stratum, sets.death)
+        informative = _informative(sets, rows.counted)
         rows, more = _judged_on(rows, model, informative, stratum)
         evidence += more
     return CoxRows(rows, x, stratum, sets, events, counts, evidence, faults, informative)
 
 
-def _informative(times: FollowUp, stratum: NDArray[np.int64], death: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Who stands behind the sums: at risk at a death of a stratum that has more than one patient.
+def _informative(sets: rs.RiskSets, counted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Who stands behind the sums: at risk at a death together with somebody else.
 
-    Strata of one patient each, or without a death, leave the others alone in what the site sends.
+    Strata of one patient each, or without a death, leave the others alone in what the site sends; and so does who is
+    the last of his stratum, or enters after its last death.
     """
-    size = np.bincount(stratum)
-    first = np.full(len(size), np.inf)
-    np.minimum.at(first, stratum[death], times.time[death])
-    return np.asarray((size[stratum] > 1) & (times.time >= first[stratum]))
+    here = counted & (sets.last > sets.first)
+    ends = (np.bincount(cell[here], minlength=sets.n_cells + 1) for cell in (sets.first, sets.last))
+    at_risk = np.cumsum(next(ends) - next(ends))[:-1]
+    told = np.append(0, np.cumsum(at_risk > 1))
+    return np.asarray(here & (told[sets.last] > told[sets.first]))
 
 
 def _judged_on(

@@ -221,3 +221,25 @@ def test_a_number_that_differs_in_one_patient_of_his_stratum_is_refused():
     assert not isinstance(ask(frame, stratified(column("lab"), strata=()), STRICT), str)
     assert ask(frame, stratified(column("lab")), STRICT) == "dominance"
     assert not isinstance(ask(ten(), stratified(column("lab"), column("a")), STRICT), str)
+
+
+@pytest.mark.parametrize("event", [0, 1])
+def test_who_is_at_risk_alone_at_every_death_of_his_stratum_stands_behind_nothing(event):
+    """Forty couples differ in a level, and one of each enters when the other has died; elsewhere one patient has the level."""
+    i = np.arange(N)
+    couple = i < 80
+    frame = cohort(
+        practice=np.where(couple, [f"couple {k // 2}" for k in i], "all others"),
+        entry=np.where(couple & (i % 2 == 1), 6.0, 0.0),
+        time=np.where(couple, np.where(i % 2, 300.0, 5.0), 10.0 + i),
+        y=np.where(couple, i // 4 % 2, np.where(i == 200, event, i % 3 > 0)).astype(int),
+        a=np.where(couple, i // 2 % 2 == i % 2, i == 200).astype(int),
+    )
+    question = stratified(column("a"))
+    asked = replace(question, model=replace(question.model, entry="entry"))
+    told = ask(frame, asked, NONE)
+    others = frame[~couple]
+    hazard = others["y"] / np.arange(len(others), 0, -1)
+    expected = hazard[others["time"] <= frame.loc[200, "time"]].sum()
+    assert told["score"][0] + expected == pytest.approx(event, abs=1e-9)
+    assert ask(frame, asked, STRICT) == "effective size of a level"
