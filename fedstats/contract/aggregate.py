@@ -118,6 +118,12 @@ class Evidence:
         """What the i-th count is about."""
         return self.labels if isinstance(self.labels, str) else self.labels[i]
 
+    def of(self, whom: str) -> "Evidence":
+        """The same counts, with those of whom they are in what they are about."""
+        said = self.labels
+        labels = f"{whom}: {said}" if isinstance(said, str) else tuple(f"{whom}: {label}" for label in said)
+        return replace(self, labels=labels)
+
 
 @dataclass(frozen=True)
 class Cohort:

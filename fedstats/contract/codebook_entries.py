@@ -64,6 +64,7 @@ class _GridEntry(_Entry):
     unit: str
     candidates: tuple[FiniteFloat, ...] = Field(min_length=1)
     horizon: Annotated[FiniteFloat, Field(gt=0)]
+    cuts: tuple[FiniteFloat, ...] = ()
 
     @model_validator(mode="after")
     def _nested(self) -> Self:
@@ -74,6 +75,15 @@ class _GridEntry(_Entry):
             raise ValueError(
                 "each candidate must be a multiple of the one before, so that coarser cells are unions of finer ones: "
                 "cells of 2 and of 3 months together tell of single months"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cuts_of_the_grid(self) -> Self:
+        edges = TimeGrid(self.unit, self.candidates, self.horizon).edges(self.candidates[0])[:-1]
+        if list(self.cuts) != sorted(set(self.cuts)) or not set(self.cuts) <= set(edges):
+            raise ValueError(
+                "cuts are edges of the finest candidate's cells, before the horizon, in increasing order"
             )
         return self
 
@@ -118,4 +128,4 @@ def variable_of(name: str, entry: object) -> Variable:
 def grid_of(entry: object) -> TimeGrid:
     """The table ``[grid]`` of the file."""
     read: _GridEntry = _read(_GridEntry, entry, "[grid]")
-    return TimeGrid(read.unit, read.candidates, read.horizon)
+    return TimeGrid(read.unit, read.candidates, read.horizon, read.cuts)

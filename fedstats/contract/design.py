@@ -40,11 +40,31 @@ class Part(Spec):
 
 
 @dataclass(frozen=True)
+class Period(Spec):
+    """Follow-up from ``after`` (not with it) to ``until`` (with it); None: to the end."""
+
+    after: float
+    until: float | None
+
+    @property
+    def end(self) -> float:
+        """Infinity where it goes to the end."""
+        return np.inf if self.until is None else self.until
+
+    def in_words(self) -> str:
+        """``up to 6``, ``6 to 12``, ``after 12``."""
+        if self.until is None:
+            return f"after {self.after:.12g}"
+        return f"{self.after:.12g} to {self.until:.12g}" if self.after else f"up to {self.until:.12g}"
+
+
+@dataclass(frozen=True)
 class Column(Spec):
     """One column of the design matrix, ``(product of parts - centre) / scale``.
 
     Centre and scale are agreed, change no result and keep products of large numbers from cancelling.  ``term`` is
-    what was written: ``C(ecog)`` of the column ``C(ecog)[2]``.
+    what was written: ``C(ecog)`` of the column ``C(ecog)[2]``.  In a ``period`` alone it counts at the deaths of a
+    Cox model in that part of follow-up: see :mod:`fedstats.contract.periods`.
     """
 
     name: str
@@ -52,6 +72,7 @@ class Column(Spec):
     centre: float = 0.0
     scale: float = 1.0
     term: str = ""
+    period: Period | None = None
 
     @property
     def levels(self) -> tuple[Part, ...]:
@@ -86,7 +107,10 @@ class Design(Spec):
     def described(self) -> tuple[str, ...]:
         """Each coefficient by what it is made of: unlike its name, that is no free text of whoever asks."""
         made_of = (":".join(part.in_words() for part in c.parts) or "1" for c in self.columns)
-        return (("Intercept",) if self.intercept else ()) + tuple(made_of)
+        when = ("" if c.period is None else f" ({c.period.in_words()})" for c in self.columns)
+        return (("Intercept",) if self.intercept else ()) + tuple(
+            map("".join, zip(made_of, when, strict=True))
+        )
 
     @property
     def terms(self) -> tuple[str, ...]:

@@ -222,6 +222,10 @@ class WithColumn(Federation):
 
 def linear_predictor(name: str, fit: Fit, codebook: Codebook) -> LinearPredictor:
     """The linear predictor of a fit as a column."""
+    if fit.varying:
+        raise QueryError(
+            "Effects that change with time make no one linear predictor: fit without time_varying."
+        )
     _, design = parse(fit.formula, codebook, intercept=fit.kind != "cox")
     if design.names != fit.names:
         raise QueryError(

@@ -14,6 +14,7 @@ from fedstats.contract.hypotheses import (
     LinearHypothesis,
     coefficient_table,
     combination_in_words,
+    likelihood_ratio_test,
     wald_p_value,
     wald_test,
 )
@@ -47,6 +48,7 @@ class Fit:
     df_residual : float        these; infinite where no dispersion is estimated
     intercepts : int           groups whose intercepts were profiled out at the sites
     uninformative : int        patients of groups that say nothing of the coefficients: without an event, or with events alone
+    varying : mapping          of a column whose effect changes with time, its coefficients in order of time
     """
 
     kind: str
@@ -77,6 +79,7 @@ class Fit:
     df_residual: float = np.inf
     intercepts: int = 0
     uninformative: int = 0
+    varying: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_penalised(self) -> bool:
@@ -170,6 +173,37 @@ class Fit:
             p_value = wald_p_value(statistic, df, self.df_residual)
             rows.append({"term": term, "df": df, "statistic": statistic, "p_value": p_value})
         return pd.DataFrame(rows, columns=["term", "df", "statistic", "p_value"])
+
+    def constancy_tests(self) -> pd.DataFrame:
+        """Wald tests that an effect which may change with time does not, one row a term: term df statistic p_value.
+
+        With several such terms the last row, ``GLOBAL``, is of all of them.  No rows where every effect is constant.
+        """
+        place = {name: j for j, name in enumerate(self.names)}
+        tests: dict[str, list[Array]] = {}
+        for names in self.varying.values():
+            first, *others = (np.eye(len(self.names))[place[name]] for name in names)
+            tests.setdefault(self.terms[place[names[0]]], []).extend(other - first for other in others)
+        if len(tests) > 1:
+            tests["GLOBAL"] = [row for rows in tests.values() for row in rows]
+        found = []
+        for term, rows in tests.items():
+            matrix = np.array(rows)
+            statistic, df = wald_test(matrix @ self.beta, matrix @ self.covariance @ matrix.T)
+            found.append(
+                {"term": term, "df": df, "statistic": statistic, "p_value": float(chi2.sf(statistic, df))}
+            )
+        return pd.DataFrame(found, columns=["term", "df", "statistic", "p_value"])
+
+    def likelihood_ratio_test(self, smaller: "Fit") -> pd.DataFrame:
+        """Test against a model of the same patients that this one contains: one row, df statistic p_value.
+
+        Raises
+        ------
+        ValueError
+            A model of other patients or another outcome, a penalty, a robust variance, or none that is smaller.
+        """
+        return likelihood_ratio_test(self, smaller)
 
     def linear_hypothesis(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, norm
 from scipy.stats import f as f_distribution
 from scipy.stats import t as student
+
+if TYPE_CHECKING:
+    from fedstats.contract.fit import Fit
 
 Array = NDArray[np.float64]
 
@@ -68,6 +72,34 @@ def wald_test(estimates: Array, covariance: Array) -> tuple[float, int]:
     z = estimates / std_error
     correlation = covariance / np.outer(std_error, std_error)
     return (float(z @ np.linalg.solve(correlation, z)) if len(z) else 0.0), len(z)
+
+
+def likelihood_ratio_test(fit: "Fit", smaller: "Fit") -> pd.DataFrame:
+    """Of a model and one that it contains: one row, df statistic p_value.
+
+    Raises
+    ------
+    ValueError
+    """
+    both = (fit, smaller)
+    if any(f.is_penalised or f.options.get("robust") or np.isfinite(f.df_residual) for f in both):
+        raise ValueError(
+            "A likelihood-ratio test is of fits without a penalty, a robust variance or a dispersion."
+        )
+    sizes = [(f.kind, f.n, f.n_event) for f in both]
+    null = [f.loglik_null for f in both]
+    if sizes[0] != sizes[1] or abs(null[0] - null[1]) > 1e-9 * abs(null[0]):
+        raise ValueError(
+            "The two models are of other patients, another outcome or other strata: the likelihoods of both must begin alike."
+        )
+    df = len(fit.names) - len(smaller.names)
+    statistic = 2 * (fit.loglik - smaller.loglik)
+    if df < 1 or statistic < -1e-8:
+        raise ValueError(
+            "The other model is not contained in this one: give the smaller one as the argument."
+        )
+    row = {"df": df, "statistic": max(statistic, 0.0), "p_value": float(chi2.sf(max(statistic, 0.0), df))}
+    return pd.DataFrame([row])
 
 
 def wald_p_value(statistic: float, df: float, df_residual: float) -> float:

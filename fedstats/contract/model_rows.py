@@ -175,6 +175,10 @@ def model_rows(
         raise QueryError(
             "A column's scale is not above zero."
         )  # sizes of coefficients are judged in its units
+    if any(column.period is not None for column in design.columns):
+        raise QueryError(
+            "A column that counts in a period alone is one of a Cox model, and of no other question."
+        )
     asked = (*outcome, *design.variables, *extra)
     data.require((*outcome, *(c for c in (weights,) if c is not None)), groups)
     data.require((*design.variables, *(c for c in (offset,) if c is not None)), made_too=True)

@@ -1,7 +1,8 @@
 """A site's rows as queries see them: harmonised, restricted to a subset, with prepared models kept."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -85,9 +86,13 @@ class SiteData:
             self._subsets[conditions] = self.part(chosen)
         return self._subsets[conditions]
 
-    def part(self, chosen: NDArray[np.bool_]) -> "SiteData":
-        """Some of the rows, (n,) bool: a subset like any other."""
+    def part(
+        self, chosen: NDArray[np.bool_], columns: Mapping[str, pd.Series] = MappingProxyType({})
+    ) -> "SiteData":
+        """Some of the rows, (n,) bool: a subset like any other, with other values in some ``columns``, (n,) each."""
         subset = self.frame[chosen].reset_index(drop=True)
+        for name, values in columns.items():
+            subset[name] = values[chosen].reset_index(drop=True)
         return SiteData(
             subset,
             self.codebook,

@@ -58,11 +58,15 @@ class Variable(Spec):
 
 @dataclass(frozen=True)
 class TimeGrid(Spec):
-    """Agreed cells of follow-up: nested candidate widths and a horizon, in ``unit``."""
+    """Agreed cells of follow-up: nested candidate widths and a horizon, in ``unit``.
+
+    ``cuts`` are edges of the finest cells after which the effects of a Cox model may be others.
+    """
 
     unit: str
     candidates: tuple[float, ...]
     horizon: float
+    cuts: tuple[float, ...] = ()
 
     def edges(self, width: float) -> tuple[float, ...]:
         """Right edges of the cells up to the horizon."""

@@ -14,10 +14,12 @@ def model_of(federation: Federation, fit: Fit) -> tuple[CoxModel, tuple[float, .
     Raises
     ------
     FormulaError
-        No Cox model, or one of another codebook.
+        No Cox model, one whose effects change with time, or one of another codebook.
     """
     if getattr(fit, "kind", None) != "cox":
         raise FormulaError("This is about a Cox model: give the result of fs.cox.")
+    if fit.varying:
+        raise FormulaError("This is about effects that are constant: fit the model without time_varying.")
     outcome, design = parse(fit.formula, federation.codebook, intercept=False)
     if design.names != fit.names:
         raise FormulaError(

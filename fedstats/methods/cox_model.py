@@ -5,7 +5,7 @@ What both designs share, the site's own baseline hazard (``cox_regression``) and
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,10 @@ from fedstats.contract.formula import Outcome
 from fedstats.contract.model_cells import pairs_by_outcome
 from fedstats.contract.model_evidence import standard_sizes
 from fedstats.contract.model_rows import ModelRows
+from fedstats.contract.periods import cuts_of, periods_of
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
+from fedstats.methods.cox_periods import Part, meat_over_periods
 from fedstats.methods.cox_rows import CoxRows, prepare
 from fedstats.methods.follow_up import TIME_GRID
 from fedstats.methods.risk_set_evidence import of_neighbours
@@ -66,6 +68,8 @@ class CoxModel(Spec):
         parts += [f"strata {listed(self.strata)}"] if self.strata else []
         parts += [f"{self.ties.capitalize()} ties"]
         parts += [f"one baseline hazard on {len(self.grid)} time cells"] if self.grid else []
+        cuts = cuts_of(self.design)
+        parts += [f"effects that change after {listed([f'{cut:.12g}' for cut in cuts])}"] if cuts else []
         return ", ".join(parts) + options(weights=self.weights, offset=self.offset, cluster=self.cluster)
 
     @property
@@ -110,8 +114,12 @@ class CoxQuery(Query):
         return self.model.in_words()
 
     def cut_at(self) -> tuple[float, ...]:
-        """Edges of the time cells by which the sums are told apart."""
-        return self.model.grid
+        """Edges of the time cells, or the cuts between periods, by which the sums are told apart."""
+        return self.model.grid or cuts_of(self.model.design)
+
+    def in_period(self, part: Part) -> Self:
+        """The same question of the patients of a period, with the columns that count there, each as of an ordinary model."""
+        return replace(self, model=part.model, beta=tuple(np.array(self.beta)[part.columns].tolist()))
 
     def model_rows(self, data: SiteData) -> ModelRows:
         """The rows of the model at a site."""
@@ -122,6 +130,8 @@ class CoxQuery(Query):
         return standard_sizes(self.model.design, self.beta, codebook)
 
     def _prepared(self, data: SiteData) -> CoxRows:
+        if periods_of(self.model.design):
+            raise QueryError("This is not asked of a model whose effects change with time.")
         return data.prepared(self.model, lambda: prepare(self.model, data))
 
     def at_point(self, data: SiteData) -> tuple[CoxRows, Array, Array]:
@@ -165,15 +175,9 @@ class CoxMeat(CoxQuery):
         """p (p + 1) / 2 sums over patients or clusters."""
         if self.hazards and not self.model.grid:  # the site's own number of event times is not for guessing
             raise QueryError("Published hazards belong to an agreed grid; the question names none.")
-        cox, _, r = self.at_point(data)
-        if self.hazards:
-            a, b, means = unpack_hazards(np.array(self.hazards), cox.sets.n_cells, cox.x.shape[1])
-        else:
-            sums = rs.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
-            terms = pl.cell_terms(sums, self.model.ties)
-            a, b, means = terms.a, terms.b, pl.cell_means(sums, terms)
-        v = pl.expected(cox.sets, cox.stratum, a, b)
-        u = pl.score_residuals(cox.sets, cox.stratum, cox.x, r, cox.rows.weights, v, means)
+        if periods_of(self.model.design):
+            return meat_over_periods(self, data)
+        cox, r, u = self.residuals(data)
         parts = dominance_of_residuals(u, self.model.design)
         if self.model.cluster is not None:
             u, more = scores_of_clusters(u, cox.rows.codes((self.model.cluster,)))
@@ -185,6 +189,28 @@ class CoxMeat(CoxQuery):
         parts += (pairs_by_outcome(cox.rows.levels, y, cox.rows.counted & cox.informative),)
         return self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
 
+    def residuals(self, data: SiteData) -> tuple[CoxRows, Array, Array]:
+        """The rows, their relative risks and their score residuals, (n, p)."""
+        cox, _, r = self.at_point(data)
+        if self.hazards:
+            a, b, means = unpack_hazards(np.array(self.hazards), cox.sets.n_cells, cox.x.shape[1])
+        else:
+            sums = rs.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
+            terms = pl.cell_terms(sums, self.model.ties)
+            a, b, means = terms.a, terms.b, pl.cell_means(sums, terms)
+        v = pl.expected(cox.sets, cox.stratum, a, b)
+        return cox, r, pl.score_residuals(cox.sets, cox.stratum, cox.x, r, cox.rows.weights, v, means)
+
+    def in_period(self, part: Part) -> Self:
+        """With the hazards, and the means of the columns, of the time cells in the period."""
+        asked = super().in_period(part)
+        if not self.hazards:
+            return asked
+        pieces = unpack_hazards(np.array(self.hazards), len(part.cells), len(self.beta))
+        a, b = (np.where(part.cells, hazard, 0.0) for hazard in pieces[:2])
+        means = (np.where(part.cells[:, None], mean[:, part.columns], 0.0) for mean in pieces[2])
+        return replace(asked, hazards=pack_hazards(a, b, pl.CellMeans(*means)))
+
 
 def deaths_of_cells(cox: CoxRows) -> Evidence:
     """For sums that published hazards or means can narrow to the deaths of one cell, whatever the ties."""
@@ -192,9 +218,8 @@ def deaths_of_cells(cox: CoxRows) -> Evidence:
     return Evidence("events of a time cell", events, "events in a cell, told apart from the others")
 
 
-def pack_hazards(terms: pl.CellTerms, means: pl.CellMeans) -> tuple[float, ...]:
-    pieces = (terms.a, terms.b, means.xbar, means.c, means.d)
-    return tuple(np.concatenate([piece.ravel() for piece in pieces]).tolist())
+def pack_hazards(a: Array, b: Array, means: pl.CellMeans) -> tuple[float, ...]:
+    return tuple(np.concatenate([piece.ravel() for piece in (a, b, *means)]).tolist())
 
 
 def unpack_hazards(flat: Array, cells: int, p: int) -> tuple[Array, Array, pl.CellMeans]:

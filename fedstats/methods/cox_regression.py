@@ -5,9 +5,10 @@ site sends 1 + p + p (p + 1) / 2 numbers a round.  With a shared baseline the si
 sums by cell of an agreed grid; the same functions then run in the other order.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -19,9 +20,11 @@ from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
+from fedstats.contract.periods import Varying, agreed_cuts, periods_of, with_periods
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
+from fedstats.methods.cox_periods import over_periods
 from fedstats.methods.cox_shared_baseline import SharedBaseline, with_grid
 from fedstats.methods.firth_correction import Correction, CoxFirthCorrection
 from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
@@ -50,6 +53,8 @@ class CoxDerivatives(CoxQuery):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """1 + p + p (p + 1) / 2 sums over patients, and their sizes."""
+        if periods_of(self.model.design):
+            return over_periods(self, data)
         cox, eta, r = self.at_point(data)
         terms = pl.cell_terms(rs.cell_sizes(cox.sets, r, cox.rows.weights), self.model.ties)
         v = pl.expected(cox.sets, cox.stratum, terms.a, terms.b)
@@ -82,6 +87,7 @@ def cox(
     level: float = 0.95,
     profile: str | Sequence[str] = (),
     penalty: ElasticNet | Firth | None = None,
+    time_varying: Varying | None = None,
 ) -> Fit:
     """Proportional hazards regression, equal to the pooled fit.
 
@@ -118,6 +124,10 @@ def cox(
         Standard errors of a ridge are those of the penalised information; a lasso has none.
         ``fs.Firth()`` with baselines of the sites' own: finite coefficients where the likelihood is monotone,
         standard errors from the information there, as ``coxphf`` has them.
+    time_varying : str, sequence of str, or mapping of str to times, optional
+        Terms, as they stand in the formula, whose effect is another after each of the cuts that the codebook agrees on
+        (``cuts`` of its ``[grid]``), or after times of their own: ``{"arm": [6, 12]}``.  Each has a coefficient a period,
+        ``arm[B]: 0-6 months``; ``fit.constancy_tests()`` asks whether they differ.
 
     Returns
     -------
@@ -131,11 +141,17 @@ def cox(
     -----
     Efron (1977), Breslow (1974); sums as in Therneau & Grambsch (2000); Firth's penalty, half the log determinant of the
     information, as in Heinze & Schemper (2001), with tied and weighted deaths as in the information.  With ``baseline="site"`` and
-    no strata the pooled fit it equals is ``coxph(... + strata(site))``.
+    no strata the pooled fit it equals is ``coxph(... + strata(site))``; with effects that change, that of the rows that
+    ``survSplit(cut = cuts, episode = "period")`` makes, on ``x:strata(period)``, with the patient as cluster.
     """
     check_federation(federation)
     check_level(level)
-    model = cox_model(federation, formula, strata, ties, weights, offset, cluster)
+    cuts = agreed_cuts(time_varying, federation.codebook)
+    model = cox_model(federation, formula, strata, ties, weights, offset, cluster, cuts)
+    if cuts and penalty is not None:
+        raise FormulaError(
+            "Effects that change with time are not penalised: ask without penalty, or without time_varying."
+        )
     _check_options(federation, baseline, start, model.strata)
     design = model.design
     names = check_profile(profile, design, robust=bool(robust or cluster))
@@ -180,6 +196,7 @@ def cox(
     }
     options |= {"robust": robust or cluster is not None, "cluster": cluster}
     options |= {"grid": model.grid} if model.grid else {}
+    options |= {"time_varying": cuts} if cuts else {}
     return fitted(
         "cox",
         formula,
@@ -207,8 +224,11 @@ def cox_model(
     weights: str | None = None,
     offset: str | None = None,
     cluster: str | None = None,
+    cuts: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
 ) -> CoxModel:
     """What is modelled, as the arguments say it, with a baseline hazard for each stratum of each site.
+
+    ``cuts`` are those of each term whose effect changes with time.
 
     Raises
     ------
@@ -217,6 +237,7 @@ def cox_model(
     outcome, design = parse(formula, federation.codebook, intercept=False)
     if outcome.time is None:
         raise FormulaError("A Cox model needs Surv(time, event) on the left of its formula.")
+    design = with_periods(design, cuts, federation.codebook, outcome.time)
     if not design.columns:
         raise FormulaError(
             "A Cox model needs at least one term; for a curve without covariates ask kaplan_meier."

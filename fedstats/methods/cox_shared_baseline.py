@@ -6,14 +6,16 @@ likelihood.  Round b: it publishes the hazards, and the sites send their second 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
-from fedstats.contract.entries import Entries, each, one, pairs
+from fedstats.contract.entries import Entries, each, listed, one, pairs
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total
-from fedstats.contract.formula import Outcome
+from fedstats.contract.formula import FormulaError, Outcome
+from fedstats.contract.periods import cuts_of, periods_of
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.cox_model import (
@@ -24,6 +26,7 @@ from fedstats.methods.cox_model import (
     deaths_of_cells,
     pack_hazards,
 )
+from fedstats.methods.cox_periods import Part, over_periods
 from fedstats.methods.cox_rows import CoxRows
 from fedstats.methods.follow_up import GRID_RULES, candidate_grids, on_finest_grid
 from fedstats.methods.risk_set_evidence import of_neighbours
@@ -78,6 +81,8 @@ class CoxRiskSets(_SharedQuery):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """Sums over the risk set (s0, s1), over tied deaths (t0, t1, Efron only), deaths and their weights."""
+        if periods_of(self.model.design):
+            return over_periods(self, data)
         cox, eta, r = self.on_grid(data)
         sums = rs.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
         here = rs.cell_sums(cox.sets, cox.rows.present.astype(float), np.ones(cox.rows.n), None)
@@ -117,6 +122,8 @@ class CoxCurvature(_SharedQuery):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients."""
+        if periods_of(self.model.design):
+            return over_periods(self, data)
         cox, _, r = self.on_grid(data)
         v = pl.expected(cox.sets, cox.stratum, np.array(self.a), np.array(self.b))
         # the hazards are the question's own: who stands behind r v is judged, not who stands behind r
@@ -124,6 +131,13 @@ class CoxCurvature(_SharedQuery):
         # and sums are linear in them: a little more hazard in one cell tells who leaves there
         answer = answer.with_evidence(*of_neighbours(cox.sets, r, cox.rows.levels, tied=any(self.b)))
         return answer.with_evidence(deaths_of_cells(cox)) if any(self.b) else answer
+
+    def in_period(self, part: Part) -> Self:
+        """With the hazards of the time cells in the period."""
+        if len(part.cells) != len(self.a) or len(self.a) != len(self.b):
+            raise QueryError("The published hazards do not have the agreed number of cells.")
+        a, b = (np.where(part.cells, hazard, 0.0).tolist() for hazard in (self.a, self.b))
+        return replace(super().in_period(part), a=tuple(a), b=tuple(b))
 
 
 # The coordinator's half ------------------------------------------------------------------------
@@ -179,7 +193,7 @@ class SharedBaseline:
         """Sum of outer products of score residuals, with the shared hazards and means published."""
         total = self.meter.sum(self.question(gamma))
         sums, terms = cells_of_total(total, self.model.ties)
-        hazards = pack_hazards(terms, pl.cell_means(sums, terms))
+        hazards = pack_hazards(terms.a, terms.b, pl.cell_means(sums, terms))
         return full_matrix(self.meter.sum(CoxMeat(self.model, total.query.beta, hazards))["meat"])
 
 
@@ -191,7 +205,7 @@ def with_grid(
     grid: float | Sequence[float] | None,
 ) -> tuple[CoxModel, str]:
     """The model on the finest grid that every site lets out."""
-    levels = federation.codebook[model.strata[0]].levels if model.strata else ()
+    levels, cuts = federation.codebook[model.strata[0]].levels if model.strata else (), cuts_of(model.design)
     zero = (0.0,) * len(model.design.names)
 
     def ask(edges: tuple[float, ...]) -> CoxModel:
@@ -199,7 +213,15 @@ def with_grid(
         meter.sum(CoxRiskSets(candidate, zero))
         return candidate
 
-    candidates = candidate_grids(federation, meter, outcome, grid)
+    candidates = [
+        (tuple(sorted({*edges, *cuts})), words) if words == "exact" else (edges, words)
+        for edges, words in candidate_grids(federation, meter, outcome, grid)
+    ]
+    candidates = [(edges, words) for edges, words in candidates if set(cuts) <= set(edges)]
+    if not candidates:
+        raise FormulaError(
+            f"Effects change after {listed([f'{cut:g}' for cut in cuts])}; with a shared baseline these are edges of the time cells."
+        )
     try:
         chosen, _, status = on_finest_grid(candidates, ask, (*GRID_RULES, "pair of levels"))
     except SiteRefused as refused:

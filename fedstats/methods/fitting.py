@@ -15,6 +15,7 @@ from fedstats.contract.entries import Entries
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
+from fedstats.contract.periods import by_period
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
 from fedstats.numerics.firth import Firth, Penalised
@@ -241,6 +242,7 @@ def fitted(
         level,
         status=status,
         terms=design.term_of_each,
+        varying=by_period(design),
         profile_limits=limits,
         df=df,
         deviance=left.deviance,

@@ -1,6 +1,6 @@
 """Cross-validation at a site: a model without each fold of its patients, all folds in one answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -93,8 +93,8 @@ class WithoutFolds(Query):
                 evidence += all_here.evidence
             left, of_fold = asked.aggregate(outside), asked.aggregate(inside)
             sums |= {without(name, k): s for name, s in left.sums.items() if name != "dropped"}
-            evidence += _about(f"without fold {k}", left.evidence)
-            evidence += _about(f"fold {k}", (*of_fold.evidence, *_entries_of(of_fold)))
+            evidence += [e.of(f"without fold {k}") for e in left.evidence]
+            evidence += [e.of(f"fold {k}") for e in (*of_fold.evidence, *_entries_of(of_fold))]
             cohorts += left.rows
         if self.column is not None:
             cohorts = [replace(c, columns=tuple(dict.fromkeys((*c.columns, self.column)))) for c in cohorts]
@@ -150,15 +150,6 @@ def without(name: str, k: int) -> str:
 def of_all(k: int) -> str:
     """The log-likelihood of all patients at the point of the k-th fold."""
     return f"loglik_of_all_{k}"
-
-
-def _about(which: str, evidence: Sequence[Evidence]) -> Iterator[Evidence]:
-    """The same counts, with the fold in what they are about."""
-    for e in evidence:
-        labels = (
-            f"{which}: {e.labels}" if isinstance(e.labels, str) else tuple(f"{which}: {x}" for x in e.labels)
-        )
-        yield replace(e, labels=labels)
 
 
 def _entries_of(answer: Aggregate) -> Iterator[Evidence]:

@@ -96,13 +96,7 @@ def grid_evidence(
     data: SiteData, times: FollowUp, group: NDArray[np.int64], n_groups: int, grid: Array
 ) -> tuple[Evidence, ...]:
     """For the gate: who leaves and who enters in every cell, by group, and whether the grid is agreed."""
-    labels = (*(f"up to {edge:g}" for edge in grid), "beyond the grid")
-    leaving = leavers(group, n_groups, cells_of(times.time, grid), len(grid))
-    evidence = [Evidence("leavers of a time cell", leaving.ravel(), labels * n_groups)]
-    if times.entry is not None:
-        late = times.entry > 0
-        entering = leavers(group[late], n_groups, cells_of(times.entry[late], grid), len(grid))
-        evidence.append(Evidence("leavers of a time cell", entering.ravel(), labels * n_groups))
+    evidence = moves_evidence(times, group, n_groups, grid)
     agreed = data.codebook.grid
     known = {agreed.edges(width) for width in agreed.candidates} if agreed is not None else set()
     if (agreed is not None or data.agreed_grids) and tuple(grid) not in known:
@@ -111,6 +105,18 @@ def grid_evidence(
             Evidence("agreed grid", np.array([len(grid)]), "cells that the codebook does not have")
         )
     return tuple(evidence)
+
+
+def moves_evidence(times: FollowUp, group: NDArray[np.int64], n_groups: int, grid: Array) -> list[Evidence]:
+    """For the gate: who leaves and who enters in every cell, by group."""
+    labels = (*(f"up to {edge:g}" for edge in grid), "beyond the grid")
+    leaving = leavers(group, n_groups, cells_of(times.time, grid), len(grid))
+    evidence = [Evidence("leavers of a time cell", leaving.ravel(), labels * n_groups)]
+    if times.entry is not None:
+        late = times.entry > 0
+        entering = leavers(group[late], n_groups, cells_of(times.entry[late], grid), len(grid))
+        evidence.append(Evidence("leavers of a time cell", entering.ravel(), labels * n_groups))
+    return evidence
 
 
 @dataclass(frozen=True)
