@@ -153,9 +153,9 @@ def _judged_between(
         return ()
     agreed = data.codebook.grid.cuts if data.codebook.grid is not None else ()
     edges, everybody = np.array(sorted({*cuts, *agreed})), np.zeros(rows.n, dtype=np.int64)
-    found = moves_evidence(times, everybody, 1, edges)
-    if own := len(set(cuts) - set(agreed)):
-        found.append(Evidence("agreed grid", np.array([own]), "cuts that the codebook does not have"))
+    own = np.array([len(set(cuts) - set(agreed))])
+    found = [Evidence("agreed grid", own, "cuts that the codebook does not have")] if own else []
+    found += moves_evidence(times, everybody, 1, edges)
     moved = times.on_grid(edges)
     grid = np.append(edges, np.inf)  # the last period is a cell as well
     sets = rs.risk_sets(everybody, moved.entry, moved.time, moved.event, rows.weights, grid, 1)
