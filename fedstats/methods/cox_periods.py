@@ -125,16 +125,20 @@ def _part(
     design, columns = within(model.design, period)
     chosen, happened = ((row >= 0) & flags[row] for flags in (at_risk, ends_here))
     event = data.frame[model.event]
-    event = (
-        event.where(happened, 0.0)
-        if model.event_level is None
-        else event.astype(object).where(happened, _OTHER)
-    )
+    coded = model.event_level is not None
+    changed = {
+        model.event: event.astype(object).where(happened, _OTHER) if coded else event.where(happened, 0.0)
+    }
+    if model.entry is not None:  # who has entered before the period is there from its beginning
+        entry = data.frame[model.entry]
+        changed[model.entry] = entry.where(entry > period.after, np.minimum(entry, 0.0))
+    if model.grid:  # and who leaves after it, to its end
+        changed[model.time] = data.frame[model.time].where(happened, model.grid[-1] + 1.0)
     edges = np.array(model.grid)
     inside = (edges > period.after) & (edges <= period.end)
     return Part(
         period,
-        data.part(chosen, {model.event: event}),
+        data.part(chosen, changed),
         row[chosen],
         replace(model, design=design),
         columns,

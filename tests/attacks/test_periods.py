@@ -259,6 +259,26 @@ def test_cells_beside_a_cut_are_judged_as_any_others():
     assert ask(cohort(), asked, OWN_CUTS, AGREED) == "leavers of a time cell"
 
 
+@pytest.mark.parametrize("moved", ["entry", "time"])
+def test_who_enters_or_leaves_in_another_period_is_none_of_a_periods_few(moved):
+    """Of thirty who enter in a cell three are there in the last period; of thirty who leave in a cell three in the first."""
+    grid = (310.0, 510.0, 610.0, 810.0)
+    group = (DAY >= 130) & (DAY < 160)
+    if moved == "entry":
+        time = np.where(group, np.where(DAY < 157, 420.0 + DAY, 700.0 + DAY), 10.0 + 2.5 * DAY)
+        frame = cohort(time=time, entry=np.where(group, 250.0, 0.0))
+    else:
+        time = np.where(group, 520.0 + DAY / 4, np.where((DAY > 200) & (DAY < 240), 710.0, 10.0 + 2.5 * DAY))
+        frame = cohort(time=time, entry=np.where(group & (DAY < 157), 350.0, 0.0))
+    constant = model(Design((column("a"),)), entry="entry", grid=grid)
+    assert not isinstance(ask(frame, CoxRiskSets(constant, (0.0,)), OWN_CUTS, AGREED), str)
+    changing = model(
+        by_period((310.0,) if moved == "time" else (610.0,), column("a")), entry="entry", grid=grid
+    )
+    book = replace(AGREED, grid=replace(AGREED.grid, cuts=()))
+    assert not isinstance(ask(frame, CoxRiskSets(changing, (0.0, 0.0)), OWN_CUTS, book), str)
+
+
 # Crafted questions ---------------------------------------------------------------------------------
 
 A, AGE = column("a"), column("age", scale=8.0)
