@@ -20,7 +20,7 @@ import pandas as pd
 import fedstats.methods  # noqa: F401 (registers every query)
 from fedstats.contract.aggregate import Aggregate, Rule
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.design import Column, Design, Part, Period
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.entries import Entries
 from fedstats.contract.query import _VOCABULARY, Query
@@ -85,6 +85,16 @@ def cohort(n: int = 600) -> pd.DataFrame:
 DESIGN = Design((Column("age", (Part("age"),), 60.0, 8.0), Column("sex[M]", (Part("sex", "M"),))))
 COX = CoxModel("entry", "time", "event", DESIGN, ("practice",), "efron", None, None, 0.0, None)
 SHARED = replace(COX, strata=("sex",), grid=GRID, strata_levels=("F", "M"))
+#: The effect of sex is another after 7 months, which is no agreed cut.
+CHANGING = replace(
+    COX,
+    design=Design(
+        (
+            DESIGN.columns[0],
+            *(replace(DESIGN.columns[1], period=period) for period in (Period(0.0, 7.0), Period(7.0, None))),
+        )
+    ),
+)
 LOGISTIC = GlmModel("event", replace(DESIGN, intercept=True), None, None, None)
 WITHIN = GlmModel("event", DESIGN, None, None, None, intercepts="practice")
 CELLS, P = 2 * len(GRID), 2
@@ -93,7 +103,7 @@ GROUPS = ("arm", ("A", "B", "C"))
 #: By kind, the questions whose judgements make up the page: with and without what changes the rules.
 EXAMPLES: dict[str, tuple[Query, ...]] = {
     "CoxCurvature": (CoxCurvature(SHARED, ZERO, (0.01,) * CELLS, (0.001,) * CELLS),),
-    "CoxDerivatives": (CoxDerivatives(COX, ZERO),),
+    "CoxDerivatives": (CoxDerivatives(COX, ZERO), CoxDerivatives(CHANGING, (0.0,) * 3)),
     "CoxFirthCorrection": (CoxFirthCorrection(COX, ZERO, (0.01,) * 3),),
     "CoxMeat": (CoxMeat(COX, ZERO), CoxMeat(SHARED, ZERO, (0.01,) * (CELLS * (2 + 3 * P)))),
     "CoxRiskSets": (CoxRiskSets(SHARED, ZERO), CoxRiskSets(replace(SHARED, grid=(7.0, 24.0)), ZERO)),

@@ -40,7 +40,8 @@ def method(spec: ModelSpec, codebook: Codebook) -> str:
     strata = [(codebook[c].label or c).lower() for c in columns]
     own = ["site", *strata] if spec.baseline == "site" else strata
     stratified = f", baseline hazard by {' and '.join(own)}" if own else ", one baseline hazard"
-    return f"Cox regression ({spec.ties.capitalize()} ties{stratified}){penalty}"
+    changing = ", effects that change with time" if spec.time_varying else ""
+    return f"Cox regression ({spec.ties.capitalize()} ties{stratified}{changing}){penalty}"
 
 
 def _penalty(penalty: ElasticNet | Firth | None) -> str:
@@ -177,6 +178,24 @@ def hazards_table(spec: ModelSpec, found: ProportionalHazardsTest, codebook: Cod
     if found.status != "exact":
         note += " Time was followed in steps as wide as the cells: changes within one are not seen."
     return table(frame, caption=hazards_title(spec), note=note, labels={"statistic": "χ²"})
+
+
+def constancy_table(spec: ModelSpec, fit: Fit, codebook: Codebook) -> Table:
+    """Tests that effects which may change do not, term by term."""
+    found = fit.constancy_tests()
+    frame = pd.DataFrame(
+        {
+            "term": [_term_words(term, codebook) for term in found["term"]],
+            "statistic": [formats.estimate(value) for value in found["statistic"]],
+            "df": [formats.count(df) for df in found["df"]],
+            "p_value": [formats.p_value(p) for p in found["p_value"]],
+        }
+    )
+    note = (
+        "A small p says that the hazard ratio of a term is not the same in all periods; a large p says that these data show "
+        f"no change, not that there is none. Wald test. Status: {fit.status}."
+    )
+    return table(frame, caption=f"Change with time: {spec.title}", note=note, labels={"statistic": "χ²"})
 
 
 def _term_words(term: str, codebook: Codebook) -> str:

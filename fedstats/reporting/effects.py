@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.design import Design, Part
+from fedstats.contract.design import Column, Part
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
+from fedstats.contract.periods import design_of
 from fedstats.contract.variable import Variable
 from fedstats.reporting.formats import precise
 
@@ -19,7 +20,7 @@ def effects(fit: Fit, codebook: Codebook) -> pd.DataFrame:
     The columns are those of ``fit.tidy``, which is per unit of the columns as written; ``std_error`` of a ratio stays
     on the log scale, per step too.
     """
-    design = _design(fit, codebook)
+    design = design_of(fit, codebook)
     steps = {c.name: math.prod(_step(p, codebook[p.column]) for p in c.parts) for c in design.columns}
     tidy = fit.tidy()
     step = np.array([steps.get(term, 1.0) for term in tidy["term"]])
@@ -30,9 +31,8 @@ def effects(fit: Fit, codebook: Codebook) -> pd.DataFrame:
 
 def effect_labels(fit: Fit, codebook: Codebook) -> dict[str, str]:
     """Labels of a model's terms: ``sex[female]`` reads "Sex: female (vs male)", ``age`` "Age, per 10 years"."""
-    design = _design(fit, codebook)
-    named = {c.name: " × ".join(_label(p, codebook[p.column]) for p in c.parts) for c in design.columns}
-    return {"Intercept": "Intercept"} | named
+    design = design_of(fit, codebook)
+    return {"Intercept": "Intercept"} | {c.name: _of_column(c, codebook) for c in design.columns}
 
 
 def step_of(variable: Variable) -> float:
@@ -59,8 +59,10 @@ def effect_name(fit: Fit, codebook: Codebook) -> str:
     return f"{fit.effect}, {unit}" if unit else fit.effect
 
 
-def _design(fit: Fit, codebook: Codebook) -> Design:
-    return parse(fit.formula, codebook, intercept=fit.kind != "cox")[1]
+def _of_column(column: Column, codebook: Codebook) -> str:
+    """A column of a design by its parts, and by its period where it counts in one."""
+    said = " × ".join(_label(p, codebook[p.column]) for p in column.parts)
+    return said if column.period is None else f"{said}, {column.name.rpartition(': ')[2]}"
 
 
 def _step(part: Part, variable: Variable) -> float:

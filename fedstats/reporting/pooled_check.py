@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.condition import level_name
+from fedstats.contract.design import Design, Period
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
+from fedstats.contract.periods import design_of, periods_of, within
 from fedstats.contract.results import Curve, Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
@@ -112,7 +114,8 @@ def _check_for(result: Any) -> Callable[[Study, Any, pd.DataFrame], dict[str, An
 
 
 def _complete(study: Study, fit: Fit, pooled: pd.DataFrame) -> tuple[pd.DataFrame, Any, Any]:
-    outcome, design = parse(fit.formula, study.codebook, intercept=fit.kind != "cox")
+    outcome, _ = parse(fit.formula, study.codebook, intercept=fit.kind != "cox")
+    design = design_of(fit, study.codebook)
     extra = [c for c in (*fit.options.get("strata", ()), fit.options["weights"], fit.options["offset"]) if c]
     frame = pooled.dropna(subset=[*outcome.variables, *design.variables, *extra]).reset_index(drop=True)
     return frame, outcome, design
@@ -144,19 +147,33 @@ def _cox(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
         table["(entry)"], optional["entry_col"] = times.entry, "(entry)"
     if fit.options["weights"]:
         table["(weight)"], optional["weights_col"] = frame[fit.options["weights"]].astype(float), "(weight)"
+    strata = ["(stratum)"]
+    if periods := periods_of(design):
+        table, strata = _by_period(table, design, periods), ["(stratum)", "(period)"]
     # left to its defaults lifelines stops some 1e-6 short of the maximum; at half a squared step of 1e-21 (in
     # standard errors) 1e-10 is left, and the relative change of the log-likelihood must not end it before
     pooled_fit = lifelines.CoxPHFitter(alpha=1 - fit.level).fit(
         table,
         "(time)",
         "(event)",
-        strata=["(stratum)"],
+        strata=strata,
         fit_options={"step_size": 1.0, "precision": 1e-21, "r_precision": 0.0},
         **optional,
     )
     beta = pooled_fit.params_[list(fit.names)].to_numpy()
     std_error = pooled_fit.standard_errors_[list(fit.names)].to_numpy()
     return _difference(fit, beta, std_error, f"lifelines {lifelines.__version__}", len(frame))
+
+
+def _by_period(table: pd.DataFrame, design: Design, periods: tuple[Period, ...]) -> pd.DataFrame:
+    """Rows of every patient in each period that he reaches: its events, and the columns that count there."""
+    parts = []
+    for number, period in enumerate(periods):
+        part = table[table["(time)"] > period.after].assign(**{"(period)": number})
+        part["(event)"] *= part["(time)"] <= period.end
+        others = set(design.names) - {design.names[j] for j in within(design, period)[1]}
+        parts.append(part.assign(**dict.fromkeys(others, 0.0)))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _glm(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from fedstats.federations.refusals import refusals
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import (
+    constancy_table,
     curve_alt,
     effect_table,
     hazards_table,
@@ -252,7 +253,8 @@ class StudyReport:
         said = sizes(spec, fit, self.study.codebook)
         picture = [self._forest(spec, fit)] if fit.has_std_errors else []
         shown = effect_table(spec, fit, self.study.codebook)
-        return [heading, said, *picture, shown, *self._test(spec), paragraph(spec.note)]
+        changing = [constancy_table(spec, fit, self.study.codebook)] if fit.varying else []
+        return [heading, said, *picture, shown, *changing, *self._test(spec), paragraph(spec.note)]
 
     def _forest(self, spec: ModelSpec, fit: Fit) -> Any:
         labels = effect_labels(fit, self.study.codebook)

@@ -11,9 +11,11 @@ from pydantic import ValidationError
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.contract.entries import listed
 from fedstats.contract.federation import Federation
-from fedstats.contract.formula import parse, parse_groups
+from fedstats.contract.formula import FormulaError, parse, parse_groups
 from fedstats.contract.labels import unseen, visible
+from fedstats.contract.periods import agreed_cuts, with_periods
 from fedstats.federations.files import explained
 from fedstats.federations.keys import home_of
 from fedstats.federations.memory import Memory
@@ -190,12 +192,23 @@ class Study:
                 if isinstance(spec, CurveSpec):
                     parse_groups(spec.formula, self.codebook)
                 else:
-                    parse(spec.formula, self.codebook, intercept=spec.kind != "cox")
+                    self._check_model(spec)
             except ValueError as problem:
                 raise StudyError(f"{what}: {problem}") from None
             for column in spec.columns if isinstance(spec, ModelSpec) else ():
                 if column not in self.codebook:
                     raise StudyError(f"{what}: there is no column {column!r} in codebook.toml.")
+
+    def _check_model(self, spec: ModelSpec) -> None:
+        outcome, design = parse(spec.formula, self.codebook, intercept=spec.kind != "cox")
+        cuts = agreed_cuts(spec.time_varying, self.codebook)
+        with_periods(design, cuts, self.codebook, outcome.time)
+        agreed = self.codebook.grid.cuts if self.codebook.grid is not None else ()
+        if own := sorted({cut for of_term in cuts.values() for cut in of_term} - set(agreed)):
+            raise FormulaError(
+                f"time_varying cuts at {own[0]:g}, and codebook.toml agrees on {listed([f'{cut:g}' for cut in agreed])} (cuts of "
+                "its [grid])."
+            )
 
     def _check_names(self) -> None:
         names = [c.name for c in self.curves] + [m.name for m in self.models]

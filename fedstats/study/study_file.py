@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
@@ -113,6 +113,9 @@ class ModelSpec(_Entry):
     ``proportional_hazards`` asks whether the hazard ratios of a Cox model change with time, by the function of time
     that a change is looked for along: "identity" (time) and "log" are exact behind every gate; "km" and "rank" follow
     time in steps of the agreed grid where single times may not leave.
+
+    ``time_varying`` names the terms of a Cox model whose effects are others after each of the cuts of the codebook's
+    ``[grid]``; as a table, after some of these: ``{regimen = [6]}``.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
@@ -129,6 +132,7 @@ class ModelSpec(_Entry):
     robust: bool = False
     cluster: str | None = None
     proportional_hazards: Transform | None = None
+    time_varying: str | tuple[str, ...] | dict[str, tuple[FiniteFloat, ...]] | None = None
     penalty: PenaltySpec | None = None
     primary: bool = False
     note: str = ""
@@ -147,6 +151,18 @@ class ModelSpec(_Entry):
     def _tested_where_there_is_a_test(self) -> Self:
         if self.proportional_hazards is not None and (self.kind, self.baseline) != ("cox", "site"):
             raise ValueError('proportional_hazards is for kind = "cox" with baseline = "site"')
+        return self
+
+    @model_validator(mode="after")
+    def _varying_where_there_is_time(self) -> Self:
+        if self.time_varying is None:
+            return self
+        if self.kind != "cox":
+            raise ValueError('time_varying is for kind = "cox"')
+        if self.penalty is not None or self.proportional_hazards is not None:
+            raise ValueError(
+                "a model with time_varying has no penalty, and no test of proportional hazards: that is one of constant effects"
+            )
         return self
 
     @property
@@ -190,7 +206,8 @@ class ModelSpec(_Entry):
         if self.kind != "cox":
             family, link = self.distribution
             return common | {"family": family, "link": link}
-        return common | {"strata": self.strata, "ties": self.ties, "baseline": self.baseline}
+        own = {k: getattr(self, k) for k in ("strata", "ties", "baseline", "time_varying")}
+        return common | own
 
 
 class StudyFile(_Entry):

@@ -237,6 +237,18 @@ def test_what_is_few_in_a_period_is_refused_though_it_is_many_in_all(case):
     assert rule in failed(frame, asked, STRICT, book)["rule"].tolist()
 
 
+def test_another_cause_of_one_patient_in_a_period_is_refused_whichever_is_asked():
+    """All patients less the events of every other code are those of the rare one, in a period as in all."""
+    book = replace(AGREED, grid=replace(AGREED.grid, cuts=(310.0,)))
+    usual = np.array(["0", "1", "1", "2"])[DAY % 4]
+    rare = np.where((DAY > 120) & (usual == "2") & (DAY != 203), "0", usual)
+    asked = derivatives((310.0,), column("a"), column("age", scale=8.0), event="ecog", event_level="1")
+    assert not isinstance(ask(cohort(ecog=usual), asked, STRICT, book), str)
+    found = failed(cohort(ecog=rare), asked, STRICT, book)
+    assert found.loc[found["rule"] == "level by outcome", "about"].str.startswith("after 310: ").all()
+    assert "level by outcome" in found["rule"].tolist()
+
+
 def test_who_leaves_in_a_period_is_nobody_or_many_with_a_level_and_without():
     """Two periods differ by those who leave in the first: three of them, or three of a level."""
     book = replace(AGREED, grid=replace(AGREED.grid, cuts=(100.0,)))
