@@ -119,14 +119,13 @@ class ModelRows:
         """
         if not self.is_judged:
             return UNJUDGED
-        heft = np.column_stack([effect, effect**2])
-        total, squares = heft.sum(axis=0)
-        within = heft.T @ self.levels
-        sizes = effective_size(*np.concatenate([within, self._outside(heft, within)], axis=1))
+        square = effect**2
+        total, squares = effect.sum(keepdims=True), square.sum(keepdims=True)
+        sizes = effective_size(*(np.concatenate(self._within_and_outside(heft)) for heft in (effect, square)))
         return (
             Evidence(
                 "effective sample size",
-                effective_size(np.array([total]), np.array([squares])),
+                effective_size(total, squares),
                 f"patients behind the weighted sums{among}",
             ),
             Evidence(
@@ -134,16 +133,16 @@ class ModelRows:
             ),
         )
 
-    def _outside(self, heft: Array, within: Array) -> Array:
-        """Sums of columns (n, 2) over those outside each level, (2, c).
+    def _within_and_outside(self, heft: Array) -> tuple[Array, Array]:
+        """Sums over those within each level and over those outside, (c,) each.
 
         Subtracted, but where hardly anything is left: there the difference is rounding, and a patient can still be read.
         """
-        total = heft.sum(axis=0)[:, None]
+        total, within = heft.sum(), heft @ self.levels
         outside = total - within
-        for j in np.flatnonzero((outside < 1e-3 * total).any(axis=0)):
-            outside[:, j] = heft[self.levels[:, j] == 0].sum(axis=0)
-        return np.asarray(outside)
+        for j in np.flatnonzero(outside < 1e-3 * total):
+            outside[j] = heft[self.levels[:, j] == 0].sum()
+        return within, outside
 
 
 def model_rows(
