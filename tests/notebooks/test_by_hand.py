@@ -80,9 +80,8 @@ def started(checkout):
     serving.start()
     yield processes
     for process in processes.values():
-        if process.poll() is None:
+        with process:  # its pipes are closed, whether or not a test of this worker has read them
             process.kill()
-            process.communicate()
 
 
 @pytest.fixture(scope="module")
