@@ -109,6 +109,11 @@ class Desk:
                 f"The exchange is about the study {head.study_id!r} in another version than this site has agreed to. "
                 "Compare the study files of the coordinator and the site."
             )
+        if self.site.among and sorted(head.sites) != sorted(self.site.among):
+            raise LedgerMismatch(
+                f"The exchange is between {', '.join(sorted(head.sites))}, and the study between {', '.join(sorted(self.site.among))}: "
+                "its totals would be of others than was agreed. Another division takes a new version of the study."
+            )
         require_same_software(SOFTWARE, head.software, "the coordinator")
         self._know_coordinator(head)
         revoked = {key for version in self.ledger.members.versions() for key in version.revoked}

@@ -89,6 +89,8 @@ class Site:
     agreed : callable, optional
         Makes the topics (:meth:`Query.topic`) of what the site's study asks, from the site's own data; other
         questions are beyond the study, and the policy says whether they are answered.  Without it there is no study.
+    among : sequence of str
+        All sites of the study: an exchange between others is not joined.
 
     Raises
     ------
@@ -108,10 +110,11 @@ class Site:
         home: str | Path = "",
         fingerprints: Mapping[str, str] | None = None,
         agreed: Callable[["Site"], frozenset[str]] | None = None,
+        among: Sequence[str] = (),
         reviewed: bool = True,
     ) -> None:
         self.name, self._agreed, self._reviewed = name, agreed, reviewed
-        self.home, self.fingerprints = home, dict(fingerprints or {})
+        self.home, self.fingerprints, self.among = home, dict(fingerprints or {}), tuple(among)
         harmonised = codebook.harmonise(frame, f"The table of {name}")
         self.memory = memory
         if memory is not None:

@@ -39,11 +39,18 @@ class ExchangeAccount:
         }
         return {number: opened for number, opened in found.items() if opened is not None}
 
+    @property
+    def took_part(self) -> list[str]:
+        """Between whom the exchange is, in the study's order; whom the study does not know comes last."""
+        agreed = list(self.study.sites)
+        return sorted(
+            self.ledger.head.sites, key=lambda s: (agreed.index(s) if s in agreed else len(agreed), s)
+        )
+
     @cached_property
     def archived(self) -> bool:
         """Whether the archive is at hand, with every question that all sites have answered."""
-        sites = self.study.sites
-        return set.intersection(*(self.ledger.answered(s) for s in sites)) <= self.opened.keys()
+        return set.intersection(*(self.ledger.answered(s) for s in self.took_part)) <= self.opened.keys()
 
     def answered(self, site: str) -> list[Question]:
         """The questions that a site has answered."""
@@ -53,7 +60,7 @@ class ExchangeAccount:
     def sites(self) -> Table:
         """One row a site: its answers, the refusals among them where that is known, its keys."""
         rows = []
-        for site in self.study.sites:
+        for site in self.took_part:
             join = self.ledger.members.join(site, self.ledger.head.number)
             refused = sum(site in opened.refused for opened in self.opened.values())
             rows.append(
@@ -66,7 +73,7 @@ class ExchangeAccount:
     def egress(self) -> Table:
         """By site and kind of question: how many answers, and how many numbers left where that is known."""
         rows = []
-        for site in self.study.sites:
+        for site in self.took_part:
             asked: Counter[str] = Counter()
             numbers: Counter[str] = Counter()
             for question in self.answered(site):

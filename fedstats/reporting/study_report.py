@@ -45,6 +45,7 @@ from fedstats.running.files import sha256_of
 from fedstats.study.definition import Study
 from fedstats.study.saved_results import load_results
 from fedstats.study.study_file import CurveSpec, ModelSpec
+from fedstats.study.verification import other_sites
 
 PROFILES = {
     "strict": "Every cell holds no patient or at least 11.",
@@ -128,7 +129,7 @@ class StudyReport:
 
     def sites(self) -> Section:
         """Who took part, and whether the exchange holds together."""
-        faults = list(self.ledger.verify())
+        faults = [*self.ledger.verify(), *other_sites(self.ledger, self.study)]
         state = (
             "The exchange is complete: every question and answer is signed by its place and follows the one before it by "
             "its sha256. " + self._about_keys()

@@ -166,6 +166,7 @@ class Study:
             home=own,
             fingerprints=self.fingerprints,
             agreed=partial(agreed_topics, self.analyses()),
+            among=self.sites,
         )
 
     def analyses(self) -> dict[str, Analysis]:

@@ -111,6 +111,7 @@ def verify(
         faults.append(
             f"The exchange is about the study {ledger.head.study_id!r} with other files than {study.file.name} and its codebook."
         )
+    faults += other_sites(ledger, study)
     rebuilt = found = ""
     beyond: tuple[str, ...] = ()
     compared = False
@@ -173,6 +174,14 @@ def _sha256(results: Path, faults: list[str]) -> str:
             return hashlib.sha256(results.read_bytes()).hexdigest()
     faults.append(f"There is no results file {results.name}.")
     return ""
+
+
+def other_sites(ledger: Ledger, study: Study) -> list[str]:
+    """Whether the exchange is between other sites than the study, with somebody left out or invented."""
+    between, agreed = sorted(ledger.head.sites), sorted(study.sites)
+    if between == agreed:
+        return []
+    return [f"The exchange is between {', '.join(between)}, and the study between {', '.join(agreed)}."]
 
 
 def _unnamed_keys(ledger: Ledger, study: Study) -> list[str]:

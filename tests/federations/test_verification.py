@@ -10,7 +10,11 @@ from fedstats.contract.refusal import Refusal
 from fedstats.federations.archive import Archive
 from fedstats.federations.envelope import compose, read_envelope
 from fedstats.federations.keys import COORDINATOR, Identity
+from fedstats.reporting.study_report import StudyReport
 from tests.federations.small_study import rewrite, serving, site_objects
+
+#: What a federation over a folder reads of a study.
+PARTS_OF_A_STUDY = ("digest", "id", "codebook", "fingerprints", "revoked_keys", "policy")
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +229,30 @@ def test_a_version_that_is_no_message_is_a_fault_and_no_traceback(copied):
     found = check(finished, folder)
     assert not found.ok
     assert "0002.json is not a signed message" in str(found)
+
+
+@pytest.mark.parametrize("changed", [("north", "south"), ("north", "south", "west", "invented")])
+def test_an_exchange_between_other_sites_is_joined_by_none_and_told_of(two_models, tmp_path, changed):
+    """One of three left out is not seen in the totals; an invented one makes a site believe that it is one of four."""
+    study, exchange, home = two_models.study, tmp_path / "exchange", tmp_path / "coordinator"
+    frames = {**two_models.frames, "invented": two_models.frames["west"]}
+    careless = site_objects(study, {name: frames[name] for name in changed}, homes=tmp_path / "homes")
+    own_program = SimpleNamespace(**{n: getattr(study, n) for n in PARTS_OF_A_STUDY} | {"sites": changed})
+    with serving(
+        exchange, careless, study
+    ):  # sites that know nothing of the study's list: the attack succeeds
+        sites = fs.Folder(exchange, study=own_program, wait_seconds=20, home=home)
+        found = fs.together(sites, **study.analyses())
+        sites.close()
+    results = tmp_path / "results.json"
+    fs.save_results(found, results, study=study.digest)
+    assert found["response"].n != sum(two_models.frames[s]["response"].notna().sum() for s in study.sites)
+
+    checked = fs.verify(exchange, study, results, home=home)
+    assert any("and the study between north, south, west" in fault for fault in checked.faults)
+    report = StudyReport(study.file, results, exchange, home=home)
+    assert "does not hold together: The exchange is between" in report.sites()._repr_html_()
+    two_models.frames["north"].to_csv(tmp_path / "north.csv", index=False)
+    careful = study.site("north", tmp_path / "north.csv", "none", home=tmp_path / "careful")
+    with pytest.raises(fs.LedgerMismatch, match="the study between north, south, west: its totals would be"):
+        fs.open_questions(exchange, careful, study=study.digest)
