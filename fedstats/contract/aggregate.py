@@ -44,6 +44,7 @@ Rule = Literal[
     "difference between cohorts",
     "level of a difference",
     "number of coefficients",
+    "number of refusals",
     "kind of question",
     "per-site estimate",
     "analysis of the study",

@@ -47,6 +47,7 @@ class DisclosurePolicy(Spec):
     max_top_share : float            of one patient in a sum of deviations or of their products: at most
     max_top_two_share : float        of the two patients with the largest parts of it: at most
     max_points : int                 distinct points at which one model is answered, where a site keeps count: at most
+    max_refusals : int               points at which one model is refused before it is not answered any more: at most
     distinct_values : bool           may distinct times and values leave, one by one?
     per_site_estimates : bool        may a site's own estimate be asked for, unmasked?
     beyond_study : bool              are questions answered that no analysis of the site's study asks?
@@ -69,6 +70,7 @@ class DisclosurePolicy(Spec):
     max_top_share: float = 0.5
     max_top_two_share: float = 0.9
     max_points: int = 100
+    max_refusals: int = 16
     distinct_values: bool = False
     per_site_estimates: bool = True
     beyond_study: bool = False
@@ -106,6 +108,7 @@ class DisclosurePolicy(Spec):
             max_top_share=1.0,
             max_top_two_share=1.0,
             max_points=10**9,
+            max_refusals=10**9,
             distinct_values=True,
             beyond_study=True,
             off=True,

@@ -30,6 +30,7 @@ class _Thresholds(BaseModel):
     max_top_share: Share | None = None
     max_top_two_share: Share | None = None
     max_points: Count | None = None
+    max_refusals: Count | None = None
     distinct_values: StrictBool | None = None
     per_site_estimates: StrictBool | None = None
     beyond_study: StrictBool | None = None

@@ -35,6 +35,7 @@ AT_MOST: dict[Rule, str] = {
     "parameters per event": "max_parameters_per_event",
     "size of coefficients": "max_coefficient",
     "number of coefficients": "max_points",
+    "number of refusals": "max_refusals",
     "dominance": "max_top_share",
     "dominance of two": "max_top_two_share",
 }

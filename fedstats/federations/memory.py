@@ -33,12 +33,14 @@ class Trace:
     line : Line
     members : mapping        of a cohort's name to which patients of the table are in it, (n,) bool
     policy : DisclosurePolicy
+    topic : str              what was asked, at whatever point
     most_points : int or None   of this kind of question, where it is less than the policy's
     """
 
     line: Line
     members: Mapping[str, Flags]
     policy: DisclosurePolicy
+    topic: str
     most_points: int | None = None
 
 
@@ -107,12 +109,41 @@ class Memory:
             name = self._files.cohort_name(self._held.name, flags)
             members[name] = flags
             cohorts.add((name, self._read(cohort, chosen_by)))
-        points = any(point_fields(type(question)) for question in inside)
-        line = Line(query.digest(), type(query).__name__, self._held.name, points, tuple(sorted(cohorts)))
+        line = self._line(query, tuple(sorted(cohorts)))
         most = min((q.most_points for q in inside if q.most_points is not None), default=None)
-        trace = Trace(line, members, policy, most)
+        trace = Trace(line, members, policy, query.topic(), most)
         self._files.read()
         return (() if policy.off else self._evidence(trace, pending)), trace
+
+    def refused(self, query: Query, policy: DisclosurePolicy) -> Trace | None:
+        """What a refusal would leave here; nothing where no point of a model is refused.
+
+        Whether a model is refused at a point says on which side of an edge the rows lie: so many bits, and no more.
+        """
+        topic = query.topic()
+        line = self._line(query, (), topic)
+        return Trace(line, {}, policy, topic) if line.has_point else None
+
+    def refusals(self, query: Query, pending: Sequence[Trace] = ()) -> tuple[Evidence, ...]:
+        """At how many points a model would have been refused if this one were; what was answered before tells nothing new."""
+        line = self._line(query, ())
+        self._files.read()
+        if not line.has_point or self._has_left(line):
+            return ()
+        before = [*self._files.lines, *(t.line for t in pending)]
+        return (self._refusals(line.question, query.topic(), before),)
+
+    def _refusals(self, question: str, topic: str, lines: Sequence[Line]) -> Evidence:
+        others = {
+            line.question for line in lines if line.refused == topic and line.table == self._held.name
+        } - {question}
+        return Evidence("number of refusals", np.array([len(others) + 1]), "refused points of one model")
+
+    def _line(
+        self, query: Query, cohorts: tuple[tuple[str, tuple[str, ...]], ...], refused: str = ""
+    ) -> Line:
+        points = any(point_fields(type(question)) for question in questions_in(query))
+        return Line(query.digest(), type(query).__name__, self._held.name, points, cohorts, refused)
 
     def _read(self, cohort: Cohort, chosen_by: Sequence[str]) -> tuple[str, ...]:
         """What was read of a cohort: columns, and those that the question made of them."""
@@ -133,8 +164,8 @@ class Memory:
         """
         with self._files.locked():
             self._files.read()
-            if self._has_left(trace.line):
-                return
+            if self._has_left(trace.line) or trace.line in self._files.lines:
+                return  # the latter is a refusal
             found = () if trace.policy.off else self._evidence(trace, ())
             for evidence in found:
                 if not trace.policy.meets(evidence.rule, evidence.counts).all():
@@ -155,9 +186,10 @@ class Memory:
         if self._judged[0] == (trace.line, trace.policy, lines):  # recorded as it was judged a moment ago
             return self._judged[1]
         members = {name: flags for t in (*pending, trace) for name, flags in t.members.items()}
-        judges = (self._differences, self._readings)
+        judges = () if trace.line.refused else (self._differences, self._readings)
         found = [e for j in judges for e in j.evidence(trace.line, lines, members, trace.policy)]
         if trace.line.has_point:
+            found.append(self._refusals(trace.line.question, trace.topic, lines))
             asked = [
                 len({line.question for line in lines if line.has_point and cohort in line.cohorts}) + 1
                 for cohort in trace.line.cohorts
@@ -182,4 +214,4 @@ class Memory:
     def _has_left(self, line: Line) -> bool:
         """Whether the same question about the same rows has been answered: it tells nothing new."""
         asked = (line.question, line.table)
-        return any((known.question, known.table) == asked for known in self._files.lines)
+        return any((known.question, known.table) == asked for known in self._files.lines if not known.refused)

@@ -1,7 +1,7 @@
 """The private folder of a site's memory: a key, tables and cohorts as hashes, and an append-only list of answers.
 
 ``secret``                          the key of the hashes, made once
-``answers.jsonl``                   a line for every answer that has left
+``answers.jsonl``                   a line for every answer that has left, and for every point of a model at which one was refused
 ``tables/<table>/patients.u64``     of a table of the site, a hash of every patient, sorted
 ``tables/<table>/<column>.u64``     of a column that was asked about, a hash of every patient's value
 ``cohorts/<cohort>.bits``           which patients of its table stood behind an answer
@@ -43,7 +43,7 @@ _DIGEST = 16
 
 @dataclass(frozen=True)
 class Line:
-    """An answer that has left.
+    """An answer that has left, or a refusal at a point of a model.
 
     Attributes
     ----------
@@ -51,6 +51,7 @@ class Line:
     table : str              of which rows, by the name of the table
     has_point : bool         whether a model was evaluated at coefficients
     cohorts : tuple          (name of the cohort, columns that were read of it)
+    refused : str            of a refusal what was asked, at whatever point; empty of an answer
     """
 
     question: str
@@ -58,6 +59,7 @@ class Line:
     table: str
     has_point: bool
     cohorts: tuple[tuple[str, tuple[str, ...]], ...]
+    refused: str = ""
 
 
 class MemoryFolder:
@@ -141,6 +143,7 @@ class MemoryFolder:
             "rows": line.table,
             "point": line.has_point,
             "cohorts": [[name, list(columns)] for name, columns in sorted(line.cohorts)],
+            "refused": line.refused,
         }
         content["digest"] = self._chained(content)
         mode = "r+b" if present(self._log) else "wb"
@@ -174,7 +177,8 @@ class MemoryFolder:
                     raise self._damaged(self._log.name)
                 self._last = digest
                 cohorts = tuple((str(name), tuple(columns)) for name, columns in line["cohorts"])
-                self.lines.append(Line(line["question"], line["kind"], line["rows"], line["point"], cohorts))
+                asked = line["question"], line["kind"], line["rows"], line["point"]
+                self.lines.append(Line(*asked, cohorts, line["refused"]))
             except (ValueError, KeyError, TypeError):
                 raise self._damaged(self._log.name) from None
         self._read_to += len(whole)

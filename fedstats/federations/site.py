@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from html import escape
 from pathlib import Path
@@ -33,7 +33,7 @@ class Answer:
     content : Release or Refusal   the only part that leaves
     judge : callable               makes ``review``; most answers are never looked at
     problem : Exception or None    what went wrong, for the site's own eyes
-    trace : Trace or None          what the site's memory keeps when the answer leaves
+    trace : Trace or None          what the site's memory keeps when the answer leaves; of a refusal, too
     aggregate : Aggregate or None  what the gate has judged; stays at the site
     """
 
@@ -141,13 +141,23 @@ class Site:
 
         ``pending`` are traces of answers that will leave together with this one.
         """
+        answer = self._answer(query, pending)
+        if answer.released or self.memory is None or self.policy.off:
+            return answer
+        if isinstance(answer.content, Refusal) and answer.content.rule == "number of refusals":
+            return answer  # says nothing of this point
+        return replace(answer, trace=self.memory.refused(query, self.policy))
+
+    def _answer(self, query: Query, pending: Sequence[Trace]) -> Answer:
         kind = type(query).__name__
         try:
             if not self.policy.answers(query):  # nothing is computed
                 return Answer(query, not_answered(query))
             with one_blas_thread(), np.errstate(over="raise"):
                 # first of all: which other rule refuses what nobody agreed on would tell of the rows
-                self.policy.check(query, Aggregate({}, 0, self._beyond(query)))
+                self.policy.check(
+                    query, Aggregate({}, 0, (*self._beyond(query), *self._refusals(query, pending)))
+                )
                 data = self.data.with_columns(query.made).among(query.where)
                 # a subset of too few is refused before its rows can make any difference
                 subset = Aggregate({}, len(data.frame), data.subset_evidence)
@@ -179,6 +189,9 @@ class Site:
     @cached_property
     def _topics(self) -> frozenset[str] | None:
         return None if self._agreed is None else self._agreed(self)
+
+    def _refusals(self, query: Query, pending: Sequence[Trace]) -> tuple[Evidence, ...]:
+        return () if self.memory is None else self.memory.refusals(query, pending)
 
     def _beyond(self, query: Query) -> tuple[Evidence, ...]:
         """What the gate judges of a question that the study does not ask."""

@@ -3,6 +3,7 @@
 What leaves a site then names the question, and nothing else; or nothing leaves at all.
 """
 
+import gc
 import json
 import logging
 import sys
@@ -66,11 +67,13 @@ def traced(hook, do):
             hook(frame)
 
     before = sys.gettrace()
+    gc.disable()  # to close a generator that an earlier error has left would enter it again
     sys.settrace(at_call)
     try:
         return do()
     finally:
         sys.settrace(before)
+        gc.enable()
 
 
 @cache

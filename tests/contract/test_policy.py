@@ -39,6 +39,7 @@ AT_MOST = [
     ("parameters per event", "max_parameters_per_event"),
     ("size of coefficients", "max_coefficient"),
     ("number of coefficients", "max_points"),
+    ("number of refusals", "max_refusals"),
     ("dominance", "max_top_share"),
     ("dominance of two", "max_top_two_share"),
 ]
@@ -177,6 +178,7 @@ STRICTER_IF_SMALLER = {
     "max_top_share",
     "max_top_two_share",
     "max_points",
+    "max_refusals",
     "distinct_values",
     "per_site_estimates",
     "beyond_study",
@@ -193,11 +195,16 @@ POLICIES = st.builds(
     name=st.sampled_from(["site", "study"]),
     **dict.fromkeys(sorted(STRICTER_IF_LARGER - {"min_effective", "min_effective_level"}), COUNTS),
     **dict.fromkeys(
-        sorted({"min_effective", "min_effective_level", *STRICTER_IF_SMALLER} - SWITCHES - {"max_points"}),
+        sorted(
+            {"min_effective", "min_effective_level", *STRICTER_IF_SMALLER}
+            - SWITCHES
+            - {"max_points", "max_refusals"}
+        ),
         FIGURES,
     ),
     **dict.fromkeys(sorted(SWITCHES), st.booleans()),
     max_points=COUNTS,
+    max_refusals=COUNTS,
     allow=st.none() | KINDS,
     deny=KINDS,
 )
