@@ -251,14 +251,20 @@ class Meter:
             self.n_bytes += total.n_bytes
         return self._known[query]
 
-    def finite_sum(self, query: Query) -> Total | None:
-        """As :meth:`sum`; None where the sums are not finite at the query's coefficients."""
+    def finite_sum(self, query: Query, *, bounded: bool = False) -> Total | None:
+        """As :meth:`sum`; None where the sums are not finite at the query's coefficients.
+
+        Parameters
+        ----------
+        bounded : bool
+            Of a model that is defined for some coefficients alone: behind a gate those beyond are of a refused size.
+        """
         try:
             return self.sum(query)
         except SiteRefused as refused:
-            if refused.entry != NOT_FINITE:
-                raise
-            return None
+            if refused.entry == NOT_FINITE or (bounded and refused.rule == "size of coefficients"):
+                return None
+            raise
 
     def each(self, query: Query) -> dict[str, Total]:
         """As :meth:`Federation.each`, counted."""

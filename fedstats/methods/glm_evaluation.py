@@ -29,7 +29,7 @@ class Evaluation:
 
     def __call__(self, gamma: Array) -> Derivatives:
         question = GlmDerivatives(self.model, tuple(gamma.tolist()), course=self.start)
-        total = self.meter.finite_sum(question)
+        total = self.meter.finite_sum(question, bounded=not self.family.canonical)
         if total is None:
             return Derivatives.not_finite(gamma)
         known = ("n", "n_event", "dropped", "intercepts", "uninformative")

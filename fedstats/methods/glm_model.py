@@ -108,6 +108,10 @@ class GlmQuery(Query):
         eta = rows.x @ np.array(self.beta)
         if rows.offset is not None:
             eta = eta + rows.offset / m.scale
+        if not family.canonical:
+            eta = np.where(rows.counted, eta, -1.0)  # rows without a weight may lie where they like
+            if not family.reaches(eta):
+                raise FloatingPointError("a mean of one or more")
         if inside is None:
             return _Point(rows, rows.x, y, w, eta)
         known, w = inside.estimable, np.where(inside.estimable, w, 0.0)
@@ -173,6 +177,10 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
         rarer_outcome=True,
         whole_numbers=m.outcome if family.name == "poisson" else None,
     )
+    if not family.canonical and rows.is_judged:
+        # the curvature is a sum over those without the outcome alone
+        pairs = pairs_by_outcome(rows.levels, _outcome(m, rows), rows.counted)
+        rows = replace(rows, evidence=(*rows.evidence, pairs))
     if m.intercepts is None:
         return _GlmRows(rows, None)
     if m.design.intercept or not family.canonical:

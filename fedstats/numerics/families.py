@@ -58,6 +58,14 @@ class Family:
         """The second derivative of the mean in the linear predictor."""
         return _BENDS[self.link](eta)
 
+    def reaches(self, eta: Array) -> bool:
+        """Whether every linear predictor has a mean that the response can have.
+
+        Beyond an edge nothing is made up: whatever stood in for a likelihood there would change where a patient crosses it,
+        and two answers at either side of him would differ by his row.
+        """
+        return self.canonical or not (eta > -NEAR_ONE).any()
+
     @property
     def counts_outcomes(self) -> bool:
         """Whether the response is 0 or 1."""
@@ -101,25 +109,17 @@ LOGIT = Family(
 )
 
 
-#: Means above exp(-_EDGE) are none of a binomial response.
-_EDGE = 1e-6
+#: Means above exp(-NEAR_ONE) are none of a binomial response: see :meth:`Family.reaches`.
+NEAR_ONE = 1e-6
 
 
 def _log_loglik(y: Array, eta: Array) -> Array:
-    """Of a mean of one or more a finite sum so low that a step there is halved.
-
-    No error and no infinity: whether there is one would tell where the largest predictor lies.  The gate sees
-    a patient who outweighs all others, and refuses.
-    """
-    below = np.minimum(eta, -_EDGE)
-    return np.where(
-        eta <= -_EDGE, y * below + (1 - y) * np.log(-np.expm1(below)), -1000.0 * (1.0 + np.abs(eta))
-    )
+    return y * eta + (1 - y) * np.log(-np.expm1(eta))
 
 
 def _odds(eta: Array) -> Array:
     """mu / (1 - mu) of a mean exp(eta) below one."""
-    return np.asarray(1.0 / np.expm1(-np.minimum(eta, -_EDGE)))
+    return np.asarray(1.0 / np.expm1(-eta))
 
 
 def _log_curvature(y: Array, eta: Array) -> Array:

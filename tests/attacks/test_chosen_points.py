@@ -111,6 +111,27 @@ def test_predictors_of_ordinary_columns_are_in_no_groups(seed):
     assert in_groups(eta, np.ones((300, 1)), np.ones(300, dtype=bool)) == ()
 
 
+# Of a log link ---------------------------------------------------------------------------------------------
+
+
+def pair_without_the_outcome(policy):
+    """The curvature of a log-binomial model is a sum over those without the outcome."""
+    frame = cohort()
+    both = frame.index[(frame["a"] == 1) & (frame["b"] == 1)]
+    frame.loc[both, "y"] = 1
+    frame.loc[both[:3], "y"] = 0
+    design = Design((column("a"), column("b")), intercept=True)
+    model = GlmModel("y", design, None, None, None, "binomial", "log")
+    answer = ask(frame, GlmDerivatives(model, (-1.0, 0.0, 0.0)), policy)
+    odds = 1 / np.expm1(1.0)
+    return answer if isinstance(answer, str) else full_matrix(answer["information"])[1, 2] / odds / (1 + odds)
+
+
+def test_a_log_link_counts_a_pair_of_levels_without_the_outcome_without_a_gate_and_is_refused():
+    assert pair_without_the_outcome(NONE) == pytest.approx(3, abs=1e-9)
+    assert pair_without_the_outcome(STRICT) == "pair of levels"
+
+
 # Squared scores --------------------------------------------------------------------------------------------
 
 

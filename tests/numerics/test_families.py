@@ -127,11 +127,14 @@ def test_the_expected_curvature_is_its_mean_and_the_link_undoes_the_mean(family)
         np.testing.assert_allclose(family.expected(eta), family.curvature(mean, eta))
 
 
-def test_a_risk_of_one_or_more_is_so_unlikely_that_a_step_there_is_halved_and_is_finite():
-    y, eta = np.array([0.0, 1.0]), np.array([0.5, 700.0])
-    assert np.isfinite(LOG_BINOMIAL.loglik(y, eta)).all()
-    assert (LOG_BINOMIAL.loglik(y, eta) < -1000).all()
-    assert np.isfinite(LOG_BINOMIAL.curvature(y, eta)).all()
+def test_a_risk_of_one_is_out_of_reach_and_just_below_it_everything_is_finite():
+    assert not LOG_BINOMIAL.reaches(np.array([-1.0, 0.0]))
+    assert not LOG_BINOMIAL.reaches(np.array([-1.0, np.nan, 3.0]))
+    assert LOGIT.reaches(np.array([700.0]))
+    y, eta = np.array([0.0, 1.0]), np.array([-2e-6, -2e-6])
+    assert LOG_BINOMIAL.reaches(eta)
+    for part in (LOG_BINOMIAL.loglik, LOG_BINOMIAL.residual, LOG_BINOMIAL.curvature):
+        assert np.isfinite(part(y, eta)).all()
 
 
 @pytest.mark.parametrize("asked", [("gamma", None), ("poisson", "logit"), ("gaussian", "log")])
