@@ -7,20 +7,24 @@ from fedstats.contract.aggregate import Evidence
 
 Array = NDArray[np.float64]
 
-#: So many groups are told apart by one point: of counts weighed by known numbers a sum of fifty bits leaves one solution.
-MOST_GROUPS = 64
+#: More groups than these are not looked for; so many steps that tell them apart take coefficients beyond what is answered.
+MOST_GROUPS = 256
 #: Patients a group at the least, on average: where nearly everybody has a predictor of his own nobody knows which there are.
-SHARED = 3
+SHARED = 1.5
 #: Predictors that lie so far apart make two groups, whatever lies within them.
 GAP = 2.0
 #: So many times as far apart as any of them is wide, groups are told apart at whatever size of the coefficients.
 WIDTHS = 3.0
+#: Decimal digits of a released sum: what differs beyond them is rounding.
+DIGITS = 14.0
 #: Groups of which one is separate leave one of so many equal bins of all predictors empty.
 _BINS = 2048
+#: Distance of the nearest poles of the logistic function, at i pi and -i pi, times two: how smooth a curved weight is.
+_SMOOTH = 4 * np.pi
 
 
 def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Evidence, ...]:
-    """How many patients with one of few predictors have a level, and how many have not.
+    """How many patients have one of few predictors, with a level and without.
 
     A curved function of the predictor has one value a group, and counts of patients are whole numbers: the sums of each
     group are told, by as many points as there are groups, or by the digits of one.
@@ -37,12 +41,10 @@ def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Ev
     inside = np.zeros((len(group), int(group.max()) + 1))
     inside[np.arange(len(group)), group] = 1.0
     with_level = inside.T @ levels[counted]
-    counts = np.concatenate([with_level, inside.sum(axis=0)[:, None] - with_level], axis=1)
-    return (
-        Evidence(
-            "patients of one predictor", np.rint(counts).ravel(), "a level, of patients of one predictor"
-        ),
-    )
+    size = inside.sum(axis=0)[:, None]
+    counts = np.concatenate([size, with_level, size - with_level], axis=1)
+    about = "patients of one predictor, with a level or without"
+    return (Evidence("patients of one predictor", np.rint(counts).ravel(), about),)
 
 
 def _groups(eta: Array) -> NDArray[np.int64] | None:
@@ -54,18 +56,31 @@ def _groups(eta: Array) -> NDArray[np.int64] | None:
     if np.bincount(bins, minlength=_BINS).all() and wide < _BINS * GAP / 2:
         return None  # no gap is as wide as a group would need
     values, place = np.unique(eta, return_inverse=True)
-    cut = _cuts(values, min(MOST_GROUPS, len(eta) // SHARED))
-    return None if cut is None else np.concatenate([[0], np.cumsum(cut)])[place]
+    ends = _ends(values, min(MOST_GROUPS, int(len(eta) / SHARED)))
+    return None if ends is None else np.searchsorted(ends, place)
 
 
-def _cuts(values: Array, most: int) -> NDArray[np.bool_] | None:
-    """After which values, in order, a group ends: the most groups that are told apart, if any are."""
+def _ends(values: Array, most: int) -> NDArray[np.int64] | None:
+    """At which of the values, in order, a group ends: the most groups that are told apart, if any are."""
     gaps, found = np.diff(values), None
-    for threshold in np.unique(np.sort(gaps)[::-1][: max(most - 1, 0)])[::-1]:
-        cut = gaps >= threshold
-        groups = int(cut.sum()) + 1
-        ends = np.flatnonzero(cut)
+    widest_first = np.argsort(-gaps, kind="stable")[: max(most - 1, 0)]
+    for k, last in enumerate(widest_first, start=1):
+        ends = np.sort(widest_first[:k])
         widths = values[np.append(ends, len(values) - 1)] - values[np.append(0, ends + 1)]
-        if groups <= most and (threshold > GAP or threshold > WIDTHS * widths.max()):
-            found = cut
+        apart = gaps[last] > GAP or gaps[last] > WIDTHS * widths.max()
+        if apart and told_apart(k + 1, float(values[-1] - values[0])):
+            found = ends
     return found
+
+
+def told_apart(groups: int, width: float) -> bool:
+    """Whether so many groups, evenly over a width, can be told from sums of a curved weight at many points.
+
+    A logistic weight is analytic within pi of the real axis: a combination of ``k + 1`` values over a width ``w`` is seen
+    by no more than about ``(w / 4 pi)^k`` of it, and no group's neighbours further away than the worst such ``k`` matter.
+    Against the singular values of such weights this is right within one digit of fourteen for up to 12 groups, and errs
+    towards telling apart for more; exponential weights (Cox, Poisson) tell less.
+    """
+    step = width / (groups - 1)
+    k = min(groups - 1, _SMOOTH / (np.e * step))
+    return bool(k * np.log10(_SMOOTH / (k * step)) <= DIGITS)

@@ -37,6 +37,7 @@ class ModelRows:
     evidence : tuple           for the gate, made once
     cohort : Cohort            whose sums these are: complete rows with a weight
     faults : tuple of str      rows that do not fit, said after the gate alone
+    curved : bool              whether what weighs a patient depends on the linear predictor
     """
 
     frame: pd.DataFrame
@@ -52,6 +53,7 @@ class ModelRows:
     evidence: tuple[Evidence, ...]
     cohort: Cohort
     faults: tuple[str, ...]
+    curved: bool = True
 
     @property
     def n(self) -> int:
@@ -107,7 +109,9 @@ class ModelRows:
         found = [*self.evidence, sized]
         for effect in effects:
             found += [*self.effective_sizes(effect), *dominance_in_pairs(effect, self.levels)]
-        return (*found, *in_groups(self.x @ gamma, self.levels, self.counted))
+        if self.curved:
+            found += in_groups(self.linear_predictor(gamma), self.levels, self.counted)
+        return tuple(found)
 
     def effective_sizes(self, effect: Array, among: str = "") -> tuple[Evidence, ...]:
         """What the gate judges of rows that are weighted: how many they are worth, in all, within a level and outside.
@@ -157,6 +161,7 @@ def model_rows(
     rarer_outcome: bool,
     whole_numbers: str | None = None,
     code: str | None = None,
+    curved: bool = True,
 ) -> ModelRows:
     """Complete rows of a model's columns with their design matrix and evidence.
 
@@ -168,6 +173,7 @@ def model_rows(
     rarer_outcome : bool       parameters are weighed against the rarer of both outcomes, not the events
     whole_numbers : str        a column that must hold 0, 1, 2 ...
     code : str                 the level of the event's column that is an event; None: it is 0 or 1
+    curved : bool              whether what weighs a patient depends on the linear predictor
     """
     extra = tuple(c for c in (weights, offset) if c is not None)
     if not all(column.scale > 0 for column in design.columns):
@@ -252,6 +258,7 @@ def model_rows(
             functions=tuple(f for f in judged.functions if f[0] not in data.made),
         ),
         tuple(faults),
+        curved,
     )
 
 

@@ -176,6 +176,7 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
         tuple(column for column in (m.cluster, m.intercepts) if column is not None),
         rarer_outcome=True,
         whole_numbers=m.outcome if family.name == "poisson" else None,
+        curved=family.name != "gaussian",
     )
     if not family.canonical and rows.is_judged:
         # the curvature is a sum over those without the outcome alone

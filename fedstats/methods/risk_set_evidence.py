@@ -4,6 +4,8 @@ Neighbouring risk sets differ by those who leave in a cell and those who enter i
 cell leave as well, as with Efron's ties, by those censored.  Hazards that a question names tell cells apart too.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,11 +52,29 @@ def _of_group(group: NDArray[np.int64], r: Array, levels: Array, about: str) -> 
     np.maximum.at(largest, group, r)
     own = r / largest[group]
     sizes = effective_size(*(np.bincount(group, own**k).astype(float) for k in (1, 2)))
-    with_level = np.zeros((levels.shape[1], len(largest)))
-    for row, level in zip(with_level, levels.T, strict=True):
-        row[:] = np.bincount(group, level)
-    counts = np.concatenate([with_level, np.bincount(group) - with_level])
+    counts = _together(group, np.column_stack([np.ones(len(group)), levels]), len(largest))
     return [
         Evidence("effective size of a level", sizes, f"patients {about}"),
-        Evidence("pair of levels", np.rint(counts).ravel(), f"patients {about}, with a level or without"),
+        Evidence(
+            "pair of levels", counts, f"patients {about}, with a level or two, with one of them or neither"
+        ),
     ]
+
+
+def _together(group: NDArray[np.int64], levels: Array, groups: int) -> Array:
+    """Of each group how many have two levels, the one, the other, and neither; the first level is everybody's."""
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(groups + 1))
+    lower = np.tril_indices(levels.shape[1], -1)
+    counts = []
+    for begin, end in pairwise(ends):
+        here = levels[order[begin:end]]
+        both = here.T @ here
+        one = np.diag(both)
+        counts += [
+            both[lower],
+            (one[:, None] - both)[lower],
+            (one[None, :] - both)[lower],
+            (len(here) - one[:, None] - one[None, :] + both)[lower],
+        ]
+    return np.rint(np.concatenate(counts)) if counts else np.zeros(0)

@@ -8,7 +8,7 @@ from scipy.special import xlogy
 
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.design import Column, Design, Part
-from fedstats.contract.few_predictors import in_groups
+from fedstats.contract.few_predictors import DIGITS, in_groups, told_apart
 from fedstats.contract.shapes import OtherUnit
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
@@ -100,6 +100,56 @@ def test_one_point_tells_how_many_of_each_value_have_a_level_without_a_gate_and_
         STRICT, min_effective=0.0, min_effective_level=0.0, max_top_share=1.0, max_top_two_share=1.0
     )
     assert levels_by_value(loose, slope, tilt) == "patients of one predictor"
+
+
+def only_one_with_a_value(policy, offset=False):
+    """Coefficients on a number alone, or an offset alone: six points tell the sums of everybody with each of its five values."""
+    value = np.where(DAY == 111, 4, DAY % 4)
+    frame = cohort(w=value)
+    columns = [column("age", scale=8.0), column("lab", scale=15.0)]
+    if not offset:
+        columns.insert(0, column("w"))
+    asked = logistic(*columns)
+    model = replace(asked.model, offset="w" if offset else None)
+    weights, rows = [], []
+    for intercept, slope in ((-1, 0.5), (-2, 1.0), (1, -1.0), (0.0, 1.5), (-3, 2.0), (0, -0.7)):
+        beta = (intercept, 0.0, 0.0) if offset else (intercept, slope, 0.0, 0.0)
+        answer = ask(frame, replace(asked, model=model, beta=beta), policy)
+        if isinstance(answer, str):
+            return answer
+        weights.append(weight(intercept + np.arange(5.0) * (1.0 if offset else slope)))
+        rows.append(full_matrix(answer["information"])[0])
+    found = np.linalg.lstsq(np.array(weights), np.array(rows), rcond=None)[0][4]
+    return found[0], found[-2] / found[0] * 8, found[-1] / found[0] * 15, *frame.loc[111, ["age", "lab"]]
+
+
+@pytest.mark.parametrize("offset", [False, True])
+def test_a_number_alone_tells_the_only_patient_with_a_value_without_a_gate_and_is_refused(offset):
+    count, age, lab, *truth = only_one_with_a_value(NONE, offset)
+    assert count == pytest.approx(1, abs=1e-3)
+    assert (age, lab) == (pytest.approx(truth[0], rel=1e-3), pytest.approx(truth[1], rel=1e-3))
+    assert only_one_with_a_value(STRICT, offset) == "patients of one predictor"
+
+
+@pytest.mark.parametrize("n", [300, 800])
+@pytest.mark.parametrize("per_year", [0.005, 0.02, 0.04])
+@pytest.mark.parametrize("years", [3, 7.01, 12])
+def test_a_level_that_is_worth_some_years_of_age_makes_no_groups(n, per_year, years):
+    """Patients a few years apart, with the level and without, share a predictor: too close to the others to be told apart."""
+    random = np.random.default_rng(int(years))
+    age, sex = np.round(random.normal(62, 10, n)), random.integers(0, 2, n)
+    eta = per_year * (age - years * sex)
+    assert in_groups(eta, sex[:, None].astype(float), np.ones(n, dtype=bool)) == ()
+
+
+@pytest.mark.parametrize("groups", range(2, 13))
+@pytest.mark.parametrize("step", [0.02, 0.05, 0.1, 0.2, 0.5, 1.0])
+def test_groups_are_told_apart_where_the_weights_at_many_points_have_digits_enough(groups, step):
+    points, steps = np.linspace(-30, 30, 601), step * np.arange(groups)
+    size = np.linalg.svd(weight(points[:, None] + steps), compute_uv=False)
+    digits = np.log10(size[0] / size[-1])
+    if abs(digits - DIGITS) > 1.5:
+        assert told_apart(groups, steps[-1]) == (digits < DIGITS)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -255,6 +305,30 @@ def test_hazards_that_differ_in_a_cell_give_its_heaviest_leaver_without_a_gate_a
     found, truth = leaver_by_hazards(NONE)
     assert found == pytest.approx(truth, rel=1e-3)
     assert leaver_by_hazards(STRICT) == "effective size of a level"
+
+
+def age_of_a_leaver(policy):
+    """Hazards in one cell and in the next: of those who leave in between, the only one with two levels, and her age."""
+    pair = (DAY // 2) % 2 & (DAY // 4) % 2
+    hers = np.flatnonzero((DAY >= 100) & (DAY < 180) & (pair == 1))
+    frame = cohort(b=np.where(np.isin(DAY, hers[1:]), 0, (DAY // 4) % 2), age=40.0 + (7 * DAY) % 41)
+    design = Design((column("a"), column("b"), column("ab", "a", "b"), column("aged", "a", "b", "age")))
+    grid = (260.0, 460.0, 910.0)  # of 360 patients one leaves every 2.5 days: after 100, 180, all
+    model = CoxModel(None, "time", "y", design, (), "breslow", None, None, 0.0, None, grid)
+    grams = []
+    for hazards in ((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
+        answer = ask(frame, CoxCurvature(model, (0.0,) * 4, hazards, (0.0,) * 3), policy)
+        if isinstance(answer, str):
+            return answer
+        grams.append(full_matrix(answer["gram"]))
+    left = grams[0] - grams[1]
+    return left[0, 1], left[2, 3] / left[0, 1], frame.loc[hers[0], "age"]
+
+
+def test_of_the_leavers_of_a_cell_the_only_one_with_two_levels_is_told_without_a_gate_and_refused():
+    count, age, truth = age_of_a_leaver(NONE)
+    assert (count, age) == (pytest.approx(1, abs=1e-9), pytest.approx(truth, abs=1e-6))
+    assert age_of_a_leaver(STRICT) == "pair of levels"
 
 
 def only_death_without_a_level(policy):

@@ -73,7 +73,7 @@ def by_two_outcomes(policy, memory):
 
 def by_two_offsets(policy, memory):
     """Two offsets that agree but for one patient, who is the only one to have the second's value."""
-    frame = marked(a=np.where(np.arange(N) % 2, 0.5, 0.0))
+    frame = marked(a=np.where(np.arange(N) % 2, 0.5, 0.0) + np.arange(N) / 1000)
     frame["lab2"] = frame["a"] + np.where(frame.index == VICTIM, 1.0, 0.0)
     one = logistic(column("lab"))
     questions = [replace(one, model=replace(one.model, offset=name)) for name in ("a", "lab2")]
@@ -251,7 +251,7 @@ def by_a_pair_of_a_cluster(policy, memory):
 ATTACKS = [
     (by_two_groups, VALUE, "pair of levels"),
     (by_two_outcomes, VALUE, "pair of levels"),
-    (by_two_offsets, VALUE, "pair of levels"),
+    (by_two_offsets, VALUE, "difference between cohorts"),
     (by_two_times, VALUE, "leavers of a time cell"),
     (by_powers, VALUE, "level"),
     (by_crossing_grids, VALUE, "leavers of a time cell"),
