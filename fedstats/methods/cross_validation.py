@@ -16,15 +16,9 @@ from fedstats.contract.penalty_results import CrossValidation
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.folds import MOST_FOLDS, WithoutFolds, of_all, without
 from fedstats.methods.penalised_fit import DesignMoments, weight_and_spread
-from fedstats.methods.penalised_model import (
-    PenalisedModel,
-    check_cost_of_path,
-    check_path,
-    course_of_path,
-    penalised_model,
-    strengths_of,
-)
+from fedstats.methods.penalised_model import PenalisedModel, penalised_model
 from fedstats.methods.penalised_path import path_result
+from fedstats.methods.strengths import Strengths, check_family
 from fedstats.numerics.newton import Derivatives, NotConverged
 from fedstats.numerics.path_of_penalties import abreast, path, quadratic
 from fedstats.numerics.penalties import Weighted, driven
@@ -79,18 +73,18 @@ def cross_validate(
     patients, so nothing about these alone leaves a site.  One message a round holds all folds and all patients.
     """
     check_federation(federation)
-    check_path(family, mixing, strengths, n_strengths, smallest, strata)
+    check_family(family, strata)
+    asked = Strengths(mixing, strengths, n_strengths, smallest)
     levels = _levels(folds, federation.codebook)
-    check_cost_of_path(federation, family, n_strengths if strengths is None else len(set(strengths)))
+    asked.check_cost(federation, family)
     options = {"weights": weights, "offset": offset, "strata": strata, "ties": ties}
     meter = Meter(federation)
     with one_blas_thread():
-        course = course_of_path(mixing, strengths, n_strengths, smallest)
-        model = penalised_model(meter, formula, family, course, options)
+        model = penalised_model(meter, formula, family, asked.course, options)
         column, number = (folds, len(levels)) if isinstance(folds, str) else (None, folds)
         evaluate = _Folds(meter, model, WithoutFolds(model.question, number, column, levels))
         moments = evaluate.moments()
-        chosen = strengths_of(model, *moments[0], mixing, strengths, n_strengths, smallest)
+        chosen = asked.of(model, *moments[0])
         null = evaluate.begin()
         penalties = [model.penalties(at, *of, mixing, chosen) for at, of in zip(null, moments, strict=True)]
         found, loglik_of_all = _maxima(model, evaluate, null, penalties)

@@ -9,23 +9,16 @@ from numpy.typing import NDArray
 
 from fedstats.contract.arguments import check_patients
 from fedstats.contract.design import Design
-from fedstats.contract.federation import Federation, Meter
-from fedstats.contract.formula import FormulaError
+from fedstats.contract.federation import Meter
 from fedstats.methods.cox_regression import CoxDerivatives, SiteBaseline, cox_model
-from fedstats.methods.fitting import check_points
 from fedstats.methods.glm_evaluation import Evaluation, null_model, outcome_units
 from fedstats.methods.glm_model import GlmDerivatives
 from fedstats.methods.glm_regression import glm_model
 from fedstats.numerics.newton import Derivatives
-from fedstats.numerics.path_of_penalties import quadratic, strongest
+from fedstats.numerics.path_of_penalties import quadratic
 from fedstats.numerics.penalties import ElasticNet, Weighted
 
 Array = NDArray[np.float64]
-
-#: Points of a path, as a site counts them: of the null model, the moments and a first strength far from it, then of each, the
-#: mean of the references' rounded up.
-FIRST_POINTS, POINTS_A_STRENGTH, GAUSSIAN_POINTS = 7, 4, 4
-FAMILIES = ("binomial", "gaussian", "poisson", "cox")
 
 
 @dataclass(frozen=True)
@@ -111,75 +104,3 @@ def _cox(meter: Meter, formula: str, course: str, options: Mapping[str, Any]) ->
     null = evaluate(zero)
     check_patients(evaluate.counts["n"], evaluate.counts["n_event"], formula)
     return PenalisedModel("cox", evaluate.question(zero), evaluate, null, 0.0, 1.0, 0.0, evaluate.counts)
-
-
-# What may be asked ------------------------------------------------------------------------------
-
-
-def check_path(
-    family: str,
-    mixing: float,
-    strengths: Sequence[float] | None,
-    n_strengths: int,
-    smallest: float,
-    strata: object,
-) -> None:
-    """Arguments of a path.
-
-    Raises
-    ------
-    FormulaError
-    """
-    if family not in FAMILIES:
-        raise FormulaError(f"family is {family!r}; choose one of {list(FAMILIES)}.")
-    if strata is not None and family != "cox":
-        raise FormulaError('Strata are those of a Cox model: family="cox".')
-    if not 0 <= mixing <= 1:
-        raise FormulaError(f"mixing is {mixing!r}; give a number from 0 (ridge) to 1 (lasso).")
-    if strengths is not None:
-        given = np.asarray(strengths, dtype=float)
-        if given.ndim != 1 or not len(given) or not ((given > 0) & np.isfinite(given)).all():
-            raise FormulaError(f"strengths is {strengths!r}; give numbers above zero.")
-    elif not n_strengths >= 2 or n_strengths != int(n_strengths):
-        raise FormulaError(f"n_strengths is {n_strengths!r}; give a whole number of at least 2.")
-    elif not 0 < smallest < 1:
-        raise FormulaError(f"smallest is {smallest!r}; give the last strength as a share of the first.")
-
-
-def course_of_path(
-    mixing: float, strengths: Sequence[float] | None, n_strengths: int, smallest: float
-) -> str:
-    """The name of a course of rounds: fits of one model along different paths do not mix."""
-    asked = (n_strengths, smallest) if strengths is None else tuple(map(float, strengths))
-    return f"path {float(mixing)!r}, {asked!r}"
-
-
-def check_cost_of_path(federation: Federation, family: str, number: int) -> None:
-    """Refuse what would take more points than sites answer one model at, before anything is asked.
-
-    A Gaussian log-likelihood is a quadratic, known everywhere from one point.
-
-    Raises
-    ------
-    FormulaError
-    """
-    points = GAUSSIAN_POINTS if family == "gaussian" else FIRST_POINTS + POINTS_A_STRENGTH * number
-    check_points(federation, points, f"A path of {number} strengths takes")
-
-
-def strengths_of(
-    model: PenalisedModel,
-    weight: float,
-    spread: Array,
-    mixing: float,
-    strengths: Sequence[float] | None,
-    n_strengths: int,
-    smallest: float,
-) -> Array:
-    """Falling strengths, (k,): those given, or from the one that lets the first coefficient in, evenly on the log scale."""
-    if strengths is not None:
-        return np.unique(np.asarray(strengths, dtype=float))[::-1]
-    first = strongest(model.null, weight, spread, mixing) * model.scale
-    if not first > 0:
-        raise FormulaError("No column tells anything of the outcome: there is no path to follow.")
-    return np.asarray(np.geomspace(first, first * smallest, n_strengths))

@@ -11,14 +11,8 @@ from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.penalty_results import PenaltyPath
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.penalised_fit import DesignMoments, weight_and_spread
-from fedstats.methods.penalised_model import (
-    PenalisedModel,
-    check_cost_of_path,
-    check_path,
-    course_of_path,
-    penalised_model,
-    strengths_of,
-)
+from fedstats.methods.penalised_model import PenalisedModel, penalised_model
+from fedstats.methods.strengths import Strengths, check_family
 from fedstats.numerics.newton import Derivatives
 from fedstats.numerics.path_of_penalties import path
 from fedstats.numerics.penalties import driven
@@ -77,15 +71,15 @@ def penalty_path(
     of a Gaussian outcome two points for the whole path, as its log-likelihood is a quadratic.
     """
     check_federation(federation)
-    check_path(family, mixing, strengths, n_strengths, smallest, strata)
-    check_cost_of_path(federation, family, n_strengths if strengths is None else len(set(strengths)))
+    check_family(family, strata)
+    asked = Strengths(mixing, strengths, n_strengths, smallest)
+    asked.check_cost(federation, family)
     options = {"weights": weights, "offset": offset, "strata": strata, "ties": ties}
     meter = Meter(federation)
     with one_blas_thread():
-        course = course_of_path(mixing, strengths, n_strengths, smallest)
-        model = penalised_model(meter, formula, family, course, options)
+        model = penalised_model(meter, formula, family, asked.course, options)
         weight, spread = weight_and_spread(meter.sum(DesignMoments(model.question)), model.design)
-        chosen = strengths_of(model, weight, spread, mixing, strengths, n_strengths, smallest)
+        chosen = asked.of(model, weight, spread)
         penalties = model.penalties(model.null, weight, spread, mixing, chosen)
         found = driven(path(model.null.beta, penalties), model.derivatives)
     return path_result(model, formula, mixing, chosen, found, meter, options)
