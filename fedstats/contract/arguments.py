@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import get_args
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import QueryError
 from fedstats.contract.variable import Variable
+from fedstats.numerics.survival_table import ConfType
 
 
 def check_federation(federation: object) -> None:
@@ -37,6 +39,18 @@ def check_level(level: object) -> None:
         raise ValueError(
             f"level is {level!r}; the coverage of an interval lies between 0 and 1, as 0.95 does."
         )
+
+
+def check_survival_interval(conf_type: object, level: object) -> None:
+    """Scale and coverage of the intervals of a survival curve.
+
+    Raises
+    ------
+    FormulaError, ValueError
+    """
+    check_level(level)
+    if conf_type not in get_args(ConfType):
+        raise FormulaError(f"conf_type is {conf_type!r}; choose one of {list(get_args(ConfType))}.")
 
 
 def known_column(name: object, codebook: Codebook, what: str) -> Variable:

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
-from fedstats.contract.arguments import check_federation, check_level
+from fedstats.contract.arguments import check_federation, check_survival_interval
 from fedstats.contract.design import level_codes
 from fedstats.contract.entries import Entries, between, each, groups_of, listed, one
 from fedstats.contract.federation import Federation, Meter, Total
-from fedstats.contract.formula import FormulaError, Outcome, parse_groups
+from fedstats.contract.formula import Outcome, parse_groups
 from fedstats.contract.query import Query, QueryError
 from fedstats.contract.results import Curve
 from fedstats.contract.site_data import SiteData
@@ -170,9 +169,7 @@ def kaplan_meier(
     entry at the left one; on distinct times neither moves.
     """
     check_federation(federation)
-    check_level(level)
-    if conf_type not in get_args(ConfType):
-        raise FormulaError(f"conf_type is {conf_type!r}; choose one of {list(get_args(ConfType))}.")
+    check_survival_interval(conf_type, level)
     outcome, group = parse_groups(formula, federation.codebook)
     levels = federation.codebook[group].levels if group else ()
     assert outcome.time is not None

@@ -6,13 +6,12 @@ model with the sites' own baseline hazards on an agreed grid, site by site.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.arguments import check_federation, check_level
+from fedstats.contract.arguments import check_federation, check_survival_interval
 from fedstats.contract.condition import level_name
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
@@ -109,9 +108,7 @@ def predict_survival(
     fit).
     """
     check_federation(federation)
-    check_level(level)
-    if conf_type not in get_args(ConfType):
-        raise FormulaError(f"conf_type is {conf_type!r}; choose one of {list(get_args(ConfType))}.")
+    check_survival_interval(conf_type, level)
     model, _ = model_of(federation, fit)
     needed = (*model.design.variables, *((model.offset,) if model.offset else ()))
     strata = tuple(c for c in model.strata if isinstance(newdata, pd.DataFrame) and c in newdata.columns)
@@ -148,7 +145,7 @@ def baseline_hazard(
     FormulaError, SiteRefused
     """
     check_federation(federation)
-    check_level(level)
+    check_survival_interval(conf_type, level)
     model, _ = model_of(federation, fit)
     x = model.design.scaled(np.zeros((1, len(model.design.columns))))
     return _predicted(federation, fit, _Rows(["baseline"], x, np.zeros(1), None), grid, conf_type, level)

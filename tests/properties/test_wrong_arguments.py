@@ -35,6 +35,16 @@ WRONG = {
     "level not a number": (lambda: fs.cox(sites(), COX, level=float("nan")), ValueError, "level is nan"),
     "level zero": (lambda: fs.logistic(sites(), "status ~ age", level=0), ValueError, "level is 0"),
     "level one": (lambda: fs.kaplan_meier(sites(), CURVE, level=1), ValueError, "between 0 and 1"),
+    "scale of a curve's interval": (
+        lambda: fs.kaplan_meier(sites(), CURVE, conf_type="logit"),
+        fs.FormulaError,
+        "conf_type is 'logit'; choose one of",
+    ),
+    "scale of a baseline hazard's interval": (
+        lambda: fs.baseline_hazard(sites(), fs.cox(sites(), COX), conf_type="logit"),
+        fs.FormulaError,
+        "conf_type is 'logit'; choose one of",
+    ),
     "level as text": (lambda: fs.kaplan_meier(sites(), CURVE, level="95%"), ValueError, "level is '95%'"),
     "strata as a number": (lambda: fs.cox(sites(), COX, strata=5), fs.FormulaError, "strata is 5"),
     "strata not there": (lambda: fs.cox(sites(), COX, strata="sexx"), fs.FormulaError, "did you mean 'sex'"),
