@@ -25,7 +25,7 @@ from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_periods import over_periods
-from fedstats.methods.cox_shared_baseline import SharedBaseline, with_grid
+from fedstats.methods.cox_shared_baseline import SharedBaseline, check_baseline, with_grid
 from fedstats.methods.firth_correction import Correction, CoxFirthCorrection
 from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, course_of, maximum
@@ -152,22 +152,15 @@ def cox(
         raise FormulaError(
             "Effects that change with time are not penalised: ask without penalty, or without time_varying."
         )
-    _check_options(federation, baseline, start, model.strata)
+    _check_choice("start", start, ("zero", "pooled"))
+    check_baseline(federation, baseline, model.strata)
     design = model.design
     names = check_profile(profile, design, robust=bool(robust or cluster))
     check = check_penalty_or_firth if baseline == "site" else check_penalty
     penalty = check(penalty, robust=bool(robust or cluster), profile=names)
     check_cost(federation, names)
-    meter = Meter(federation)
-    status = "exact"
-    if baseline == "shared":
-        outcome = model.outcome
-        model, status = with_grid(federation, meter, model, outcome, grid)
-    shared = baseline == "shared"
-    if shared:
-        evaluate: SharedBaseline | SiteBaseline = SharedBaseline(meter, model, course_of("", penalty))
-    else:
-        evaluate = SiteBaseline(meter, model, course_of(start, penalty))
+    meter, course = Meter(federation), course_of("" if baseline == "shared" else start, penalty)
+    model, evaluate, status = cox_evaluation(meter, model, baseline, grid, course)
     objective: Callable[[Array], Derivatives] = evaluate
     with one_blas_thread():
         zero = np.zeros(len(design.names))
@@ -177,9 +170,7 @@ def cox(
         if start == "pooled" and baseline == "site":
             zero = pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
         if isinstance(penalty, Firth):
-            correction = Correction(
-                meter, partial(CoxFirthCorrection, model, course=course_of(start, penalty))
-            )
+            correction = Correction(meter, partial(CoxFirthCorrection, model, course=course))
             objective = with_firth = Penalised(evaluate, correction)
             solution, weighted = firth(with_firth, zero, design.names), None
         else:
@@ -262,6 +253,20 @@ def cox_model(
     )
 
 
+def cox_evaluation(
+    meter: Meter,
+    model: CoxModel,
+    baseline: str,
+    grid: float | Sequence[float] | None,
+    course: str,
+) -> "tuple[CoxModel, SharedBaseline | SiteBaseline, str]":
+    """The model with the grid that a shared baseline hazard is on, its derivatives, and how exact they are."""
+    if baseline == "site":
+        return model, SiteBaseline(meter, model, course), "exact"
+    model, status = with_grid(meter.federation, meter, model, model.outcome, grid)
+    return model, SharedBaseline(meter, model, course), status
+
+
 class SiteBaseline:
     """Derivatives as sums of the sites' derivatives."""
 
@@ -300,16 +305,3 @@ def _columns(names: str | Sequence[str] | None) -> tuple[str, ...]:
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise FormulaError(f"{name} is {value!r}; choose one of {list(allowed)}.")
-
-
-def _check_options(federation: Federation, baseline: str, start: str, strata: tuple[str, ...]) -> None:
-    _check_choice("baseline", baseline, ("site", "shared"))
-    _check_choice("start", start, ("zero", "pooled"))
-    if baseline == "shared" and len(strata) > 1:
-        raise FormulaError(
-            "A shared baseline takes one column of strata; join the columns into one in the data."
-        )
-    if baseline == "shared" and strata and not federation.codebook[strata[0]].levels:
-        raise FormulaError(
-            f"A shared baseline needs agreed levels for the strata {strata[0]!r}; make it a factor."
-        )

@@ -231,3 +231,22 @@ def with_grid(
             )
         raise
     return chosen, status
+
+
+def check_baseline(federation: Federation, baseline: str, strata: tuple[str, ...]) -> None:
+    """Whose baseline hazards there are, and whether these can be shared.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if baseline not in ("site", "shared"):
+        raise FormulaError(f"baseline is {baseline!r}; choose one of {['site', 'shared']}.")
+    if baseline == "shared" and len(strata) > 1:
+        raise FormulaError(
+            "A shared baseline takes one column of strata; join the columns into one in the data."
+        )
+    if baseline == "shared" and strata and not federation.codebook[strata[0]].levels:
+        raise FormulaError(
+            f"A shared baseline needs agreed levels for the strata {strata[0]!r}; make it a factor."
+        )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ def cross_validate(
         How many: every site draws its own, of equal size, from its patients in the model, with a secret of its own; the same
         patients always fall into the same folds.  Or a factor of the codebook whose levels are the folds, a region for instance.
     family, mixing, strengths, n_strengths, smallest, weights, offset, strata, ties
-        As in :func:`penalty_path`.
+        As in :func:`penalty_path`; a Cox model has a baseline hazard for each site and stratum.
 
     Returns
     -------
@@ -77,7 +77,8 @@ def cross_validate(
     asked = Strengths(mixing, strengths, n_strengths, smallest)
     levels = _levels(folds, federation.codebook)
     asked.check_cost(federation, family)
-    options = {"weights": weights, "offset": offset, "strata": strata, "ties": ties}
+    options: dict[str, Any] = {"weights": weights, "offset": offset}
+    options |= {"strata": strata, "ties": ties, "baseline": "site"} if family == "cox" else {}
     meter = Meter(federation)
     with one_blas_thread():
         model = penalised_model(meter, formula, family, asked.course, options)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from fedstats.contract.arguments import check_patients
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Meter
-from fedstats.methods.cox_regression import CoxDerivatives, SiteBaseline, cox_model
+from fedstats.methods.cox_regression import CoxDerivatives, cox_evaluation, cox_model
+from fedstats.methods.cox_shared_baseline import CoxRiskSets, check_baseline
 from fedstats.methods.glm_evaluation import Evaluation, null_model, outcome_units
 from fedstats.methods.glm_model import GlmDerivatives
 from fedstats.methods.glm_regression import glm_model
@@ -27,27 +28,34 @@ class PenalisedModel:
 
     Attributes
     ----------
-    question : query           the derivatives of the model, at zero
+    question : query           the derivatives of the model, at zero (of a shared baseline hazard its risk sets)
     derivatives : callable     at any point; of a Gaussian model without asking
     null : Derivatives         the maximum with all penalised coefficients zero
     perfect : float            twice the log-likelihood of a perfect fit; zero where that is counted as zero
     scale, centre : float      the units of a Gaussian outcome
     counts : mapping           n, n_event, dropped
+    status : str               how its fits relate to the pooled ones
     """
 
     family: str
-    question: GlmDerivatives | CoxDerivatives
+    question: GlmDerivatives | CoxDerivatives | CoxRiskSets
     derivatives: Callable[[Array], Derivatives]
     null: Derivatives
     perfect: float
     scale: float
     centre: float
     counts: Mapping[str, int]
+    status: str = "exact"
 
     @property
     def design(self) -> Design:
         """Of the model."""
         return self.question.model.design
+
+    @property
+    def grid(self) -> tuple[float, ...]:
+        """Of a shared baseline hazard; else none."""
+        return getattr(self.question.model, "grid", ())
 
     def penalties(
         self, at: Derivatives, weight: float, spread: Array, mixing: float, strengths: Array
@@ -99,8 +107,12 @@ def _glm(meter: Meter, formula: str, family: str, course: str, options: Mapping[
 def _cox(meter: Meter, formula: str, course: str, options: Mapping[str, Any]) -> PenalisedModel:
     columns = {name: options[name] for name in ("strata", "ties", "weights", "offset")}
     model = cox_model(meter.federation, formula, **columns)
-    evaluate = SiteBaseline(meter, model, course)
+    baseline = options.get("baseline", "site")
+    check_baseline(meter.federation, baseline, model.strata)
+    model, evaluate, status = cox_evaluation(meter, model, baseline, options.get("grid"), course)
     zero = np.zeros(len(model.design.names))
     null = evaluate(zero)
     check_patients(evaluate.counts["n"], evaluate.counts["n_event"], formula)
-    return PenalisedModel("cox", evaluate.question(zero), evaluate, null, 0.0, 1.0, 0.0, evaluate.counts)
+    return PenalisedModel(
+        "cox", evaluate.question(zero), evaluate, null, 0.0, 1.0, 0.0, evaluate.counts, status
+    )

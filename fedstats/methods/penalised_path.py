@@ -1,7 +1,7 @@
 """A path of ridge, lasso or elastic-net fits, from the penalty that lets no coefficient in to a weak one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ def penalty_path(
     offset: str | None = None,
     strata: str | Sequence[str] | None = None,
     ties: Literal["efron", "breslow"] = "efron",
+    baseline: Literal["site", "shared"] = "site",
+    grid: float | Sequence[float] | None = None,
 ) -> PenaltyPath:
     """Fits under penalties from strong to weak, each begun at the one before; equal to the pooled fits.
 
@@ -42,7 +44,7 @@ def penalty_path(
     formula : str
         ``"outcome ~ terms"``; of a Cox model ``"Surv(time, event) ~ terms"``.
     family : {"binomial", "gaussian", "poisson", "cox"}
-        Each with its canonical link; a Cox model has a baseline hazard for each site and stratum.
+        Each with its canonical link.
     mixing : float
         glmnet's alpha: 1 is the lasso, 0 the ridge.
     strengths : sequence of float, optional
@@ -52,7 +54,7 @@ def penalty_path(
     smallest : float
     weights, offset : str, optional
         Columns: case weights; a term of the linear predictor with coefficient one.
-    strata, ties
+    strata, ties, baseline, grid
         Of a Cox model, as in :func:`cox`.
 
     Returns
@@ -67,14 +69,16 @@ def penalty_path(
 
     Notes
     -----
-    Friedman, Hastie & Tibshirani (2010); Simon, Friedman, Hastie & Tibshirani (2011) for Cox.  About three points a strength;
+    Friedman, Hastie & Tibshirani (2010); Simon, Friedman, Hastie & Tibshirani (2011) for Cox.  About three points a strength
+    (of a shared baseline hazard each is two questions);
     of a Gaussian outcome two points for the whole path, as its log-likelihood is a quadratic.
     """
     check_federation(federation)
-    check_family(family, strata)
+    check_family(family, strata, baseline)
     asked = Strengths(mixing, strengths, n_strengths, smallest)
-    asked.check_cost(federation, family)
-    options = {"weights": weights, "offset": offset, "strata": strata, "ties": ties}
+    asked.check_cost(federation, family, baseline)
+    options: dict[str, Any] = {"weights": weights, "offset": offset}
+    options |= {"strata": strata, "ties": ties, "baseline": baseline, "grid": grid} if family == "cox" else {}
     meter = Meter(federation)
     with one_blas_thread():
         model = penalised_model(meter, formula, family, asked.course, options)
@@ -95,8 +99,7 @@ def path_result(
     options: Mapping[str, object],
 ) -> PenaltyPath:
     """The maxima as a result."""
-    if model.family != "cox":
-        options = {name: options[name] for name in ("weights", "offset")}
+    chosen = {name: value for name, value in options.items() if name != "grid"}
     return PenaltyPath(
         formula,
         model.family,
@@ -112,5 +115,6 @@ def path_result(
         meter.rounds,
         meter.n_bytes,
         meter.federation.sites,
-        options,
+        chosen | ({"grid": model.grid} if model.grid else {}),
+        model.status,
     )

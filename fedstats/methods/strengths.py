@@ -61,10 +61,11 @@ class Strengths:
         asked = (self.number, self.smallest) if self.given is None else tuple(map(float, self.given))
         return f"path {float(self.mixing)!r}, {asked!r}"
 
-    def check_cost(self, federation: Federation, family: str) -> None:
+    def check_cost(self, federation: Federation, family: str, baseline: str = "site") -> None:
         """Refuse what would take more points than sites answer one model at, before anything is asked.
 
-        A Gaussian log-likelihood is a quadratic, known everywhere from one point.
+        A Gaussian log-likelihood is a quadratic, known everywhere from one point; a shared baseline hazard is asked for in two
+        questions a point.
 
         Raises
         ------
@@ -72,6 +73,8 @@ class Strengths:
         """
         number = self.number if self.given is None else len(set(self.given))
         points = GAUSSIAN_POINTS if family == "gaussian" else FIRST_POINTS + POINTS_A_STRENGTH * number
+        if baseline == "shared":
+            points *= 2
         check_points(federation, points, f"A path of {number} strengths takes")
 
     def of(self, model: PenalisedModel, weight: float, spread: Array) -> Array:
@@ -84,8 +87,8 @@ class Strengths:
         return np.asarray(np.geomspace(first, first * self.smallest, self.number))
 
 
-def check_family(family: str, strata: object) -> None:
-    """A family that has a path, and strata where there are some.
+def check_family(family: str, strata: object, baseline: str = "site") -> None:
+    """A family that has a path, and strata or a shared baseline hazard where there are some.
 
     Raises
     ------
@@ -93,5 +96,5 @@ def check_family(family: str, strata: object) -> None:
     """
     if family not in FAMILIES:
         raise FormulaError(f"family is {family!r}; choose one of {list(FAMILIES)}.")
-    if strata is not None and family != "cox":
-        raise FormulaError('Strata are those of a Cox model: family="cox".')
+    if family != "cox" and (strata is not None or baseline != "site"):
+        raise FormulaError('Strata and baseline hazards are those of a Cox model: family="cox".')

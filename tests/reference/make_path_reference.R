@@ -32,7 +32,7 @@ first <- function(x, y, family, mixing, w) {
   max(glmnet(x, y, family, weights = w, alpha = max(mixing, 0.001), nlambda = 3)$lambda)
 }
 
-case <- function(family, outcome, columns, mixing, weights = NULL, strata = NULL, n = 20) {
+case <- function(family, outcome, columns, mixing, weights = NULL, strata = NULL, n = 20, baseline = "site") {
   x <- as.matrix(frame[columns])
   w <- if (is.null(weights)) rep(1, nrow(x)) else frame[[weights]]
   y <- if (family == "cox") Surv(frame$untied, frame$cens) else frame[[outcome]]
@@ -47,14 +47,15 @@ case <- function(family, outcome, columns, mixing, weights = NULL, strata = NULL
     apply(beta, 1, function(b) {
       frame$eta <- as.vector(x %*% b)
       added <- if (is.null(strata)) "" else sprintf("+ strata(%s)", strata)
-      fit <- coxph(as.formula(paste("Surv(untied, cens) ~ offset(eta)", added)), frame, ties = "breslow")
+      frame$w <- w
+      fit <- coxph(as.formula(paste("Surv(untied, cens) ~ offset(eta)", added)), frame, weights = w, ties = "breslow")
       -2 * fit$loglik[1]
     })
   } else deviance(cv$glmnet.fit)
   formula <- if (family == "cox") "Surv(untied, cens)" else outcome
   list(
     family = family, formula = paste(formula, "~", paste(columns, collapse = " + ")),
-    terms = I(c(if (family != "cox") "Intercept", columns)), mixing = mixing, weights = weights, strata = strata,
+    terms = I(c(if (family != "cox") "Intercept", columns)), mixing = mixing, weights = weights, strata = strata, baseline = baseline,
     lambda = lambda, beta = unname(beta), deviance = I(unname(deviance)), cvm = I(unname(cv$cvm)), cvsd = I(unname(cv$cvsd)),
     lambda_min = cv$lambda.min, lambda_1se = cv$lambda.1se
   )
@@ -69,7 +70,8 @@ cases <- list(
   "Poisson, lasso" = case("poisson", "pnodes", all[all != "pnodes"], 1),
   "Poisson, ridge" = case("poisson", "pnodes", all[all != "pnodes"], 0),
   "Cox, lasso" = case("cox", NULL, all, 1),
-  "Cox, elastic net, strata" = case("cox", NULL, all, 0.5, strata = "tgrade")
+  "Cox, elastic net, strata" = case("cox", NULL, all, 0.5, strata = "tgrade"),
+  "Cox, one baseline, elastic net, weights" = case("cox", NULL, all, 0.7, "age", baseline = "shared")
 )
 versions <- list(R = R.version.string, glmnet = as.character(packageVersion("glmnet")),
                  survival = as.character(packageVersion("survival")))

@@ -16,12 +16,14 @@ from tests.reference.comparison import numbers
 
 CASES = json.loads(Path(__file__).with_name("path.json").read_text(encoding="utf-8"))["cases"]
 TOLERANCE = 1e-6
-#: Of a Cox model every site is a stratum: one site, or the strata split over sites.
+#: Of a Cox model with the sites' own baseline hazards every site is a stratum: one site, or the strata split over sites.
 LAYOUTS = [
     pytest.param(name, k, seed, id=f"{name} | {k} sites{'' if seed is None else ', shuffled'}")
     for name, case in CASES.items()
     for k, seed in (
-        [(1, None), (1, 20)] if case["family"] == "cox" else [(1, None), (2, 20), (5, None), (17, 20)]
+        [(1, None), (1, 20)]
+        if case["baseline"] == "site" and case["family"] == "cox"
+        else [(1, None), (2, 20), (5, None), (17, 20)]
     )
     + ([(2, 20), (3, None)] if case["strata"] else [])
 ]
@@ -35,6 +37,7 @@ def sites(case, k, seed=None, **options):
 def asked(case):
     """Arguments of a path, but for its strengths."""
     of_cox = {"strata": case["strata"], "ties": "breslow"} if case["family"] == "cox" else {}
+    of_cox |= {"baseline": "shared"} if case["baseline"] == "shared" else {}
     return {name: case[name] for name in ("family", "mixing", "weights")} | of_cox
 
 
@@ -62,7 +65,8 @@ def test_a_path_takes_no_more_points_than_were_worked_out_for_it(name, n):
     case = CASES[name]
     strengths = case["lambda"][0] * np.geomspace(1, 0.001, n + 1)[1:]
     found = fs.penalty_path(sites(case, 1), case["formula"], strengths=strengths, **asked(case))
-    assert found.rounds <= (3 if case["family"] == "gaussian" else 7 + 4 * n)
+    most = (7 + 4 * n) * (2 if case["baseline"] == "shared" else 1)
+    assert found.rounds <= (3 if case["family"] == "gaussian" else most)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case["mixing"] > 0])
@@ -84,7 +88,8 @@ def test_a_path_ends_at_the_fit_without_a_penalty(name):
         site, case["formula"], strengths=np.geomspace(top, 1e-11 * top, 20), **asked(case)
     )
     if case["family"] == "cox":
-        fit = fs.cox(site, case["formula"], strata=case["strata"], ties="breslow")
+        options = {name: case[name] for name in ("strata", "baseline", "weights")}
+        fit = fs.cox(site, case["formula"], ties="breslow", **options)
     else:
         fit = fs.glm(site, case["formula"], family=case["family"], weights=case["weights"])
     apart = np.abs(found.beta[-1] - fit.beta) / fit.tidy()["std_error"].to_numpy()
@@ -99,6 +104,20 @@ def test_a_point_of_a_path_is_the_penalised_fit():
     fit = fs.logistic(sites(case, 2), case["formula"], weights="age", penalty=penalty)
     assert found.beta[9] == pytest.approx(fit.beta, rel=1e-7)
     assert found.deviance[9] == pytest.approx(fit.deviance, rel=1e-10)
+
+
+def test_a_point_of_a_path_with_a_shared_baseline_on_a_grid_is_the_penalised_fit():
+    """Times that are moved to the edges of cells are tied: the single fit is compared with R, ties and all."""
+    case = CASES["Cox, one baseline, elastic net, weights"]
+    edges = [365, 730, 1095, 1460, 3000]
+    found = fs.penalty_path(sites(case, 3), case["formula"], **asked(case), grid=edges, n_strengths=6)
+    penalty = fs.ElasticNet(float(found.strengths[3]), case["mixing"])
+    options = {"ties": "breslow", "weights": "age", "baseline": "shared", "grid": edges}
+    fit = fs.cox(sites(case, 2), case["formula"], penalty=penalty, **options)
+    assert found.beta[3] == pytest.approx(fit.beta, rel=1e-7)
+    assert found.deviance[3] == pytest.approx(-2 * fit.loglik, rel=1e-10)
+    assert found.status == fit.status == "exact on the grid of 5 given cells"
+    assert found.options["grid"] == fit.options["grid"]
 
 
 def test_a_path_is_tidy():
@@ -129,6 +148,9 @@ def test_a_path_that_would_take_too_many_points_is_refused_before_anything_is_as
         fs.penalty_path(site, case["formula"], n_strengths=30)
     assert not list(site.history())
     assert fs.penalty_path(site, case["formula"], n_strengths=10).rounds <= 47
+    shared = {"family": "cox", "baseline": "shared", "n_strengths": 11}
+    with pytest.raises(fs.FormulaError, match="about 102 points"):
+        fs.penalty_path(site, CASES["Cox, lasso"]["formula"], **shared)
     gaussian = CASES["Gaussian, lasso"]
     assert fs.penalty_path(site, gaussian["formula"], family="gaussian", n_strengths=300).rounds == 3
 
@@ -145,9 +167,15 @@ def test_a_path_that_would_take_too_many_points_is_refused_before_anything_is_as
         ({"family": "cox"}, "Surv"),
         ({"weights": "agee"}, "did you mean 'age'"),
         ({"strata": "tgrade"}, 'family="cox"'),
+        ({"baseline": "shared"}, 'family="cox"'),
+        ({"family": "cox", "baseline": "common"}, "baseline is 'common'"),
     ],
     ids=str,
 )
 def test_a_wrong_argument_is_one_sentence(options, word):
     with pytest.raises(fs.FormulaError, match=word):
-        fs.penalty_path(sites(CASES["logistic, lasso"], 1), "cens ~ age", **options)
+        fs.penalty_path(
+            sites(CASES["logistic, lasso"], 1),
+            "Surv(untied, cens) ~ age" if "baseline" in options and "family" in options else "cens ~ age",
+            **options,
+        )
