@@ -67,9 +67,9 @@ if TYPE_CHECKING:
     from fedstats.running.parameters import check_injected as check_injected
     from fedstats.study.check_model import check_model as check_model
     from fedstats.study.definition import Study as Study
-    from fedstats.study.definition import StudyError as StudyError
     from fedstats.study.saved_results import load_results as load_results
     from fedstats.study.saved_results import save_results as save_results
+    from fedstats.study.toml_file import StudyError as StudyError
     from fedstats.study.verification import Verification as Verification
     from fedstats.study.verification import verify as verify
 
@@ -106,7 +106,7 @@ _HOME = {
     "SiteMissing": "federations.folder",
     "SiteRefused": "contract.federation",
     "Study": "study.definition",
-    "StudyError": "study.definition",
+    "StudyError": "study.toml_file",
     "Table": "contract.results",
     "Waiting": "contract.federation",
     "account_table": "reporting.egress_view",

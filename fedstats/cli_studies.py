@@ -28,7 +28,8 @@ def load(name: str) -> Any:
         path /= "study.toml"
     if not path.is_file():
         raise UsageError(f"There is no study {name!r}; the studies here are: {', '.join(known) or 'none'}.")
-    from fedstats.study.definition import Study, StudyError  # noqa: PLC0415
+    from fedstats.study.definition import Study  # noqa: PLC0415
+    from fedstats.study.toml_file import StudyError  # noqa: PLC0415
 
     try:
         return Study.load(path)

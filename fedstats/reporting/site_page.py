@@ -12,16 +12,10 @@ from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting import formats
-from fedstats.reporting.analysis_text import (
-    effect_table,
-    hazards_table,
-    median_table,
-    method,
-    model_title,
-    paragraph,
-    patient_tables,
-)
+from fedstats.reporting.analysis_text import median_table, paragraph, patient_tables
 from fedstats.reporting.egress_view import account_table, sheets
+from fedstats.reporting.hazards_view import hazards_table
+from fedstats.reporting.model_text import effect_table, method, model_title
 from fedstats.reporting.section import Section
 from fedstats.study.definition import Study
 

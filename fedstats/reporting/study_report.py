@@ -15,27 +15,15 @@ from fedstats.federations.archive import Archive
 from fedstats.federations.keys import COORDINATOR, home_of
 from fedstats.federations.ledger import Ledger
 from fedstats.federations.refusals import refusals
-from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting import formats
-from fedstats.reporting.analysis_text import (
-    constancy_table,
-    curve_alt,
-    effect_table,
-    hazards_table,
-    hazards_title,
-    median_table,
-    method,
-    model_alt,
-    model_title,
-    paragraph,
-    patient_tables,
-    sizes,
-)
+from fedstats.reporting.analysis_text import curve_alt, median_table, paragraph, patient_tables
 from fedstats.reporting.coarsening import cell_effects, grid_words
-from fedstats.reporting.effects import effect_labels, effect_name, effects
 from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
 from fedstats.reporting.figures import figure
-from fedstats.reporting.plots import forest_plot, survival_plot
+from fedstats.reporting.hazards_view import hazards_title
+from fedstats.reporting.model_section import model_parts
+from fedstats.reporting.model_text import method, model_title
+from fedstats.reporting.plots import survival_plot
 from fedstats.reporting.pooled_check import compare, headline, pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.section import Section
@@ -44,7 +32,7 @@ from fedstats.reporting.wording import question_title
 from fedstats.running.files import sha256_of
 from fedstats.study.definition import Study
 from fedstats.study.saved_results import load_results
-from fedstats.study.study_file import CurveSpec, ModelSpec
+from fedstats.study.study_file import CurveSpec
 from fedstats.study.verification import other_sites
 
 PROFILES = {
@@ -159,7 +147,7 @@ class StudyReport:
 
     def models(self) -> Section:
         """Effects as forest plots and tables."""
-        return Section(*(part for spec in self.study.models for part in self._model(spec)))
+        return Section(*model_parts(self.study, self.found))
 
     def egress(self) -> Section:
         """What left each site, by kind of question: how many answers, numbers and bytes."""
@@ -245,41 +233,6 @@ class StudyReport:
             median_table(spec, curve),
             paragraph(spec.note),
         ]
-
-    def _model(self, spec: ModelSpec) -> list[Any]:
-        heading = f"<h3>{escape(model_title(spec))}</h3>"
-        fit = self.found[spec.name]
-        if not isinstance(fit, Fit):
-            return [heading, fit]
-        said = sizes(spec, fit, self.study.codebook)
-        picture = [self._forest(spec, fit)] if fit.has_std_errors else []
-        shown = effect_table(spec, fit, self.study.codebook)
-        changing = [constancy_table(spec, fit, self.study.codebook)] if fit.varying else []
-        return [heading, said, *picture, shown, *changing, *self._test(spec), paragraph(spec.note)]
-
-    def _forest(self, spec: ModelSpec, fit: Fit) -> Any:
-        labels = effect_labels(fit, self.study.codebook)
-        found = effects(fit, self.study.codebook)
-        found = found[found["term"] != "Intercept"]
-        return figure(
-            forest_plot(
-                found,
-                effect=effect_name(fit, self.study.codebook),
-                ratios=fit.is_ratio,
-                labels=labels,
-                level=fit.level,
-            ),
-            alt=model_alt(fit, found, labels),
-            caption=f"{spec.title}: {fit.effect.lower()}s with {fit.level:.0%} intervals.",
-            data=found.assign(term=[labels[t] for t in found["term"]]),
-        )
-
-    def _test(self, spec: ModelSpec) -> list[Any]:
-        """Whether hazards are proportional, where the study asks; the rule where a site did not let it out."""
-        found = self.found.get(spec.test_name)
-        if found is None or isinstance(found, ProportionalHazardsTest):
-            return [] if found is None else [hazards_table(spec, found, self.study.codebook)]
-        return [paragraph(f"{hazards_title(spec)}."), found]
 
 
 def _run_facts(manifest: Path) -> dict[str, str]:

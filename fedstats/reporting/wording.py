@@ -5,7 +5,8 @@ from typing import Any
 from fedstats.contract.formula import parse, parse_groups
 from fedstats.contract.query import Query
 from fedstats.study.definition import Study
-from fedstats.study.study_file import CurveSpec, ModelSpec
+from fedstats.study.model_spec import ModelSpec
+from fedstats.study.study_file import CurveSpec
 
 
 def question_words(kind: type[Query]) -> str:

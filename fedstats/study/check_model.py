@@ -15,7 +15,8 @@ from fedstats.federations.in_process import InProcess
 from fedstats.federations.site import Answer, Site
 from fedstats.methods.follow_up import GRID_RULES
 from fedstats.numerics.newton import NotConverged
-from fedstats.study.definition import Study, StudyError
+from fedstats.study.definition import Study
+from fedstats.study.toml_file import StudyError
 
 COLUMNS = ["analysis", "question", "round", "entry", "rule", "about", "count", "needed", "passed", "remedy"]
 

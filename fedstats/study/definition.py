@@ -2,41 +2,22 @@
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
-from fedstats.contract.entries import listed
-from fedstats.contract.federation import Federation
-from fedstats.contract.formula import FormulaError, parse, parse_groups
-from fedstats.contract.labels import unseen, visible
-from fedstats.contract.periods import agreed_cuts, with_periods
-from fedstats.federations.files import explained
 from fedstats.federations.keys import home_of
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
-from fedstats.methods.cox_regression import cox
-from fedstats.methods.descriptives import table_one
-from fedstats.methods.glm_regression import glm
-from fedstats.methods.proportional_hazards import ProportionalHazardsTest, Transform, cox_zph
-from fedstats.methods.survival_curve import kaplan_meier
 from fedstats.study.agreed_questions import agreed_topics
-from fedstats.study.study_file import CurveSpec, ModelSpec, StudyFile
+from fedstats.study.analyses import Analysis, analyses_of
+from fedstats.study.study_checks import check_study
+from fedstats.study.study_file import StudyFile
 from fedstats.study.table_file import read_table
-
-Analysis = Callable[..., Any]
-
-
-class StudyError(ValueError):
-    """A study file that cannot be used; the message is one sentence with file, key and remedy."""
-
-    def _render_traceback_(self) -> list[str]:  # a notebook shows the sentence, not thirty lines of our code
-        return [f"StudyError: {self}"]
+from fedstats.study.toml_file import StudyError, read_toml
 
 
 class Study:
@@ -82,7 +63,7 @@ class Study:
         file = Path(path)
         file = (file / "study.toml" if file.is_dir() else file).resolve()
         try:
-            raw, parsed = _toml(file)
+            raw, parsed = read_toml(file)
             content = StudyFile.model_validate(parsed)
         except ValidationError as problem:
             first = problem.errors()[0]
@@ -90,7 +71,7 @@ class Study:
             raise StudyError(f"{file.name}: {where}: {first['msg']}.") from None
         codebook_file = file.parent / "codebook.toml"
         try:
-            raw_codebook, parsed = _toml(codebook_file)
+            raw_codebook, parsed = read_toml(codebook_file)
             codebook = Codebook.from_toml(parsed)
         except StudyError:
             raise
@@ -101,8 +82,7 @@ class Study:
             study = cls(file, content, codebook, hashlib.sha256(b"".join(digests)).hexdigest())
         except ValueError as problem:
             raise StudyError(f"{file.name}: [disclosure]: {problem}") from None
-        study._check_names()
-        study._check_formulas()
+        check_study(content, codebook, file.name)
         return study
 
     @property
@@ -171,63 +151,7 @@ class Study:
 
     def analyses(self) -> dict[str, Analysis]:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""
-        found: dict[str, Analysis] = {}
-        if (t := self.table_one) is not None:
-            found["table_one"] = partial(table_one, by=t.by, variables=t.variables)
-        for curve in self.curves:
-            found[curve.name] = partial(kaplan_meier, formula=curve.formula, conf_type=curve.conf_type)
-        for model in self.models:
-            estimate: Analysis = cox if model.kind == "cox" else glm
-            found[model.name] = partial(estimate, formula=model.formula, **model.options)
-            if (transform := model.proportional_hazards) is not None:
-                # the fit again, of answers that are there: a refusal of the one leaves the other
-                found[model.test_name] = partial(_tested, fit=found[model.name], transform=transform)
-        return found
-
-    def _check_formulas(self) -> None:
-        """Read every formula now: a slip is told before anything is started."""
-        specs: list[CurveSpec | ModelSpec] = [*self.curves, *self.models]
-        for spec in specs:
-            what = f"{self.file.name}: {spec.name}"
-            try:
-                if isinstance(spec, CurveSpec):
-                    parse_groups(spec.formula, self.codebook)
-                else:
-                    self._check_model(spec)
-            except ValueError as problem:
-                raise StudyError(f"{what}: {problem}") from None
-            for column in spec.columns if isinstance(spec, ModelSpec) else ():
-                if column not in self.codebook:
-                    raise StudyError(f"{what}: there is no column {column!r} in codebook.toml.")
-
-    def _check_model(self, spec: ModelSpec) -> None:
-        outcome, design = parse(spec.formula, self.codebook, intercept=spec.kind != "cox")
-        cuts = agreed_cuts(spec.time_varying, self.codebook)
-        with_periods(design, cuts, self.codebook, outcome.time)
-        agreed = self.codebook.grid.cuts if self.codebook.grid is not None else ()
-        if own := sorted({cut for of_term in cuts.values() for cut in of_term} - set(agreed)):
-            raise FormulaError(
-                f"time_varying cuts at {own[0]:g}, and codebook.toml agrees on {listed([f'{cut:g}' for cut in agreed])} (cuts of "
-                "its [grid])."
-            )
-
-    def _check_names(self) -> None:
-        names = [c.name for c in self.curves] + [m.name for m in self.models]
-        names += [m.test_name for m in self.models if m.proportional_hazards is not None]
-        twice = sorted({n for n in names if names.count(n) > 1 or n == "table_one"})
-        if twice:
-            raise StudyError(
-                f"{self.file.name}: the name {twice[0]!r} is used twice; every analysis has its own."
-            )
-        wanted = [
-            *(self.table_one.variables if self.table_one else ()),
-            *([self.table_one.by] if self.table_one and self.table_one.by else []),
-        ]
-        for column in wanted:
-            if column.removeprefix("C(").removesuffix(")") not in self.codebook:
-                raise StudyError(
-                    f"{self.file.name}: table_one names {column!r}, which is not in codebook.toml."
-                )
+        return analyses_of(self._content)
 
     def __repr__(self) -> str:
         return f"Study({self.id!r}, version {self.version!r}, sites {', '.join(self.sites)}, profile {self.profile!r})"
@@ -240,11 +164,6 @@ class Study:
             f"<h3>{escape(self.title)}</h3><p>{escape(self.question)}</p><p>Sites: {sites}. "
             f"Disclosure profile: <strong>{escape(self.profile)}</strong>. {escape(self.data_note)}</p>"
         )
-
-
-def _tested(federation: Federation, fit: Analysis, transform: Transform) -> ProportionalHazardsTest:
-    """The test of proportional hazards of a model of the study."""
-    return cox_zph(federation, fit(federation), transform=transform)
 
 
 def site_policy(profile: str) -> DisclosurePolicy:
@@ -264,33 +183,3 @@ def site_policy(profile: str) -> DisclosurePolicy:
         return DisclosurePolicy.from_toml(tomllib.loads(file.read_bytes().decode("utf-8")))
     except ValueError as problem:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise StudyError(f"{file.name}: {str(problem).rstrip('.')}.") from None
-
-
-def _toml(file: Path) -> tuple[bytes, dict[str, Any]]:
-    """The file's bytes and what they say."""
-    with explained("folder of the study", file, "read"):
-        if not file.is_file():
-            raise StudyError(
-                f"There is no {file.name} in {file.parent.name or file.parent}. A study is a folder with study.toml and codebook.toml."
-            )
-        raw = file.read_bytes()
-    try:
-        content = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise StudyError(f"{file.name} is not valid TOML: {problem}.") from None
-    for text in _texts(content):
-        if sign := unseen(text):
-            raise StudyError(
-                f"{file.name}: {visible(text)!r} holds the character {sign}, which cannot be seen."
-            )
-    return raw, content
-
-
-def _texts(value: Any) -> Iterator[str]:
-    """Every text of a file, its keys too: all of them come out somewhere."""
-    if isinstance(value, str):
-        yield value
-    for part in (
-        value.items() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    ):
-        yield from _texts(part)

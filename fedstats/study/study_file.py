@@ -2,27 +2,19 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
-from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth
-from fedstats.methods.proportional_hazards import Transform
-from fedstats.numerics.families import family_of
-from fedstats.numerics.firth import Firth
-from fedstats.numerics.penalties import ElasticNet
+from fedstats.study.model_spec import Entry, ModelSpec
 
 #: Names that a file server with Windows behind it keeps for devices: an exchange folder may lie on one.
 _DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Heading(_Entry):
+class Heading(Entry):
     """``[study]``: what is asked, and of whom.
 
     ``profile`` is the loosest disclosure profile the study is designed for; a site may be stricter.
@@ -61,7 +53,7 @@ class Heading(_Entry):
         return script
 
 
-class TableSpec(_Entry):
+class TableSpec(Entry):
     """``[table_one]``: patient characteristics by a factor."""
 
     variables: tuple[str, ...]
@@ -69,7 +61,7 @@ class TableSpec(_Entry):
     title: str = "Patient characteristics"
 
 
-class CurveSpec(_Entry):
+class CurveSpec(Entry):
     """``[[curves]]``: a Kaplan-Meier figure."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
@@ -79,138 +71,7 @@ class CurveSpec(_Entry):
     note: str = ""
 
 
-class PenaltySpec(_Entry):
-    """``penalty`` of a model: ``{kind = "lasso", strength = 0.05}``; the strength is glmnet's lambda, ``mixing`` its alpha."""
-
-    kind: Literal["ridge", "lasso", "elastic net", "firth"]
-    strength: float | None = None
-    mixing: float | None = None
-
-    @model_validator(mode="after")
-    def _what_the_kind_has(self) -> Self:
-        if (self.strength is None) != (self.kind == "firth"):
-            raise ValueError(
-                "Firth's penalty has no strength" if self.kind == "firth" else f"a {self.kind} has a strength"
-            )
-        if (self.mixing is None) != (self.kind != "elastic net"):
-            raise ValueError("an elastic net has a mixing from 0 (ridge) to 1 (lasso), and no other kind has")
-        _ = self.asked
-        return self
-
-    @property
-    def asked(self) -> ElasticNet | Firth:
-        """As an estimator takes it."""
-        if self.strength is None:
-            return Firth()
-        mixing = {"ridge": 0.0, "lasso": 1.0}.get(self.kind, self.mixing)
-        return ElasticNet(self.strength, 1.0 if mixing is None else mixing)
-
-
-class ModelSpec(_Entry):
-    """``[[models]]``: a regression; ``glm`` gives risk ratios (link = "log"), rate ratios (family = "poisson") or
-    differences of means (family = "gaussian").
-
-    ``proportional_hazards`` asks whether the hazard ratios of a Cox model change with time, by the function of time
-    that a change is looked for along: "identity" (time) and "log" are exact behind every gate; "km" and "rank" follow
-    time in steps of the agreed grid where single times may not leave.
-
-    ``time_varying`` names the terms of a Cox model whose effects are others after each of the cuts of the codebook's
-    ``[grid]``; as a table, after some of these: ``{regimen = [6]}``.
-    """
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
-    title: str
-    kind: Literal["cox", "logistic", "glm"]
-    formula: str
-    strata: str | tuple[str, ...] | None = None
-    family: Literal["binomial", "poisson", "gaussian"] = "binomial"
-    link: Literal["logit", "log", "identity"] | None = None
-    ties: Literal["efron", "breslow"] = "efron"
-    baseline: Literal["site", "shared"] = "site"
-    weights: str | None = None
-    offset: str | None = None
-    robust: bool = False
-    cluster: str | None = None
-    proportional_hazards: Transform | None = None
-    time_varying: str | tuple[str, ...] | dict[str, tuple[FiniteFloat, ...]] | None = None
-    penalty: PenaltySpec | None = None
-    primary: bool = False
-    note: str = ""
-
-    @model_validator(mode="after")
-    def _family_of_a_glm(self) -> Self:
-        if self.kind != "glm" and {"family", "link"} & self.model_fields_set:
-            raise ValueError('family and link are those of kind = "glm"')
-        try:
-            family_of(self.family, self.link)
-        except ValueError as problem:
-            raise ValueError(str(problem).rstrip(".")) from None
-        return self
-
-    @model_validator(mode="after")
-    def _tested_where_there_is_a_test(self) -> Self:
-        if self.proportional_hazards is not None and (self.kind, self.baseline) != ("cox", "site"):
-            raise ValueError('proportional_hazards is for kind = "cox" with baseline = "site"')
-        return self
-
-    @model_validator(mode="after")
-    def _varying_where_there_is_time(self) -> Self:
-        if self.time_varying is None:
-            return self
-        if self.kind != "cox":
-            raise ValueError('time_varying is for kind = "cox"')
-        if self.penalty is not None or self.proportional_hazards is not None:
-            raise ValueError(
-                "a model with time_varying has no penalty, and no test of proportional hazards: that is one of constant effects"
-            )
-        return self
-
-    @property
-    def test_name(self) -> str:
-        """Under which name the results hold the test of proportional hazards."""
-        return f"{self.name}_proportional_hazards"
-
-    @model_validator(mode="after")
-    def _penalty_that_the_model_has(self) -> Self:
-        has_firth = (
-            self.baseline == "site" if self.kind == "cox" else family_of(*self.distribution).tilt is not None
-        )
-        check = check_penalty_or_firth if has_firth else check_penalty
-        try:
-            check(self.asked_penalty, robust=self.robust or self.cluster is not None, profile=())
-        except ValueError as problem:
-            raise ValueError(str(problem).rstrip(".")) from None
-        return self
-
-    @property
-    def asked_penalty(self) -> ElasticNet | Firth | None:
-        """As an estimator takes it."""
-        return None if self.penalty is None else self.penalty.asked
-
-    @property
-    def distribution(self) -> tuple[str, str]:
-        """Family and link."""
-        return self.family, family_of(self.family, self.link).link
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns that the options name."""
-        strata = (self.strata,) if isinstance(self.strata, str) else self.strata or ()
-        return (*strata, *(c for c in (self.weights, self.offset, self.cluster) if c))
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments of the estimator."""
-        common = {k: getattr(self, k) for k in ("weights", "offset", "robust", "cluster")}
-        common |= {"penalty": self.asked_penalty}
-        if self.kind != "cox":
-            family, link = self.distribution
-            return common | {"family": family, "link": link}
-        own = {k: getattr(self, k) for k in ("strata", "ties", "baseline", "time_varying")}
-        return common | own
-
-
-class StudyFile(_Entry):
+class StudyFile(Entry):
     """The whole file.
 
     ``keys`` gives fingerprints that the authors have compared, by site or ``coordinator``; a place
@@ -218,9 +79,9 @@ class StudyFile(_Entry):
     """
 
     study: Heading
-    keys: dict[str, str] = {}
-    site_titles: dict[str, str] = {}
-    disclosure: dict[str, Any] = {}
+    keys: dict[str, str] = Field(default_factory=dict)
+    site_titles: dict[str, str] = Field(default_factory=dict)
+    disclosure: dict[str, Any] = Field(default_factory=dict)
     table_one: TableSpec | None = None
     curves: tuple[CurveSpec, ...] = ()
     models: tuple[ModelSpec, ...] = ()

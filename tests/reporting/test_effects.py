@@ -14,8 +14,8 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
 from fedstats.contract.variable import Variable
 from fedstats.reporting import formats
-from fedstats.reporting.analysis_text import effect_table, model_alt
 from fedstats.reporting.effects import effect_labels, effects, step_of
+from fedstats.reporting.model_text import effect_table, model_alt
 from fedstats.reporting.plots import forest_plot
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import fedstats as fs
-from fedstats.reporting.analysis_text import effect_table, method, sizes
+from fedstats.reporting.model_text import effect_table, method, sizes
 from fedstats.reporting.pooled_check import SITE, compare
 from fedstats.reporting.study_report import StudyReport
 from tests.federations.small_study import STUDY, serving, site_objects, tables, write_study
