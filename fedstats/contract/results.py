@@ -55,6 +55,38 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class PredictedSurvival:
+    """Survival of patients with given covariates.
+
+    Attributes
+    ----------
+    frame : DataFrame    row site stratum time cumulative_hazard estimate std_error conf_low conf_high, with a row at time 0
+    status : str         ``"exact"`` or ``"exact on the grid of <width>"``
+    """
+
+    formula: str
+    frame: pd.DataFrame
+    status: str
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
+    conf_type: str = "log"
+    level: float = 0.95
+
+    def tidy(self) -> pd.DataFrame:
+        """One row a set of covariates, site (of a baseline hazard of its own), stratum and time."""
+        return self.frame.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """One row: how it was predicted and what it cost."""
+        row = {"status": self.status, "rounds": self.rounds, "bytes": self.n_bytes, "sites": len(self.sites)}
+        return pd.DataFrame([row])
+
+    def _repr_html_(self) -> str:
+        return str(self.frame.to_html(index=False, float_format="%.4g"))
+
+
+@dataclass(frozen=True)
 class Table:
     """A descriptive table, one row a variable, level and group.
 

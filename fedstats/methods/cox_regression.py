@@ -158,7 +158,7 @@ def cox(
     names = check_profile(profile, design, robust=bool(robust or cluster))
     check = check_penalty_or_firth if baseline == "site" else check_penalty
     penalty = check(penalty, robust=bool(robust or cluster), profile=names)
-    check_cost(federation, names)
+    check_cost(federation.max_points, names)
     meter, course = Meter(federation), course_of("" if baseline == "shared" else start, penalty)
     model, evaluate, status = cox_evaluation(meter, model, baseline, grid, course)
     objective: Callable[[Array], Derivatives] = evaluate

@@ -75,8 +75,8 @@ def cross_validate(
     check_federation(federation)
     check_family(family, strata)
     asked = Strengths(mixing, strengths, n_strengths, smallest)
-    levels = _levels(folds, federation.codebook)
-    asked.check_cost(federation, family)
+    levels = levels_of_folds(folds, federation.codebook)
+    asked.check_cost(federation.max_points, family)
     options: dict[str, Any] = {"weights": weights, "offset": offset}
     options |= {"strata": strata, "ties": ties, "baseline": "site"} if family == "cox" else {}
     meter = Meter(federation)
@@ -85,8 +85,8 @@ def cross_validate(
         column, number = (folds, len(levels)) if isinstance(folds, str) else (None, folds)
         evaluate = _Folds(meter, model, WithoutFolds(model.question, number, column, levels))
         moments = evaluate.moments()
-        chosen = asked.of(model, *moments[0])
         null = evaluate.begin()
+        chosen = asked.of(model, *moments[0])
         penalties = [model.penalties(at, *of, mixing, chosen) for at, of in zip(null, moments, strict=True)]
         found, loglik_of_all = _maxima(model, evaluate, null, penalties)
         held_out = [
@@ -113,8 +113,13 @@ def _maxima(
     return found, lambda _, beta: known[0](beta).loglik
 
 
-def _levels(folds: object, codebook: Codebook) -> tuple[str, ...]:
-    """The folds that a column names."""
+def levels_of_folds(folds: object, codebook: Codebook) -> tuple[str, ...]:
+    """The folds that a column names; none where sites draw them.
+
+    Raises
+    ------
+    FormulaError
+    """
     if isinstance(folds, str):
         levels = known_column(folds, codebook, "folds").levels
         if not 2 <= len(levels) <= MOST_FOLDS:

@@ -123,27 +123,27 @@ def check_profile(profile: str | Sequence[str], design: Design, *, robust: bool)
     return names
 
 
-def check_cost(federation: Federation, profiled: Sequence[str]) -> None:
-    """Refuse what would take more points than sites answer one model at, before anything is asked.
+def check_cost(most: int | None, profiled: Sequence[str]) -> None:
+    """Refuse what would take more points than the ``most`` that sites answer one model at, before anything is asked.
 
     Raises
     ------
     FormulaError
     """
     points = FIT_POINTS + 2 * END_POINTS * len(profiled)
-    check_points(federation, points, f"Profile-likelihood intervals of {len(profiled)} coefficients take")
+    check_points(most, points, f"Profile-likelihood intervals of {len(profiled)} coefficients take")
 
 
-def check_points(federation: Federation, points: int, what: str) -> None:
+def check_points(most: int | None, points: int, what: str) -> None:
     """The same of any analysis that knows what it takes.
 
     Raises
     ------
     FormulaError
     """
-    if federation.max_points is not None and points > federation.max_points:
+    if most is not None and points > most:
         raise FormulaError(
-            f"{what} about {points} points of one model, and the study states {federation.max_points}: ask for fewer, or "
+            f"{what} about {points} points of one model, and the study states {most}: ask for fewer, or "
             "state more (points under [study], at most 400)."
         )
 

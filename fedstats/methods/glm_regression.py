@@ -156,7 +156,7 @@ def glm(
     penalty = check(penalty, robust=is_robust, profile=names)
     _check_supported(chosen, design, penalty, start, intercepts)
     is_gaussian = chosen.name == "gaussian"
-    check_cost(federation, () if is_gaussian else names)
+    check_cost(federation.max_points, () if is_gaussian else names)
     meter = Meter(federation)
     course = course_of(start, penalty)
     evaluate = Evaluation(meter, model, formula, course)
@@ -262,7 +262,7 @@ def _check_supported(
     family: Family, design: Design, penalty: ElasticNet | Firth | None, start: str, intercepts: str | None
 ) -> None:
     if intercepts is not None:
-        _check_intercepts(family, design, penalty)
+        check_intercepts(family, design, penalty)
     elif not family.canonical and not design.intercept:
         raise FormulaError(
             "A log-binomial model needs an intercept: without one a fit begins at a risk of one."
@@ -271,7 +271,13 @@ def _check_supported(
         raise FormulaError("A log-binomial model begins at its intercept: ask for start='zero'.")
 
 
-def _check_intercepts(family: Family, design: Design, penalty: ElasticNet | Firth | None) -> None:
+def check_intercepts(family: Family, design: Design, penalty: ElasticNet | Firth | None) -> None:
+    """Intercepts of practices, and what a model with them does not have.
+
+    Raises
+    ------
+    FormulaError
+    """
     if not family.canonical:
         raise FormulaError(
             "A log-binomial model has one intercept for all: its expected information has no profile of that of the groups'."

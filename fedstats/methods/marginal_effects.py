@@ -1,112 +1,28 @@
 """Standardised risks with their differences and ratios, and average marginal effects, with intervals by the delta method."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.arguments import check_federation, check_level, known_column
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
+from fedstats.contract.design import Design
+from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.hypotheses import coefficient_table
 from fedstats.contract.query import QueryError
 from fedstats.contract.threads import one_blas_thread
+from fedstats.contract.variable import Variable
 from fedstats.methods.glm_fit import model_of
 from fedstats.methods.glm_model import GlmModel
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans, derivative
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class StandardisedRisks:
-    """What a model expects on average, were a column the same for all patients.
-
-    Attributes
-    ----------
-    column : str
-    values : tuple of str     of the column, the reference first
-    measure : str             ``"risk"`` of a 0/1 outcome, else ``"mean"``
-    estimates : (v,)
-    covariance : (v, v)
-    """
-
-    column: str
-    values: tuple[str, ...]
-    measure: str
-    estimates: Array
-    covariance: Array
-    level: float
-    df_residual: float
-    rounds: int
-    n_bytes: int
-
-    def tidy(self) -> pd.DataFrame:
-        """One row a risk, difference and ratio: measure term estimate std_error statistic p_value conf_low conf_high.
-
-        Differences and ratios are to the first value.  Of a ratio the standard error is that of its logarithm; a risk by
-        itself is not tested.
-        """
-        risks = self._table(self.measure, self.values, np.eye(len(self.values)))
-        risks[["statistic", "p_value"]] = np.nan
-        return pd.concat([risks, self.differences(), self.ratios()], ignore_index=True)
-
-    def differences(self) -> pd.DataFrame:
-        """Every other value less the first."""
-        contrasts = np.eye(len(self.values))[1:]
-        contrasts[:, 0] = -1.0
-        names = [f"{value} - {self.values[0]}" for value in self.values[1:]]
-        return self._table(f"{self.measure} difference", names, contrasts)
-
-    def ratios(self) -> pd.DataFrame:
-        """Every other value over the first, where all are above zero; else none."""
-        names = [f"{value} / {self.values[0]}" for value in self.values[1:]]
-        if (self.estimates <= 0).any():
-            return self._table(f"{self.measure} ratio", [], np.zeros((0, len(self.values))))
-        contrasts = np.eye(len(self.values))[1:]
-        contrasts[:, 0] = -1.0
-        return self._table(f"{self.measure} ratio", names, contrasts / self.estimates, exponentiate=True)
-
-    def _table(
-        self, measure: str, names: Sequence[str], jacobian: Array, *, exponentiate: bool = False
-    ) -> pd.DataFrame:
-        """Of combinations of the risks, or of their logarithms (whose slopes the Jacobian holds)."""
-        contrasts = np.sign(jacobian) if exponentiate else jacobian
-        estimates = contrasts @ (np.log(self.estimates) if exponentiate else self.estimates)
-        table = coefficient_table(
-            names,
-            estimates,
-            jacobian @ self.covariance @ jacobian.T,
-            np.zeros(len(names)),
-            self.level,
-            exponentiate=exponentiate,
-            df=self.df_residual,
-        )
-        table.insert(0, "measure", measure)
-        return table
-
-    def _repr_html_(self) -> str:
-        return self.tidy().to_html(index=False, float_format="%.4g")
-
-
-@dataclass(frozen=True)
-class MarginalEffects:
-    """Average marginal effects; ``frame`` has one row an effect: term contrast estimate std_error statistic p_value conf_low conf_high."""
-
-    frame: pd.DataFrame
-    rounds: int
-    n_bytes: int
-
-    def tidy(self) -> pd.DataFrame:
-        """One row an effect."""
-        return self.frame.copy()
-
-    def _repr_html_(self) -> str:
-        return self.frame.to_html(index=False, float_format="%.4g")
 
 
 def standardised_risks(
@@ -149,9 +65,7 @@ def standardised_risks(
     check_federation(federation)
     check_level(level)
     model, beta = _checked(federation, fit, column)
-    chosen = tuple(federation.codebook[column].levels if values is None else values)
-    if len(chosen) < 2 or isinstance(values, str):
-        raise FormulaError(f"Give at least two values of {column}, the reference first, as values=[0, 1].")
+    chosen = values_of(federation.codebook[column], values)
     meter = Meter(federation)
     estimates, jacobian = _means(meter, model, beta, column, chosen)
     return StandardisedRisks(
@@ -207,8 +121,7 @@ def marginal_effects(
     meter, tables = Meter(federation), []
     for name in model.design.variables if variables is None else variables:
         _, beta = _checked(federation, fit, name)
-        levels = any(p.level is not None for c in model.design.columns for p in c.parts if p.column == name)
-        if levels:
+        if _has_levels(name, model.design):
             values = federation.codebook[name].levels
             estimates, jacobian = _means(meter, model, beta, name, values)
             estimates, jacobian = estimates[1:] - estimates[0], jacobian[1:] - jacobian[0]
@@ -225,18 +138,60 @@ def marginal_effects(
         tables.append(table)
     if not tables:
         raise FormulaError("The model has no column of which there could be an effect.")
-    return MarginalEffects(pd.concat(tables, ignore_index=True), meter.rounds, meter.n_bytes)
+    return MarginalEffects(pd.concat(tables, ignore_index=True), meter.rounds, meter.n_bytes, level)
 
 
 def _checked(federation: Federation, fit: Fit, column: str) -> tuple[GlmModel, tuple[float, ...]]:
     """The fitted model and its coefficients, where the column is one of it and the fit has a covariance."""
     model, beta = model_of(federation, fit)
-    known_column(column, federation.codebook, "A variable")
-    if column not in model.design.variables:
-        raise FormulaError(f"{column} is no column of the model; it has {', '.join(model.design.variables)}.")
+    check_column(column, model.design, federation.codebook)
     if not np.isfinite(fit.covariance).all():
         raise FormulaError("A lasso has no standard errors, and neither has what follows from it.")
     return model, beta
+
+
+def check_column(column: str, design: Design, codebook: Codebook, *, slope: bool = False) -> None:
+    """A column that can be set for all patients; with ``slope`` one that has an average slope, where it is a number.
+
+    Raises
+    ------
+    FormulaError
+    """
+    known_column(column, codebook, "A variable")
+    if column not in design.variables:
+        raise FormulaError(f"{column} is no column of the model; it has {', '.join(design.variables)}.")
+    if slope and not _has_levels(column, design):
+        try:
+            derivative(design, column)
+        except QueryError as problem:
+            raise FormulaError(
+                f"{problem} Ask for standardised risks: their difference between two values."
+            ) from None
+
+
+def values_of(variable: Variable, values: Sequence[float | str] | None) -> tuple[float | str, ...]:
+    """Values that a column is set to, the reference first; None: its levels.
+
+    Raises
+    ------
+    FormulaError
+        Fewer than two, or one of them twice, or no agreed level.
+    """
+    chosen = tuple(variable.levels if values is None else values)
+    if len({level_name(value) for value in chosen}) < max(2, len(chosen)) or isinstance(values, str):
+        raise FormulaError(
+            f"Give at least two values of {variable.name}, each once and the reference first, as values=[0, 1]."
+        )
+    unknown = [value for value in chosen if variable.levels and level_name(value) not in variable.levels]
+    if unknown:
+        raise FormulaError(
+            f"{variable.name} has no level {unknown[0]!r}; the codebook agrees on {', '.join(variable.levels)}."
+        )
+    return chosen
+
+
+def _has_levels(column: str, design: Design) -> bool:
+    return any(p.level is not None for c in design.columns for p in c.parts if p.column == column)
 
 
 def _means(
@@ -252,12 +207,7 @@ def _means(
 
 def _slopes(meter: Meter, model: GlmModel, beta: tuple[float, ...], column: str) -> tuple[Array, Array]:
     """The mean slope of a number, and its slopes in the coefficients as written."""
-    try:
-        derivative(model.design, column)
-    except QueryError as problem:
-        raise FormulaError(
-            f"{problem} Ask fs.standardised_risks for its difference between two values."
-        ) from None
+    check_column(column, model.design, meter.federation.codebook, slope=True)
     with one_blas_thread():
         total = meter.sum(MarginalSlopes(model, beta, column))
     weight = float(total["weight"][0])

@@ -76,7 +76,7 @@ def penalty_path(
     check_federation(federation)
     check_family(family, strata, baseline)
     asked = Strengths(mixing, strengths, n_strengths, smallest)
-    asked.check_cost(federation, family, baseline)
+    asked.check_cost(federation.max_points, family, baseline)
     options: dict[str, Any] = {"weights": weights, "offset": offset}
     options |= {"strata": strata, "ties": ties, "baseline": baseline, "grid": grid} if family == "cox" else {}
     meter = Meter(federation)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError
 from fedstats.methods.fitting import check_points
 from fedstats.methods.penalised_model import PenalisedModel
@@ -61,8 +60,8 @@ class Strengths:
         asked = (self.number, self.smallest) if self.given is None else tuple(map(float, self.given))
         return f"path {float(self.mixing)!r}, {asked!r}"
 
-    def check_cost(self, federation: Federation, family: str, baseline: str = "site") -> None:
-        """Refuse what would take more points than sites answer one model at, before anything is asked.
+    def check_cost(self, most: int | None, family: str, baseline: str = "site") -> None:
+        """Refuse what would take more points than the ``most`` that sites answer one model at, before anything is asked.
 
         A Gaussian log-likelihood is a quadratic, known everywhere from one point; a shared baseline hazard is asked for in two
         questions a point.
@@ -75,7 +74,7 @@ class Strengths:
         points = GAUSSIAN_POINTS if family == "gaussian" else FIRST_POINTS + POINTS_A_STRENGTH * number
         if baseline == "shared":
             points *= 2
-        check_points(federation, points, f"A path of {number} strengths takes")
+        check_points(most, points, f"A path of {number} strengths takes")
 
     def of(self, model: PenalisedModel, weight: float, spread: Array) -> Array:
         """Falling strengths, (k,): those given, or from the one that lets the first coefficient in."""

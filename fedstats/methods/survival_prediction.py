@@ -12,11 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.arguments import check_federation, check_survival_interval
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
+from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.new_patients import new_patients
+from fedstats.contract.results import PredictedSurvival
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_fit import model_of
 from fedstats.methods.cox_model import CoxModel
@@ -29,38 +32,6 @@ from fedstats.numerics.survival_table import ConfType, survival_interval
 Array = NDArray[np.float64]
 
 COLUMNS = ("row", "site", "stratum", "time", "cumulative_hazard", "estimate", "std_error", "conf_low", "conf_high")  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PredictedSurvival:
-    """Survival of patients with given covariates.
-
-    Attributes
-    ----------
-    frame : DataFrame    row site stratum time cumulative_hazard estimate std_error conf_low conf_high, with a row at time 0
-    status : str         ``"exact"`` or ``"exact on the grid of <width>"``
-    """
-
-    formula: str
-    frame: pd.DataFrame
-    status: str
-    rounds: int
-    n_bytes: int
-    sites: tuple[str, ...]
-    conf_type: str = "log"
-    level: float = 0.95
-
-    def tidy(self) -> pd.DataFrame:
-        """One row a set of covariates, site (of a baseline hazard of its own), stratum and time."""
-        return self.frame.copy()
-
-    def glance(self) -> pd.DataFrame:
-        """One row: how it was predicted and what it cost."""
-        row = {"status": self.status, "rounds": self.rounds, "bytes": self.n_bytes, "sites": len(self.sites)}
-        return pd.DataFrame([row])
-
-    def _repr_html_(self) -> str:
-        return self.frame.to_html(index=False, float_format="%.4g")
 
 
 def predict_survival(
@@ -110,15 +81,11 @@ def predict_survival(
     check_federation(federation)
     check_survival_interval(conf_type, level)
     model, _ = model_of(federation, fit)
-    needed = (*model.design.variables, *((model.offset,) if model.offset else ()))
-    strata = tuple(c for c in model.strata if isinstance(newdata, pd.DataFrame) and c in newdata.columns)
-    table = new_patients(newdata, (*needed, *strata), federation.codebook)
+    table = patients_to_predict(newdata, model.design, model.offset, model.strata, federation.codebook)
     x = model.design.scaled(model.design.raw(table))
     offset = table[model.offset].to_numpy(dtype=float) if model.offset else np.zeros(len(table))
+    strata = [c for c in model.strata if c in table.columns]
     stratum = [level_name(v) for v in table[strata[0]]] if len(strata) == 1 else None
-    unknown = sorted(set(stratum or ()) - set(federation.codebook[strata[0]].levels)) if stratum else []
-    if unknown:
-        raise FormulaError(f"{unknown[0]!r} is no level of the strata {strata[0]}.")
     rows = _Rows(list(table.index), x, offset, stratum)
     return _predicted(federation, fit, rows, grid, conf_type, level)
 
@@ -149,6 +116,38 @@ def baseline_hazard(
     model, _ = model_of(federation, fit)
     x = model.design.scaled(np.zeros((1, len(model.design.columns))))
     return _predicted(federation, fit, _Rows(["baseline"], x, np.zeros(1), None), grid, conf_type, level)
+
+
+def patients_to_predict(
+    newdata: object, design: Design, offset: str | None, strata: Sequence[str], codebook: Codebook
+) -> pd.DataFrame:
+    """Covariates of predictions as the codebook has them, with the column of strata where it is given.
+
+    Raises
+    ------
+    FormulaError, DataError, TypeError
+    """
+    given = [c for c in strata if isinstance(newdata, pd.DataFrame) and c in newdata.columns]
+    needed = (*design.variables, *((offset,) if offset else ()))
+    table = new_patients(newdata, (*needed, *given), codebook)
+    for column in given:
+        unknown = sorted(set(map(level_name, table[column])) - set(codebook[column].levels))
+        if unknown:
+            raise FormulaError(f"{unknown[0]!r} is no level of the strata {column}.")
+    return table
+
+
+def check_strata(strata: Sequence[str], codebook: Codebook) -> None:
+    """Strata whose baseline hazards can be told apart: those of one factor.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if len(strata) > 1 or (strata and not codebook[strata[0]].levels):
+        raise FormulaError(
+            "Baseline hazards of strata are those of agreed levels: fit with one factor as strata, or with none."
+        )
 
 
 @dataclass(frozen=True)
@@ -205,10 +204,7 @@ def _risk_sets(
         if grid is not None:
             raise FormulaError("A shared baseline hazard is predicted on the grid that it was fitted on.")
         return model, {"": meter.sum(CoxRiskSets(model, gamma))}, fit.status
-    if len(model.strata) > 1 or (model.strata and not federation.codebook[model.strata[0]].levels):
-        raise FormulaError(
-            "Baseline hazards of strata are those of agreed levels: fit with one factor as strata, or with none."
-        )
+    check_strata(model.strata, federation.codebook)
     levels = federation.codebook[model.strata[0]].levels if model.strata else ()
 
     def ask(edges: tuple[float, ...]) -> tuple[CoxModel, Mapping[str, Total]]:

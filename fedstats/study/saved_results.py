@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
 from fedstats.contract.fit import Fit
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
 from fedstats.contract.query import canonical_json
-from fedstats.contract.results import Curve, NotAvailable, Table
+from fedstats.contract.results import Curve, NotAvailable, PredictedSurvival, Table
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
@@ -23,7 +24,10 @@ from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 FORMAT = 1
 _KINDS: dict[str, type] = {
     kind.__name__: kind
-    for kind in (Fit, Curve, Table, PenaltyPath, CrossValidation, ProportionalHazardsTest, NotAvailable)
+    for kind in (
+        *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
+        *(StandardisedRisks, MarginalEffects, NotAvailable),
+    )
 }
 
 
@@ -32,7 +36,7 @@ def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "
 
     Parameters
     ----------
-    results : mapping of name to Fit, Curve, Table, PenaltyPath, ProportionalHazardsTest or NotAvailable
+    results : mapping of name to result, of the kinds that the library's analyses return
     path : path
     study : str
         Digest of the study.

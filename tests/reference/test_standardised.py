@@ -11,6 +11,8 @@ import pytest
 from scipy.stats import norm, t
 
 import fedstats as fs
+from fedstats.methods.glm_fit import model_of
+from fedstats.methods.standardisation import StandardisedMeans
 from tests.datasets import DATASETS
 from tests.reference.comparison import federation, numbers
 
@@ -91,12 +93,14 @@ def test_in_a_linear_model_effects_are_the_coefficients():
         (lambda s, f: fs.standardised_risks(s, f, "sexe"), "did you mean 'sex'"),
         (lambda s, f: fs.standardised_risks(s, f, "sex", values=[1]), "two values"),
         (lambda s, f: fs.standardised_risks(s, f, "ecog3", values="01"), "two values"),
+        (lambda s, f: fs.standardised_risks(s, f, "sex", values=[1, 1.0]), "each once"),
+        (lambda s, f: fs.standardised_risks(s, f, "ecog3", values=["0", "9"]), "no level '9'; the codebook agrees on 0, 1"),
         (lambda s, _: fs.standardised_risks(s, fs.cox(s, "Surv(time, status) ~ sex"), "sex"), "generalised linear"),
         (lambda s, _: fs.marginal_effects(s, fs.logistic(s, "status ~ log(age)")), "holds a function"),
         (lambda s, _: fs.marginal_effects(s, fs.logistic(s, "status ~ 1")), "no column"),
         (lambda s, f: fs.marginal_effects(s, fs.logistic(s, f.formula, penalty=fs.ElasticNet(0.01, 1.0))), "lasso"),
     ],
-    ids=["another", "misspelt", "one", "a text", "cox", "a function", "nothing", "lasso"],
+    ids=["another", "misspelt", "one", "a text", "twice", "no level", "cox", "a function", "nothing", "lasso"],
 )  # fmt: skip
 def test_what_has_no_answer_is_one_sentence(ask, match):
     case = CASES["lung, odds"]
@@ -110,9 +114,9 @@ def test_what_has_no_answer_is_one_sentence(ask, match):
     [("ecog3", ["0", "9"], "no level '9'"), ("age", ["a", "b"], "a number"), ("age", [0, 60], "not defined")],
     ids=["level", "text", "undefined"],
 )
-def test_a_value_that_cannot_be_is_refused_in_words(column, values, match):
+def test_a_value_that_cannot_be_is_refused_in_words_by_a_site(column, values, match):
     case = CASES["lung, odds"]
     sites = federation(case, 2, None)
-    fit = fs.logistic(sites, "status ~ log(age) + C(ecog3)")
+    model, beta = model_of(sites, fs.logistic(sites, "status ~ log(age) + C(ecog3)"))
     with pytest.raises(fs.SiteRefused, match=match):
-        fs.standardised_risks(sites, fit, column, values=values)
+        sites.sum(StandardisedMeans(model, beta, column, tuple(values)))

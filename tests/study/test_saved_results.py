@@ -79,6 +79,10 @@ def estimated():
         curve=lambda s: fs.kaplan_meier(s, "Surv(time, status) ~ sex"),
         whole_curve=lambda s: fs.kaplan_meier(s.where("age > 85"), "Surv(time, status) ~ 1"),
         table=lambda s: fs.table_one(s, by="sex", variables=["age", "ecog", "practice"][:2]),
+        risks=lambda s: fs.standardised_risks(s, fs.logistic(s, "response ~ age + sex"), "sex"),
+        effects=lambda s: fs.marginal_effects(s, fs.logistic(s, "response ~ age + sex")),
+        hazard=lambda s: fs.baseline_hazard(s, fs.cox(s, "Surv(time, status) ~ age")),
+        folds=lambda s: fs.cross_validate(s, "response ~ age + sex", folds=2, n_strengths=3),
         plain_table=lambda s: fs.table_one(s.where("age > 200"), variables=["age", "ecog"]),
     )
 
@@ -108,7 +112,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, estimated):
         pd.testing.assert_frame_equal(loaded[name].tidy(), estimated[name].tidy(), check_exact=True)
         pd.testing.assert_frame_equal(loaded[name].glance(), estimated[name].glance(), check_exact=True)
         assert loaded[name].vcov.equals(estimated[name].vcov)
-    for name in ("test", "curve", "table"):
+    for name in ("test", "curve", "table", "risks", "effects", "hazard", "folds"):
         pd.testing.assert_frame_equal(loaded[name].tidy(), estimated[name].tidy(), check_exact=True)
 
 
