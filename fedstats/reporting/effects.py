@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.design import Column, Part
+from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
 from fedstats.contract.periods import design_of
@@ -20,8 +20,7 @@ def effects(fit: Fit, codebook: Codebook) -> pd.DataFrame:
     The columns are those of ``fit.tidy``, which is per unit of the columns as written; ``std_error`` of a ratio stays
     on the log scale, per step too.
     """
-    design = design_of(fit, codebook)
-    steps = {c.name: math.prod(_step(p, codebook[p.column]) for p in c.parts) for c in design.columns}
+    steps = design_steps(design_of(fit, codebook), codebook)
     tidy = fit.tidy()
     step = np.array([steps.get(term, 1.0) for term in tidy["term"]])
     shown = np.exp if fit.is_ratio else np.asarray
@@ -31,8 +30,17 @@ def effects(fit: Fit, codebook: Codebook) -> pd.DataFrame:
 
 def effect_labels(fit: Fit, codebook: Codebook) -> dict[str, str]:
     """Labels of a model's terms: ``sex[female]`` reads "Sex: female (vs male)", ``age`` "Age, per 10 years"."""
-    design = design_of(fit, codebook)
+    return design_labels(design_of(fit, codebook), codebook)
+
+
+def design_labels(design: Design, codebook: Codebook) -> dict[str, str]:
+    """The same of the columns of a design."""
     return {"Intercept": "Intercept"} | {c.name: _of_column(c, codebook) for c in design.columns}
+
+
+def design_steps(design: Design, codebook: Codebook) -> dict[str, float]:
+    """Of every column the step that its label states."""
+    return {c.name: math.prod(_step(p, codebook[p.column]) for p in c.parts) for c in design.columns}
 
 
 def step_of(variable: Variable) -> float:
@@ -61,7 +69,7 @@ def effect_name(fit: Fit, codebook: Codebook) -> str:
 
 def _of_column(column: Column, codebook: Codebook) -> str:
     """A column of a design by its parts, and by its period where it counts in one."""
-    said = " × ".join(_label(p, codebook[p.column]) for p in column.parts)
+    said = " × ".join(column_label(codebook[p.column], p.level) for p in column.parts)
     return said if column.period is None else f"{said}, {column.name.rpartition(': ')[2]}"
 
 
@@ -69,10 +77,11 @@ def _step(part: Part, variable: Variable) -> float:
     return step_of(variable) if part.level is None else 1.0
 
 
-def _label(part: Part, variable: Variable) -> str:
+def column_label(variable: Variable, level: str | None = None) -> str:
+    """A number with the step that effects are per, or a level and what it is compared with."""
     name = variable.label or variable.name
-    if part.level is not None:
-        return f"{name}: {variable.level_label(part.level)} (vs {variable.level_label(variable.levels[0])})"
+    if level is not None:
+        return f"{name}: {variable.level_label(level)} (vs {variable.level_label(variable.levels[0])})"
     step = step_of(variable)
     if step == 1:
         return f"{name}, per {_singular(variable.unit) or 'unit'}"

@@ -224,7 +224,12 @@ def _frame(
         "annotation_clip": False,
     }
     axes.annotate(
-        f"{effect} ({100 * level:g}% CI)", (1, 1), (_GAP * 72, 7), ha="left", fontweight="bold", **heading
+        fold_label(f"{effect} ({100 * level:g}% CI)", 28),
+        (1, 1),
+        (_GAP * 72, 7),
+        ha="left",
+        fontweight="bold",
+        **heading,
     )
     if len(models) > 1:
         _name_models(axes, models)

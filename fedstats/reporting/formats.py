@@ -118,6 +118,21 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
     return f"{estimate(value)} ({estimate(low)} to {estimate(high)})"
 
 
+def percent_interval(value: float, low: float, high: float, digits: int = 1) -> str:
+    """A share of one with its interval, in percent.
+
+    Examples
+    --------
+    >>> percent_interval(0.3412, 0.312, 0.3705)
+    '34.1% (31.2% to 37.0%)'
+    """
+    if not math.isfinite(value):
+        return NOT_ESTIMATED
+    if math.isnan(low) or math.isnan(high):
+        return f"{percent(value, digits)} ({NOT_ESTIMATED})"
+    return f"{percent(value, digits)} ({percent(low, digits)} to {percent(high, digits)})"
+
+
 def ratio(value: float | None, low: float | None, high: float | None) -> str:
     """A ratio with its interval; one that excludes 1 has as many digits as it takes to show that.
 

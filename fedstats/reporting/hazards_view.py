@@ -7,6 +7,7 @@ from fedstats.contract.fit import Fit
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting import formats
 from fedstats.reporting.tables import Table, table
+from fedstats.study.definition import Study
 from fedstats.study.model_spec import ModelSpec
 
 #: Along what a change of an effect was looked for.
@@ -23,7 +24,7 @@ def hazards_title(spec: ModelSpec) -> str:
     return f"Proportional hazards: {spec.title}"
 
 
-def hazards_table(spec: ModelSpec, found: ProportionalHazardsTest, codebook: Codebook) -> Table:
+def hazards_table(spec: ModelSpec, found: ProportionalHazardsTest, study: Study) -> Table:
     """The test of proportional hazards, term by term, with one sentence how to read it."""
     note = (
         f"A small p says that the hazard ratio of a term changes along {_ALONG[found.transform]}, so that the one above "
@@ -32,7 +33,7 @@ def hazards_table(spec: ModelSpec, found: ProportionalHazardsTest, codebook: Cod
     )
     if found.status != "exact":
         note += " Time was followed in steps as wide as the cells: changes within one are not seen."
-    return _table(found.table, codebook, hazards_title(spec), note)
+    return _table(found.table, study.codebook, hazards_title(spec), note)
 
 
 def constancy_table(spec: ModelSpec, fit: Fit, codebook: Codebook) -> Table:

@@ -1,5 +1,6 @@
 """What a report says about a model: its method, its sizes, its effects, its figure in words."""
 
+from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -25,13 +26,17 @@ def method(spec: ModelSpec, codebook: Codebook) -> str:
     """How a model is estimated, in words."""
     penalty = _penalty(spec.asked_penalty)
     if spec.kind != "cox":
-        return model_kind(*spec.distribution) + penalty
-    columns = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
-    strata = [(codebook[c].label or c).lower() for c in columns]
+        by = f", an intercept by site and {_called(spec.intercepts, codebook)}" if spec.intercepts else ""
+        return model_kind(*spec.distribution) + by + penalty
+    strata = [_called(c, codebook) for c in spec.strata_columns]
     own = ["site", *strata] if spec.baseline == "site" else strata
     stratified = f", baseline hazard by {' and '.join(own)}" if own else ", one baseline hazard"
     changing = ", effects that change with time" if spec.time_varying else ""
     return f"Cox regression ({spec.ties.capitalize()} ties{stratified}{changing}){penalty}"
+
+
+def _called(column: str, codebook: Codebook) -> str:
+    return (codebook[column].label or column).lower()
 
 
 def _penalty(penalty: ElasticNet | Firth | None) -> str:
@@ -54,7 +59,7 @@ def sizes(spec: ModelSpec, fit: Fit, codebook: Codebook) -> str:
             else ""
         )
         + (f", {_left_out(fit.dropped)} because a value is missing" if fit.dropped else "")
-        + f". {_overall(fit)} Equal to the pooled fit ({fit.status}) after {fit.rounds} rounds."
+        + f". {_groups(fit)}{_overall(fit)} Equal to the pooled fit ({fit.status}) after {fit.rounds} rounds."
     )
     return f"<p>{escape(text)}</p>"
 
@@ -70,6 +75,16 @@ def _overall(fit: Fit) -> str:
         kept = formats.count(int(np.count_nonzero(slopes)))
         return f"{kept} of {formats.count(len(slopes))} coefficients are other than zero."
     return f"Degrees of freedom of the penalised fit: {facts['df']:.1f}."
+
+
+def _groups(fit: Fit) -> str:
+    """How many intercepts were profiled out at the sites, and of whom the coefficients learn nothing."""
+    if not fit.intercepts:
+        return ""
+    said = f"{formats.count(fit.intercepts)} intercepts, which were estimated at the sites and stay there"
+    if fit.uninformative:
+        said += f"; {formats.count(fit.uninformative)} patients of groups with one outcome alone tell nothing of the coefficients"
+    return f"{said}. "
 
 
 def _left_out(n: int) -> str:
@@ -105,17 +120,21 @@ def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bo
     return table(
         frame,
         caption=spec.title,
-        note=" ".join([f"Status: {fit.status}.", _about_intervals(fit), *fit.notes]),
+        note=" ".join([f"Status: {fit.status}.", _about_intervals(fit, labels), *fit.notes]),
     )
 
 
-def _about_intervals(fit: Fit) -> str:
+def _about_intervals(fit: Fit, labels: Mapping[str, str]) -> str:
     test = "Wald" if np.isinf(fit.df_residual) else "t"
     if not fit.has_std_errors:
         return "Estimates are shrunk towards no effect, some of them wholly; under this penalty they have no intervals."
+    said = f"p: {test} test."
+    if fit.profile_limits:
+        named = "; ".join(labels[name] for name in fit.profile_limits)
+        said = f"Intervals from the profile likelihood: {named}. {said}"
     if fit.is_penalised and fit.options["penalty"] != Firth().in_words():
-        return f"Estimates are shrunk towards no effect, and intervals are around them. p: {test} test."
-    return f"p: {test} test."
+        said = f"Estimates are shrunk towards no effect, and intervals are around them. {said}"
+    return said
 
 
 def _in_words(fit: Fit, found: pd.DataFrame) -> list[str]:

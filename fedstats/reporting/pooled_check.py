@@ -1,6 +1,5 @@
 """Federated against pooled, where pooling is allowed: the same models by other people's software."""
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,8 +11,7 @@ from fedstats.contract.condition import level_name
 from fedstats.contract.design import Design, Period
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import parse
-from fedstats.contract.periods import design_of, periods_of, within
+from fedstats.contract.periods import periods_of, within
 from fedstats.contract.results import Curve, Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
@@ -22,15 +20,18 @@ from fedstats.methods.follow_up import follow_up
 from fedstats.methods.glm_regression import glm
 from fedstats.reporting import formats
 from fedstats.reporting.coarsening import curve_rows, groups_of
+from fedstats.reporting.pooled_fits import SITE, complete_rows, glm_by_statsmodels
+from fedstats.reporting.pooled_follow_ups import follow_up_rows
 from fedstats.study.definition import Study
 
-#: The column that says where a pooled row comes from.
-SITE = "(site)"
 COLUMNS = (
     *("analysis", "compared", "software", "patients", "largest difference", "in standard errors", "kept"),
 )
 #: What a federated estimate may differ from the pooled one by, in words and as numbers.
-TOLERANCE = "10⁻⁹ of the larger of standard error and coefficient for coefficients, 10⁻¹² for all else"
+TOLERANCE = (
+    "10⁻⁹ of the larger of standard error and estimate for coefficients and what follows from them (10⁻⁷ for slopes, "
+    "which are compared with difference quotients), 10⁻¹² for all else"
+)
 COEFFICIENTS, OTHERS = 1e-9, 1e-12
 _RATIO = {
     "Hazard ratio": "log hazard ratios",
@@ -39,19 +40,6 @@ _RATIO = {
     "Rate ratio": "log rate ratios",
     "Mean difference": "mean differences",
 }
-
-
-def pooled_rows(study: Study, files: Mapping[str, str]) -> pd.DataFrame:
-    """All sites' rows in one frame, with the site as a column: only for public or synthetic data."""
-    sites = [study.site(site, file, remember=False) for site, file in files.items()]
-    frames = [site.data.frame.assign(**{SITE: site.name}) for site in sites]
-    pooled = pd.concat([f.astype(object) for f in frames], ignore_index=True)
-    for variable in study.codebook.variables:
-        if variable.kind == "factor":
-            pooled[variable.name] = pd.Categorical(pooled[variable.name], categories=list(variable.levels))
-        elif variable.kind != "label":
-            pooled[variable.name] = pooled[variable.name].astype(float)
-    return pooled
 
 
 def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> pd.DataFrame:
@@ -66,6 +54,7 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
         check = _check_for(result)
         if check is not None:
             rows.append({"analysis": name} | check(study, result, pooled))
+    rows += follow_up_rows(study, results, pooled)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -113,14 +102,6 @@ def _check_for(result: Any) -> Callable[[Study, Any, pd.DataFrame], dict[str, An
     return _cox if result.options["ties"] == "efron" and result.options["baseline"] == "site" else None
 
 
-def _complete(study: Study, fit: Fit, pooled: pd.DataFrame) -> tuple[pd.DataFrame, Any, Any]:
-    outcome, _ = parse(fit.formula, study.codebook, intercept=fit.kind != "cox")
-    design = design_of(fit, study.codebook)
-    extra = [c for c in (*fit.options.get("strata", ()), fit.options["weights"], fit.options["offset"]) if c]
-    frame = pooled.dropna(subset=[*outcome.variables, *design.variables, *extra]).reset_index(drop=True)
-    return frame, outcome, design
-
-
 def _difference(fit: Fit, beta: np.ndarray, std_error: np.ndarray, software: str, n: int) -> dict[str, Any]:
     gap = np.abs(fit.beta - beta)
     allowed = COEFFICIENTS * np.fmax(std_error, np.abs(beta))  # a lasso has no standard errors
@@ -137,7 +118,7 @@ def _difference(fit: Fit, beta: np.ndarray, std_error: np.ndarray, software: str
 def _cox(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     import lifelines  # noqa: PLC0415 (three seconds to import, and only this page needs it)
 
-    frame, outcome, design = _complete(study, fit, pooled)
+    frame, outcome, design = complete_rows(study, fit, pooled)
     table = pd.DataFrame(design.raw(frame), columns=list(fit.names))
     times = follow_up(frame, outcome)
     table["(time)"], table["(event)"] = times.time, times.event.astype(int)
@@ -177,33 +158,8 @@ def _by_period(table: pd.DataFrame, design: Design, periods: tuple[Period, ...])
 
 
 def _glm(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
-    import statsmodels  # noqa: PLC0415
-    import statsmodels.api as sm  # noqa: PLC0415
-    from statsmodels.tools.sm_exceptions import DomainWarning  # noqa: PLC0415
-
-    frame, outcome, design = _complete(study, fit, pooled)
-    x = design.scaled(design.raw(frame))
-    weights = frame[fit.options["weights"]].astype(float) if fit.options["weights"] else None
-    offset = frame[fit.options["offset"]].astype(float) if fit.options["offset"] else None
-    families = {
-        "logit": sm.families.Binomial(),
-        "log": sm.families.Binomial(sm.families.links.Log()),
-        "poisson": sm.families.Poisson(),
-        "gaussian": sm.families.Gaussian(),
-    }
-    named = fit.options.get("family", "binomial")
-    family = families[fit.options.get("link", "logit") if named == "binomial" else named]
-    response = frame[outcome.event].astype(float).to_numpy()
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DomainWarning
-        )  # a risk may come out above one; a fit that ends has none
-        model = sm.GLM(response, x, family, freq_weights=weights, offset=offset)
-    pooled_fit = model.fit(tol=1e-14, maxiter=50)
-    transform = design.unscaling()
-    std_error = np.sqrt(np.diag(transform @ pooled_fit.cov_params() @ transform.T))
-    beta = transform @ pooled_fit.params
-    return _difference(fit, beta, std_error, f"statsmodels {statsmodels.__version__}", len(frame))
+    found = glm_by_statsmodels(study, fit, pooled)
+    return _difference(fit, found.beta, found.std_error, found.software, len(found.frame))
 
 
 def _curve(study: Study, curve: Curve, pooled: pd.DataFrame) -> dict[str, Any]:

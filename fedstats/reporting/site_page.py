@@ -10,14 +10,14 @@ from fedstats.contract.results import Curve, Table
 from fedstats.federations.answering import review
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
-from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import median_table, paragraph, patient_tables
 from fedstats.reporting.egress_view import account_table, sheets
-from fedstats.reporting.hazards_view import hazards_table
+from fedstats.reporting.follow_up_view import follow_up_tables
 from fedstats.reporting.model_text import effect_table, method, model_title
 from fedstats.reporting.section import Section
 from fedstats.study.definition import Study
+from fedstats.study.follow_ups import follow_ups
 
 
 class SitePage:
@@ -68,9 +68,8 @@ class SitePage:
                 parts.append(paragraph(f"{said}{formats.count(result.n_event)} events."))
                 result = effect_table(model, result, self.study.codebook, std_error=True)
             parts.append(result)
-            test = found.get(model.test_name)
-            if isinstance(test, ProportionalHazardsTest):
-                parts.append(hazards_table(model, test, self.study.codebook))
+            for asked in follow_ups(model):
+                parts += follow_up_tables(model, asked, found.get(asked.name), self.study)
         return Section(*parts)
 
     def _patients(self, found: Any, title: str) -> list[Any]:

@@ -20,17 +20,19 @@ from fedstats.reporting.analysis_text import curve_alt, median_table, paragraph,
 from fedstats.reporting.coarsening import cell_effects, grid_words
 from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
 from fedstats.reporting.figures import figure
-from fedstats.reporting.hazards_view import hazards_title
+from fedstats.reporting.follow_up_view import method_of, title_of
 from fedstats.reporting.model_section import model_parts
 from fedstats.reporting.model_text import method, model_title
 from fedstats.reporting.plots import survival_plot
-from fedstats.reporting.pooled_check import compare, headline, pooled_rows
+from fedstats.reporting.pooled_check import compare, headline
+from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.section import Section
 from fedstats.reporting.tables import table
 from fedstats.reporting.wording import question_title
 from fedstats.running.files import sha256_of
 from fedstats.study.definition import Study
+from fedstats.study.follow_ups import follow_ups
 from fedstats.study.saved_results import load_results
 from fedstats.study.study_file import CurveSpec
 from fedstats.study.verification import other_sites
@@ -105,15 +107,15 @@ class StudyReport:
         for m in self.study.models:
             how = method(m, self.study.codebook)
             rows.append({"Analysis": model_title(m), "Method": how, "Formula": m.formula})
-            if m.test_name in self.study.analyses():
-                how = f"Score test of Grambsch and Therneau ({m.proportional_hazards})"
-                rows.append({"Analysis": hazards_title(m), "Method": how, "Formula": m.formula})
+            for asked in follow_ups(m):
+                title, how = title_of(m, asked, self.study), method_of(m, asked)
+                rows.append({"Analysis": title, "Method": how, "Formula": m.formula})
         if (described := self.study.table_one) is not None:
             formula = " + ".join(described.variables) + (f" by {described.by}" if described.by else "")
             rows.insert(0, {"Analysis": described.title, "Method": "Description", "Formula": formula})
-        asked = table(pd.DataFrame(rows), caption="Prespecified analyses")
+        listed = table(pd.DataFrame(rows), caption="Prespecified analyses")
         version = f"<p>Study {escape(self.study.id)}, version {escape(self.study.version)}.</p>"
-        return Section(f"<p>{escape(self.study.question)}</p>", version, asked)
+        return Section(f"<p>{escape(self.study.question)}</p>", version, listed)
 
     def sites(self) -> Section:
         """Who took part, and whether the exchange holds together."""
@@ -209,7 +211,7 @@ class StudyReport:
 
     def _title_of(self, name: str) -> str:
         titles = {c.name: c.title for c in self.study.curves} | {m.name: m.title for m in self.study.models}
-        titles |= {m.test_name: hazards_title(m) for m in self.study.models}
+        titles |= {a.name: title_of(m, a, self.study) for m in self.study.models for a in follow_ups(m)}
         if self.study.table_one is not None:
             titles["table_one"] = self.study.table_one.title
         return titles.get(name, name)

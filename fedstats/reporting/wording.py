@@ -39,14 +39,13 @@ def _titles(query: Any, study: Study) -> list[str]:
 
 
 def _is_of_model(model: Any, spec: ModelSpec, study: Study) -> bool:
-    outcome, design = parse(spec.formula, study.codebook, intercept=spec.kind != "cox")
+    outcome, design = parse(spec.formula, study.codebook, intercept=spec.has_intercept)
     if spec.kind != "cox":
-        same = getattr(model, "outcome", None) == outcome.event and model.design == design
-        return bool(same and (model.family, model.link) == spec.distribution)
+        told = tuple(getattr(model, name, None) for name in ("outcome", "family", "link", "intercepts"))
+        return bool(told == (outcome.event, *spec.distribution, spec.intercepts) and model.design == design)
     followed = tuple(getattr(model, name, None) for name in ("time", "event", "event_level"))
     same = followed == (outcome.time, outcome.event, outcome.event_level)
-    strata = [spec.strata] if isinstance(spec.strata, str) else list(spec.strata or ())
-    return same and model.design == design and list(model.strata) == strata
+    return same and model.design == design and tuple(model.strata) == spec.strata_columns
 
 
 def _is_of_rows(query: Any, spec: ModelSpec, study: Study) -> bool:

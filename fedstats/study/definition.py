@@ -13,7 +13,8 @@ from fedstats.federations.keys import home_of
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.study.agreed_questions import agreed_topics
-from fedstats.study.analyses import Analysis, analyses_of
+from fedstats.study.analyses import analyses_of
+from fedstats.study.follow_ups import Analysis
 from fedstats.study.study_checks import check_study
 from fedstats.study.study_file import StudyFile
 from fedstats.study.table_file import read_table
@@ -82,7 +83,7 @@ class Study:
             study = cls(file, content, codebook, hashlib.sha256(b"".join(digests)).hexdigest())
         except ValueError as problem:
             raise StudyError(f"{file.name}: [disclosure]: {problem}") from None
-        check_study(content, codebook, file.name)
+        check_study(content, codebook, study.policy, file.name)
         return study
 
     @property

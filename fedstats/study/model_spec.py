@@ -44,6 +44,26 @@ class PenaltySpec(Entry):
         return ElasticNet(self.strength, 1.0 if mixing is None else mixing)
 
 
+class PathSpec(Entry):
+    """``penalty_path`` of a model: the same terms under penalties from strong to weak, as :func:`fedstats.penalty_path` takes them.
+
+    ``folds`` cross-validates it: how many every site draws of its own patients, or a factor whose levels are the folds.
+    """
+
+    mixing: float = 1.0
+    strengths: tuple[float, ...] | None = None
+    n_strengths: int = 20
+    smallest: float = 0.001
+    folds: int | str | None = None
+
+
+class StandardisedSpec(Entry):
+    """One of ``standardised_risks`` of a model: a column, and the values it is set to, the reference first (else its levels)."""
+
+    column: str
+    values: tuple[float | str, ...] | None = None
+
+
 class ModelSpec(Entry):
     """``[[models]]``: a regression; ``glm`` gives risk ratios (link = "log"), rate ratios (family = "poisson") or
     differences of means (family = "gaussian").
@@ -54,6 +74,11 @@ class ModelSpec(Entry):
 
     ``time_varying`` names the terms of a Cox model whose effects are others after each of the cuts of the codebook's
     ``[grid]``; as a table, after some of these: ``{regimen = [6]}``.
+
+    ``profile`` names coefficients whose intervals are those of the profile likelihood; ``intercepts`` a column whose groups
+    have intercepts of their own, which stay at the sites.  ``penalty_path``, ``standardised_risks``, ``marginal_effects``,
+    ``predicted_survival`` (of patients with a name and their covariates) and ``baseline_hazard`` are asked of the model
+    besides its fit, each an analysis of its own.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
@@ -72,6 +97,13 @@ class ModelSpec(Entry):
     proportional_hazards: Transform | None = None
     time_varying: str | tuple[str, ...] | dict[str, tuple[FiniteFloat, ...]] | None = None
     penalty: PenaltySpec | None = None
+    intercepts: str | None = None
+    profile: tuple[str, ...] = ()
+    penalty_path: PathSpec | None = None
+    standardised_risks: tuple[StandardisedSpec, ...] = ()
+    marginal_effects: tuple[str, ...] = ()
+    predicted_survival: dict[str, dict[str, float | str]] = Field(default_factory=dict)
+    baseline_hazard: bool = False
     primary: bool = False
     note: str = ""
 
@@ -97,16 +129,10 @@ class ModelSpec(Entry):
             return self
         if self.kind != "cox":
             raise ValueError('time_varying is for kind = "cox"')
-        if self.penalty is not None or self.proportional_hazards is not None:
-            raise ValueError(
-                "a model with time_varying has no penalty, and no test of proportional hazards: that is one of constant effects"
-            )
+        besides = ("penalty", "penalty_path", "proportional_hazards", "predicted_survival", "baseline_hazard")
+        if asked := [key for key in besides if getattr(self, key)]:
+            raise ValueError(f"{asked[0]} is of constant effects: leave it out, or time_varying")
         return self
-
-    @property
-    def test_name(self) -> str:
-        """Under which name the results hold the test of proportional hazards."""
-        return f"{self.name}_proportional_hazards"
 
     @model_validator(mode="after")
     def _penalty_that_the_model_has(self) -> Self:
@@ -115,7 +141,7 @@ class ModelSpec(Entry):
         )
         check = check_penalty_or_firth if has_firth else check_penalty
         try:
-            check(self.asked_penalty, robust=self.robust or self.cluster is not None, profile=())
+            check(self.asked_penalty, robust=self.robust or self.cluster is not None, profile=self.profile)
         except ValueError as problem:
             raise ValueError(str(problem).rstrip(".")) from None
         return self
@@ -131,18 +157,28 @@ class ModelSpec(Entry):
         return self.family, family_of(self.family, self.link).link
 
     @property
+    def strata_columns(self) -> tuple[str, ...]:
+        """Columns of the strata, none or several."""
+        return (self.strata,) if isinstance(self.strata, str) else self.strata or ()
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Columns that the options name."""
-        strata = (self.strata,) if isinstance(self.strata, str) else self.strata or ()
-        return (*strata, *(c for c in (self.weights, self.offset, self.cluster) if c))
+        named = (self.weights, self.offset, self.cluster, self.intercepts)
+        return (*self.strata_columns, *(c for c in named if c))
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether its formula brings an intercept of all patients."""
+        return self.kind != "cox" and self.intercepts is None
 
     @property
     def options(self) -> dict[str, Any]:
         """Keyword arguments of the estimator."""
         common = {k: getattr(self, k) for k in ("weights", "offset", "robust", "cluster")}
-        common |= {"penalty": self.asked_penalty}
+        common |= {"penalty": self.asked_penalty, "profile": self.profile}
         if self.kind != "cox":
             family, link = self.distribution
-            return common | {"family": family, "link": link}
+            return common | {"family": family, "link": link, "intercepts": self.intercepts}
         own = {k: getattr(self, k) for k in ("strata", "ties", "baseline", "time_varying")}
         return common | own

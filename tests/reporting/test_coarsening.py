@@ -15,7 +15,8 @@ from fedstats.reporting.analysis_text import curve_alt, median_table
 from fedstats.reporting.characteristics import characteristics
 from fedstats.reporting.coarsening import cell_effects, edge_effects, grid_effects, grid_words
 from fedstats.reporting.formats import estimate
-from fedstats.reporting.pooled_check import compare, headline, pooled_rows
+from fedstats.reporting.pooled_check import compare, headline
+from fedstats.reporting.pooled_fits import pooled_rows
 from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
 
 

@@ -7,7 +7,8 @@ import fedstats as fs
 from fedstats.reporting import forest_plot
 from fedstats.reporting.effects import effect_labels, effects
 from fedstats.reporting.model_text import effect_table, method, model_alt, sizes
-from fedstats.reporting.pooled_check import SITE, compare
+from fedstats.reporting.pooled_check import compare
+from fedstats.reporting.pooled_fits import SITE
 from fedstats.reporting.wording import question_title
 from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
 

@@ -9,7 +9,8 @@ import pytest
 
 import fedstats as fs
 from fedstats.reporting.model_text import effect_table, method, sizes
-from fedstats.reporting.pooled_check import SITE, compare
+from fedstats.reporting.pooled_check import compare
+from fedstats.reporting.pooled_fits import SITE
 from fedstats.reporting.study_report import StudyReport
 from tests.federations.small_study import STUDY, serving, site_objects, tables, write_study
 

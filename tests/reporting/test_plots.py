@@ -13,6 +13,7 @@ import fedstats as fs
 from fedstats.reporting import forest_plot, survival_plot
 from fedstats.reporting.measure import spread
 from fedstats.reporting.palette import COLOURS, DASHES, MARKERS
+from fedstats.reporting.plots import deviance_plot, hazard_plot, path_plot
 from fedstats.reporting.survival_drawing import numbers_at_risk
 from fedstats.reporting.ticks import difference_ticks, grid_ticks, ratio_ticks, time_ticks
 from tests.reporting.sample_report import effects, survival_curve
@@ -109,6 +110,58 @@ def test_a_plot_can_be_drawn_into_axes_and_leaves_settings_alone():
     assert forest_plot(effects(("x", "y")), ax=figure.add_subplot(1, 2, 1)).get_figure() is figure
     assert figure.canvas is canvas
     assert dict(mpl.rcParams) == before
+
+
+def test_curves_without_numbers_at_risk_need_none():
+    curve = survival_curve(("a", "b")).drop(columns=["n_risk", "n_event"])
+    axes = drawn(survival_plot(curve, risk_table=False))
+    assert "Number at risk" not in words(axes)
+    assert axes.get_position().x0 < survival_plot(survival_curve(("a", "b"))).get_position().x0
+    with pytest.raises(ValueError, match="missing: n_risk, n_event"):
+        survival_plot(curve)
+
+
+@pytest.mark.parametrize("groups", [("",), (SCRIPT, "b"), tuple("abcdefghi")])
+def test_cumulative_hazards_rise_in_steps_with_the_intervals_of_the_survival(groups):
+    rows = {"time": [0.0, 3, 6], "cumulative_hazard": [0, 0.1, 0.5]}
+    rows |= {"conf_low": [1.0, 0.8, 0.0], "conf_high": [1, 0.95, 0.7]}
+    axes = drawn(hazard_plot(pd.concat([pd.DataFrame({"group": g} | rows) for g in groups])))
+    assert axes.lines[0].get_ydata().tolist() == [0, 0.1, 0.5]
+    assert axes.get_ylim()[1] == pytest.approx(0.65)  # an interval without an end does not squeeze the curves
+    assert ("script" in words(axes)) == (SCRIPT in groups)
+
+
+@pytest.mark.parametrize("chosen", [{}, {"least": 0.01}, {"least": 0.01, "within": 0.1}])
+def test_a_path_runs_from_strong_to_weak_and_names_what_is_in_the_model(chosen):
+    strengths = pd.Index([1.0, 0.1, 0.01], name="lambda")
+    path = pd.DataFrame({SCRIPT: [0.0, 0.5, 1.0], "out": 0.0, "down": [0.0, 0.0, -0.3]}, index=strengths)
+    axes = drawn(path_plot(path, outcome="Log odds ratio", chosen=chosen))
+    low, high = axes.get_xlim()
+    assert (low > strengths[0], high < strengths[-1]) == (True, True)
+    assert "script" in words(axes)
+    assert "down" in words(axes)
+    assert " out" not in words(axes)
+    assert all(name in words(axes) for name in chosen)
+    assert len({text.get_ha() for text in axes.texts if text.get_text() in chosen}) == len(chosen)
+
+
+def test_a_path_of_nothing_is_drawn_as_a_line_at_zero():
+    strengths = pd.Index([1.0, 0.5], name="lambda")
+    assert drawn(path_plot(pd.DataFrame({"a": [0.0, 0.0]}, index=strengths), outcome="Difference"))
+
+
+def test_deviances_have_a_standard_error_on_each_side():
+    found = pd.DataFrame(
+        {"lambda": [1.0, 0.1], "mean_deviance": [1.4, 1.3], "conf_low": [1.3, 1.2], "conf_high": [1.5, 1.4]}
+    )
+    axes = drawn(deviance_plot(found, outcome="Deviance", chosen={"least": 0.1}))
+    assert axes.lines[0].get_ydata().tolist() == [1.4, 1.3]
+    assert [path.vertices[:, 1].tolist() for path in axes.collections[0].get_paths()] == [
+        [1.3, 1.5],
+        [1.2, 1.4],
+    ]
+    with pytest.raises(ValueError, match="needs the columns"):
+        deviance_plot(found.drop(columns="conf_low"), outcome="Deviance")
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,12 @@ from fedstats.contract.remedies import remedy
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.firth_correction import FirthCorrection
+from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
+from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
 from fedstats.methods.survival_curve import RiskTable
 from fedstats.study.agreed_questions import agreed_topics
+from tests.federations.follow_up_study import FOLLOW_UPS
 from tests.federations.small_study import STUDY, tables, write_study
 
 RULE = "analysis of the study"
@@ -179,6 +182,34 @@ def test_a_site_that_cannot_end_a_fit_answers_the_test_that_follows_it(place):
     study, federation = place(lambda frame: frame.assign(status=0), tested)
     topics = agreed_topics(study.analyses(), federation.held["north"])
     assert any(topic.startswith("CoxTimeTrends") for topic in topics)
+
+
+def test_a_site_on_whose_rows_nothing_ends_answers_what_follows_a_fit(place):
+    """Nobody has responded or died at north: what is asked of the fits besides is on its list all the same."""
+    study, federation = place(lambda frame: frame.assign(response=0, status=0), FOLLOW_UPS)
+    topics = agreed_topics(study.analyses(), federation.held["north"])
+    here = Listening(study, {name: site for name, site in federation.held.items() if name != "north"})
+    fs.together(here, **study.analyses())
+    asked = {query.topic() for query in here.asked}
+    assert {topic.split()[0] for topic in asked} >= {
+        "StandardisedMeans",
+        "MarginalSlopes",
+        "WithoutFolds",
+        "CoxRiskSets",
+    }
+    assert asked <= topics
+
+
+def test_another_value_column_or_fold_is_not_agreed(place):
+    study, federation = place(study=FOLLOW_UPS)
+    fs.together(federation, **study.analyses())
+    assert RULE not in {refused(federation, query) for query in list(federation.asked)}
+    means = next(q for q in federation.asked if isinstance(q, StandardisedMeans) and q.column == "age")
+    slopes, folds = question(federation, MarginalSlopes), question(federation, WithoutFolds)
+    others = [replace(means, values=(50.0, 70.1)), replace(means, column="sex", values=("F", "M"))]
+    others += [replace(slopes, column="sex"), replace(folds, folds=3), replace(folds, column="ecog")]
+    for query in others:
+        assert refused(federation, query) == RULE
 
 
 def test_a_site_whose_fit_fails_answers_no_other_kind_of_question(place):

@@ -51,12 +51,17 @@ WRONG = {
     "with a penalty": (
         'time_varying = "sex"\npenalty = {kind = "ridge", strength = 0.1}',
         CUTS,
-        "no penalty",
+        "penalty is of constant effects",
+    ),
+    "with predictions": (
+        'time_varying = "sex"\nbaseline_hazard = true',
+        CUTS,
+        "baseline_hazard is of constant effects",
     ),
     "with the test of constant effects": (
         'time_varying = "sex"\nproportional_hazards = "identity"',
         CUTS,
-        "no test of proportional hazards",
+        "proportional_hazards is of constant effects",
     ),
     "cuts of no cell": ("", CODEBOOK + "cuts = [7]\n", "edges of the finest candidate's cells"),
     "a cut at the horizon": ("", CODEBOOK + "cuts = [6, 24]\n", "before the horizon"),

@@ -1,0 +1,102 @@
+"""What a study asks of a model besides its fit: each an analysis of its own, with a name of its own."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from fedstats.contract.federation import Federation
+from fedstats.contract.fit import Fit
+from fedstats.methods.cox_regression import cox
+from fedstats.methods.cross_validation import cross_validate
+from fedstats.methods.glm_regression import glm
+from fedstats.methods.marginal_effects import marginal_effects, standardised_risks
+from fedstats.methods.penalised_path import penalty_path
+from fedstats.methods.proportional_hazards import cox_zph
+from fedstats.methods.survival_prediction import baseline_hazard, predict_survival
+from fedstats.study.model_spec import ModelSpec, PathSpec
+
+Analysis = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Something asked of a model besides its fit.
+
+    Attributes
+    ----------
+    name : str             under which the results hold it
+    key : str              of the model in study.toml
+    analysis : callable    a function of a federation
+    column : str           what it is about, where it is one column
+    """
+
+    name: str
+    key: str
+    analysis: Analysis
+    column: str = ""
+
+
+def estimate_of(model: ModelSpec) -> Analysis:
+    """The fit of a model, a function of a federation."""
+    return partial(cox if model.kind == "cox" else glm, formula=model.formula, **model.options)
+
+
+def follow_ups(model: ModelSpec) -> list[FollowUp]:
+    """What the study asks of a model besides its fit, in the order in which a report shows it."""
+    fit = estimate_of(model)
+    return [
+        FollowUp(f"{model.name}_{suffix}", key, partial(_after, fit=fit, ask=ask), column)
+        for suffix, key, ask, column in _asked_of_fit(model)
+    ] + [FollowUp(f"{model.name}_{key}", key, _path(model, spec)) for key, spec in _paths(model)]
+
+
+def profiles_of(patients: Mapping[str, Mapping[str, float | str]]) -> pd.DataFrame:
+    """Named patients with their covariates, one row each."""
+    return pd.DataFrame(list(patients.values()), index=list(patients))
+
+
+def _after(federation: Federation, fit: Analysis, ask: Callable[[Federation, Fit], Any]) -> Any:
+    """The fit again, of answers that are there: a refusal of what follows leaves the fit, and the other way round."""
+    return ask(federation, fit(federation))
+
+
+def _asked_of_fit(model: ModelSpec) -> Iterator[tuple[str, str, Callable[..., Any], str]]:
+    """Suffix of the name, key, function of federation and fit, column."""
+    if model.proportional_hazards is not None:
+        key = "proportional_hazards"
+        yield key, key, partial(cox_zph, transform=model.proportional_hazards), ""
+    for spec in model.standardised_risks:
+        suffix = "standardised_" + re.sub(r"\W", "_", spec.column)
+        ask = partial(standardised_risks, column=spec.column, values=spec.values)
+        yield suffix, "standardised_risks", ask, spec.column
+    if model.marginal_effects:
+        key = "marginal_effects"
+        yield key, key, partial(marginal_effects, variables=model.marginal_effects), ""
+    if model.predicted_survival:
+        key = "predicted_survival"
+        yield key, key, partial(predict_survival, newdata=profiles_of(model.predicted_survival)), ""
+    if model.baseline_hazard:
+        yield "baseline_hazard", "baseline_hazard", baseline_hazard, ""
+
+
+def _paths(model: ModelSpec) -> list[tuple[str, PathSpec]]:
+    return [] if model.penalty_path is None else [("penalty_path", model.penalty_path)]
+
+
+def _path(model: ModelSpec, spec: PathSpec) -> Analysis:
+    options: dict[str, Any] = spec.model_dump(exclude={"folds"}) | {"family": path_family(model)}
+    options |= {"formula": model.formula, "weights": model.weights, "offset": model.offset}
+    if model.kind == "cox":
+        options |= {"strata": model.strata, "ties": model.ties}
+    if spec.folds is not None:
+        return partial(cross_validate, folds=spec.folds, **options)
+    return partial(penalty_path, baseline=model.baseline, **options)
+
+
+def path_family(model: ModelSpec) -> str:
+    """The family of a path, as the library names it."""
+    return "cox" if model.kind == "cox" else model.family
