@@ -149,7 +149,8 @@ def test_study_runs_behind_its_gate(study: str, frames: dict[str, dict[str, pd.D
         alone = fs.InProcess({name: frame}, codebook=codebook, policy=policy)
         for model in protocol["models"]:
             if model["kind"] == "cox":
-                fit = fs.cox(alone, model["formula"], strata=model["strata"], ties=model["ties"])
+                options = {key: model[key] for key in ("strata", "ties", "baseline") if key in model}
+                fit = fs.cox(alone, model["formula"], **options)
             else:
                 fit = fs.logistic(alone, model["formula"])
             assert fit.converged

@@ -11,7 +11,7 @@ from fedstats.contract.results import NotAvailable, Table
 from fedstats.federations.refusals import outcome
 
 #: Grids that a site does not let out, before a coarser one that it does.
-GRIDS_TRIED = 4
+GRIDS_TRIED = 6
 
 
 class Remembering(Federation):
@@ -47,11 +47,11 @@ def test_every_analysis_is_let_out(found):
     results, _ = found
     assert {name: r.reason for name, r in results.items() if isinstance(r, NotAvailable)} == {}
     assert [r.refused for r in results.values() if isinstance(r, Table)] == [()]
-    assert len(results) == 8
+    assert len(results) == 12
 
 
 def test_what_is_refused_is_a_grid_that_a_coarser_one_replaces(found):
     _, federation = found
     refused = [refusal.rule for asked in federation.history() for refusal in asked.refused.values()]
     assert len(refused) == GRIDS_TRIED
-    assert set(refused) <= {"leavers of a time cell", "events of a time cell"}
+    assert set(refused) <= {"leavers of a time cell", "events of a time cell", "pair of levels"}
