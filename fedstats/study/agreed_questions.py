@@ -34,14 +34,16 @@ class _Listener(Federation):
 
     def sum(self, query: Query) -> Total:
         total = super().sum(query)
-        return _stilled(total) if self._still and {"score", "information"} <= set(total) else total
+        return _stilled(total) if self._still else total
 
 
 def _stilled(total: Total) -> Total:
     values = dict(total)
-    p = triangle_size(len(values["information"]))
-    values |= {"score": np.zeros_like(values["score"]), "information": np.eye(p)[np.tril_indices(p)]}
-    values |= {k: np.maximum(values[k], 1.0) for k in ("n_event", "event_weight") if k in values}
+    if {"score", "information"} <= set(values):
+        p = triangle_size(len(values["information"]))
+        values |= {"score": np.zeros_like(values["score"]), "information": np.eye(p)[np.tril_indices(p)]}
+    sizes = (k for k in ("n_event", "event_weight") if k in values and len(values[k]) == 1)
+    values |= {k: np.maximum(values[k], 1.0) for k in sizes}  # of a model, and not by cell of a curve
     return Total(total.query, values, total.n_bytes)
 
 
