@@ -260,7 +260,7 @@ def test_who_leaves_in_a_period_is_nobody_or_many_with_a_level_and_without():
         a=np.where(DAY < 90, DAY < 3, DAY // 2 % 2).astype(int),
     )
     found = failed(of_level, derivatives((100.0,), *columns), STRICT, book)
-    assert found["about"].str.contains("who leave in a cell, with a level or without").any()
+    assert found["about"].str.contains("who leave in a cell, with a level or two").any()
 
 
 def test_cells_beside_a_cut_are_judged_as_any_others():

@@ -82,7 +82,7 @@ def test_a_third_party_rebuilds_it(finished):
 
 def test_the_report_shows_the_table_and_how_to_read_it(finished):
     shown, kept = words(finished.report.models()), finished.found[NAME]
-    assert f"{TITLE} Term χ² df p age" in shown
+    assert f"{TITLE} Term χ² df P age" in shown
     assert shown.count("All terms together") == 1
     assert re.search(r"\becog [\d.]+ 2 [\d.<]+", shown)
     assert "A small p says that the hazard ratio of a term changes along" in shown

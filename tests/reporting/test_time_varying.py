@@ -9,7 +9,8 @@ import pytest
 
 import fedstats as fs
 from fedstats.reporting.effects import effect_labels, effects
-from fedstats.reporting.pooled_check import compare, pooled_rows
+from fedstats.reporting.pooled_check import compare
+from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.reporting.study_report import StudyReport
 from fedstats.reporting.wording import question_title
 from tests.federations.small_study import CODEBOOK, TWO_MODELS, serving, site_objects, tables, write_study

@@ -11,7 +11,7 @@ from fedstats.contract.results import NotAvailable, Table
 from fedstats.federations.refusals import outcome
 
 #: Grids that a site does not let out, before a coarser one that it does.
-GRIDS_TRIED = 6
+GRIDS_TRIED = 7
 
 
 class Remembering(Federation):
