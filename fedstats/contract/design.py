@@ -181,6 +181,21 @@ class Design(Spec):
             block /= scale
         return out
 
+    def scaled_of(self, frame: pd.DataFrame) -> Array:
+        """The same as ``scaled(raw(frame))`` without the raw columns in between: half the memory."""
+        k = int(self.intercept)
+        out = np.empty((len(frame), len(self.columns) + k))
+        out[:, :k] = 1.0
+        factors = [[_part(frame[p.column], p) for p in c.parts] for c in self.columns]
+        for a in range(0, len(out), _ROWS):  # columns go into rows by blocks that stay in cache
+            block = out[a : a + _ROWS, k:]
+            for j, (column, parts) in enumerate(zip(self.columns, factors, strict=True)):
+                value = parts[0][a : a + _ROWS] if parts else np.ones(len(block))
+                for part in parts[1:]:
+                    value = value * part[a : a + _ROWS]
+                block[:, j] = (value - column.centre) / column.scale
+        return out
+
     def unscaling(self) -> Array:
         """The matrix T with ``beta = T gamma``: from scaled coefficients to those of the raw columns."""
         k = int(self.intercept)

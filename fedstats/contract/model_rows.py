@@ -27,7 +27,7 @@ class ModelRows:
     ----------
     frame : DataFrame          complete rows of the model's columns
     x : (n, k)                 scaled design, intercept included
-    present : (n, k) bool      raw columns that are not zero: who stands behind an entry
+    present : (n, k) bool      raw columns that are not zero: who stands behind an entry; everybody where nobody judges
     levels : (n, c) bool       who has which level of the model
     level_names : (c,) str
     judged : Design            the model's columns, and those behind columns that the question made
@@ -38,6 +38,7 @@ class ModelRows:
     cohort : Cohort            whose sums these are: complete rows with a weight
     faults : tuple of str      rows that do not fit, said after the gate alone
     curved : bool              whether what weighs a patient depends on the linear predictor
+    origin : (k,) or float     what was taken off every row of ``x``
     """
 
     frame: pd.DataFrame
@@ -54,6 +55,7 @@ class ModelRows:
     cohort: Cohort
     faults: tuple[str, ...]
     curved: bool = True
+    origin: Array | float = 0.0
 
     @property
     def n(self) -> int:
@@ -188,18 +190,23 @@ def model_rows(
     data.require((*outcome, *(c for c in (weights,) if c is not None)), groups)
     data.require((*design.variables, *(c for c in (offset,) if c is not None)), made_too=True)
     told = data.sources((*asked, *groups))
-    frame = data.frame[list(dict.fromkeys((*asked, *groups, *told)))]
+    wanted = dict.fromkeys((*asked, *groups, *told))
+    frame = pd.DataFrame({name: data.frame[name] for name in wanted}, copy=False)  # the columns themselves
     complete = np.logical_and.reduce([frame[name].notna().to_numpy() for name in frame.columns])
     if not complete.all():  # whole tables are not copied
         frame = frame[complete]
     frame.index = pd.RangeIndex(len(frame))
-    raw = design.raw(frame)
+    raw = design.raw(frame) if data.judged else None  # unscaled, they are for the gate alone
+    x = design.scaled_of(frame) if raw is None else design.scaled(raw)
     faults = []
-    for what, values in zip(design.described[len(design.described) - raw.shape[1] :], raw.T, strict=True):
-        undefined = np.isnan(values)
+    for j in np.flatnonzero(np.isnan(x.sum(axis=0))):  # or infinite both ways, which is no fault
+        undefined = np.isnan(x[:, j])
         if undefined.any():
-            faults.append(f"{what} is not defined for every value at this site.")
-            values[undefined] = 0.0
+            faults.append(f"{design.described[j]} is not defined for every value at this site.")
+            column = design.columns[j - int(design.intercept)]
+            x[undefined, j] = (0.0 - column.centre) / column.scale
+    if raw is not None:
+        np.nan_to_num(raw, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
     y, fault = _outcome(frame, event, whole_numbers, code)
     faults += fault
     w = None if weights is None else frame[weights].to_numpy(dtype=float)
@@ -208,25 +215,25 @@ def model_rows(
         w = np.maximum(w, 0.0)
     shift = None if offset is None else frame[offset].to_numpy(dtype=float)
     counted = np.ones(len(frame), dtype=bool) if w is None else w > 0
-    present = raw != 0
-    present[~counted] = False
-    if design.intercept:
-        present = np.column_stack([counted, present])
     dropped = int((~complete).sum())
-    if counted.all():
-        rows, columns, heft, added = frame, raw, w, shift
-    else:
-        rows, columns = frame[counted], raw[counted]
-        heft, added = (None if v is None else v[counted] for v in (w, shift))
-    outcomes = None if y is None else y[counted]
     whole = judged = replace(design, columns=(*design.columns, *data.behind(design, offset)))
-    if whole != design:
-        columns = whole.raw(rows)
     if y is None:  # a measurement is summed with every column, as if it were one of them
         judged = replace(whole, columns=(*whole.columns, Column(outcome[0], (Part(outcome[0]),))))
-        columns = np.column_stack([columns, rows[outcome[0]].to_numpy(dtype=float)])
     levels, names, evidence = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED
-    if data.judged:
+    present = np.broadcast_to(counted[:, None], x.shape)
+    if raw is not None:
+        present = raw != 0
+        present[~counted] = False
+        if design.intercept:
+            present = np.column_stack([counted, present])
+        rows, columns, heft, added, outcomes = frame, raw, w, shift, y
+        if not counted.all():
+            rows, columns = frame[counted], raw[counted]
+            heft, added, outcomes = (None if v is None else v[counted] for v in (w, shift, y))
+        if whole != design:
+            columns = whole.raw(rows)
+        if y is None:
+            columns = np.column_stack([columns, rows[outcome[0]].to_numpy(dtype=float)])
         cells = model_cells(judged, rows, columns)
         levels, names = np.zeros((len(frame), len(cells.names))), cells.names
         levels[counted] = cells.indicators
@@ -241,7 +248,7 @@ def model_rows(
             evidence += tuple(cells.of_other_codes(judged, columns, rows[event], code, heft, added))
     return ModelRows(
         frame,
-        design.scaled(raw),
+        x,
         present,
         levels,
         names,

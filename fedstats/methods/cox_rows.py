@@ -70,7 +70,7 @@ def prepare(model: "CoxModel", data: SiteData) -> CoxRows:
     events = np.zeros(rows.n)
     events[sets.death] = 1.0 if rows.weights is None else rows.weights[sets.death]
     if shared is None:
-        x = _centred_by_stratum(x, stratum, events)
+        rows, x = _centred_by_stratum(rows, stratum, events)
     n_event = len(sets.death)
     counts = {
         "n": Sum(np.array([rows.n]), np.array([rows.n])),
@@ -138,20 +138,27 @@ def _judged_on(
     return replace(rows, present=present, levels=levels, level_names=names), evidence
 
 
-def _centred_by_stratum(x: Array, stratum: NDArray[np.int64], events: Array) -> Array:
+def _centred_by_stratum(
+    rows: ModelRows, stratum: NDArray[np.int64], events: Array
+) -> tuple[ModelRows, Array]:
     """Columns minus the mean of their stratum's deaths: the partial likelihood does not change.
+
+    Of one stratum the rows' own columns are moved: a second matrix of that size costs more than all its arithmetic.
 
     At the maximum that is the expected mean, so the rounding of a large risk set's sum drops out of
     the score, and nothing cancels in the information.
     """
-    size = np.bincount(stratum, events)
+    x, size = rows.x, np.bincount(stratum, events)
     if x.size == 0 or not size.any():
-        return x
+        return rows, x
     by_stratum = sparse.csc_matrix(
         (events, stratum, np.arange(len(events) + 1)), shape=(len(size), len(events))
     )
     means = (by_stratum @ x) / np.where(size > 0, size, 1.0)[:, None]
-    return np.asarray(x - (means if len(means) == 1 else means[stratum]))
+    if len(means) > 1:
+        return rows, np.asarray(x - means[stratum])
+    np.subtract(x, means, out=x)
+    return replace(rows, origin=means[0]), x
 
 
 def _agreed_strata(model: "CoxModel", rows: ModelRows) -> tuple[NDArray[np.int64], tuple[str, ...]]:

@@ -55,9 +55,10 @@ class DesignMoments(Query):
         judged = question.aggregate(data)
         weights = rows.counted.astype(float) if rows.weights is None else rows.weights
         with np.errstate(over="ignore", invalid="ignore"):  # whether a sum is finite is said after the gate
+            x = rows.x + rows.origin  # around the agreed centre, the same at every site
             sums = {
-                "sum": rows.vector(weights @ rows.x),
-                "squares": rows.vector(weights @ rows.x**2),
+                "sum": rows.vector(weights @ x),
+                "squares": rows.vector(weights @ x**2),
                 "weight": Sum(np.array([weights.sum()]), np.array([rows.n])),
             }
         return replace(judged, sums=sums)
