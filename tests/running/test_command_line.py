@@ -12,10 +12,7 @@ import pytest
 from fedstats.cli import main
 from fedstats.running.guards import only_one
 from fedstats.running.manifest import Manifest
-
-
-class StudyError(ValueError):
-    pass
+from fedstats.study.toml_file import StudyError
 
 
 @pytest.fixture
@@ -37,7 +34,7 @@ def checkout(tmp_path, monkeypatch, make_notebook):
         )
 
     module = ModuleType("fedstats.study.definition")
-    module.Study, module.StudyError = SimpleNamespace(load=load), StudyError
+    module.Study = SimpleNamespace(load=load)
     monkeypatch.setitem(sys.modules, "fedstats.study.definition", module)
     return tmp_path
 
