@@ -209,7 +209,8 @@ def _risk_sets(
 
     def ask(edges: tuple[float, ...]) -> tuple[CoxModel, Mapping[str, Total]]:
         candidate = replace(model, grid=edges, strata_levels=levels)
-        return candidate, meter.each(CoxRiskSets(candidate, gamma))
+        # of a course of its own: a fit with a shared baseline asks the same, at coefficients of its own
+        return candidate, meter.each(CoxRiskSets(candidate, gamma, course="baseline of the site"))
 
     outcome = model.outcome
     (model, totals), _, status = on_finest_grid(candidate_grids(federation, meter, outcome, grid), ask)

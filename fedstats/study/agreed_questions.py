@@ -1,6 +1,7 @@
 """What a study's analyses ask of a site: the list that the study's signers have agreed on, worked out beforehand."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def agreed_topics(analyses: Mapping[str, Callable[..., Any]], site: Site) -> fro
     for analysis in analyses.values():
         for still in (False, True):
             listener = _Listener(site, still=still)
-            ended = _run(analysis, listener)
+            ended = _run(_without_profile(analysis) if still else analysis, listener)
             topics |= listener.topics
             if ended:
                 break
@@ -79,6 +80,14 @@ def _run(analysis: Callable[..., Any], listener: _Listener) -> bool:
     except Exception:  # noqa: BLE001 (whatever it was, the network's fit may go on)
         return False
     return True
+
+
+def _without_profile(analysis: Any) -> Any:
+    """An analysis that looks for no ends of intervals: a likelihood that is still has none, and they take the fit's own questions."""
+    if not isinstance(analysis, partial):
+        return analysis
+    options = {key: _without_profile(value) for key, value in analysis.keywords.items() if key != "profile"}
+    return partial(analysis.func, *map(_without_profile, analysis.args), **options)
 
 
 def _at_the_end(analysis: Callable[..., Any], topics: set[str]) -> set[str]:

@@ -18,6 +18,7 @@ name = "response"
 title = "Response"
 kind = "logistic"
 formula = "response ~ age + sex + ecog"
+profile = ["age"]
 standardised_risks = [{ column = "ecog" }, { column = "age", values = [50, 70] }]
 marginal_effects = ["age", "ecog"]
 penalty_path = { n_strengths = 4, folds = 2 }
@@ -31,6 +32,13 @@ baseline_hazard = true
 [models.predicted_survival]
 "Woman of 50" = { age = 50, sex = "F" }
 "Man of 70" = { age = 70, sex = "M" }
+
+[[models]]
+name = "survival_shared"
+title = "The same formula, one baseline"
+kind = "cox"
+formula = "Surv(time, status) ~ age + sex"
+baseline = "shared"
 
 [[models]]
 name = "shared"
