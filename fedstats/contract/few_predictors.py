@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
+from fedstats.contract.model_cells import levels_by_group
 
 Array = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ _SMOOTH = 4 * np.pi
 
 
 def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Evidence, ...]:
-    """How many patients have one of few predictors, with a level and without.
+    """How many patients have one of few predictors, with one or two levels and without.
 
     A curved function of the predictor has one value a group, and counts of patients are whole numbers: the sums of each
     group are told, by as many points as there are groups, or by the digits of one.
@@ -35,19 +36,14 @@ def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Ev
     levels : (n, c)       0/1
     counted : (n,) bool   rows with a weight
     """
-    group = _groups(eta[counted])
+    group = predictor_groups(eta[counted])
     if group is None:
         return ()
-    inside = np.zeros((len(group), int(group.max()) + 1))
-    inside[np.arange(len(group)), group] = 1.0
-    with_level = inside.T @ levels[counted]
-    size = inside.sum(axis=0)[:, None]
-    counts = np.concatenate([size, with_level, size - with_level], axis=1)
-    about = "patients of one predictor, with a level or without"
-    return (Evidence("patients of one predictor", np.rint(counts).ravel(), about),)
+    about = "patients of one predictor, with a level or two, with one of them or neither"
+    return (Evidence("patients of one predictor", levels_by_group(group, levels[counted]), about),)
 
 
-def _groups(eta: Array) -> NDArray[np.int64] | None:
+def predictor_groups(eta: Array) -> NDArray[np.int64] | None:
     """The group of each predictor, from the smallest; None where they lie in one, or in too many."""
     low, wide = (float(eta.min()), float(np.ptp(eta))) if len(eta) else (0.0, 0.0)
     if not 1e-9 < wide < np.inf:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -201,6 +201,32 @@ def around_mean(columns: Array, group: NDArray[np.int64]) -> Array:
     size = np.maximum(np.bincount(group), 1)[:, None]
     sums = [np.bincount(group, column, len(size)) for column in columns.T]
     return np.asarray(columns - (np.column_stack(sums) / size)[group]) if sums else columns
+
+
+def levels_by_group(group: NDArray[np.int64], levels: Array) -> Array:
+    """Of each group, 0 ... G - 1, how many there are, and have one level, two of them, the one and not the other, or neither.
+
+    Parameters
+    ----------
+    group : (n,) int
+    levels : (n, c)    0/1
+    """
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(int(group.max(initial=-1)) + 2))
+    lower = np.tril_indices(levels.shape[1] + 1, -1)
+    counts = [np.bincount(group).astype(float)]
+    for begin, end in pairwise(ends):
+        here = np.column_stack([np.ones(end - begin), levels[order[begin:end]]])  # everybody's level first
+        both = here.T @ here
+        one = np.diag(both)
+        several = (
+            both,
+            one[:, None] - both,
+            one[None, :] - both,
+            one[0] - one[:, None] - one[None, :] + both,
+        )
+        counts += [count[lower] for count in several]
+    return np.asarray(np.rint(np.concatenate(counts)))
 
 
 def pairs_by_outcome(levels: Array, y: Array, who: NDArray[np.bool_]) -> Evidence:

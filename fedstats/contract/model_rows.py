@@ -111,9 +111,11 @@ class ModelRows:
         found = [*self.evidence, sized]
         for effect in effects:
             found += [*self.effective_sizes(effect), *dominance_in_pairs(effect, self.levels)]
-        if self.curved:
-            found += in_groups(self.linear_predictor(gamma), self.levels, self.counted)
-        return tuple(found)
+        return (*found, *self.predictor_groups(self.linear_predictor(gamma)))
+
+    def predictor_groups(self, eta: Array) -> tuple[Evidence, ...]:
+        """What the gate judges of patients who share a linear predictor, (n,), where that is what weighs them."""
+        return in_groups(eta, self.levels, self.counted) if self.is_judged and self.curved else ()
 
     def effective_sizes(self, effect: Array, among: str = "") -> tuple[Evidence, ...]:
         """What the gate judges of rows that are weighted: how many they are worth, in all, within a level and outside.

@@ -223,7 +223,8 @@ def with_grid(
             f"Effects change after {listed([f'{cut:g}' for cut in cuts])}; with a shared baseline these are edges of the time cells."
         )
     try:
-        chosen, _, status = on_finest_grid(candidates, ask, (*GRID_RULES, "pair of levels"))
+        rules = (*GRID_RULES, "pair of levels", "patients of one predictor")
+        chosen, _, status = on_finest_grid(candidates, ask, rules)
     except SiteRefused as refused:
         if refused.rule == "events of a time cell":
             refused.args = (

@@ -4,12 +4,12 @@ Neighbouring risk sets differ by those who leave in a cell and those who enter i
 cell leave as well, as with Efron's ties, by those censored.  Hazards that a question names tell cells apart too.
 """
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
+from fedstats.contract.few_predictors import predictor_groups
+from fedstats.contract.model_cells import levels_by_group
 from fedstats.contract.model_evidence import effective_size
 from fedstats.numerics import risk_sets as rs
 
@@ -39,9 +39,29 @@ def of_neighbours(sets: rs.RiskSets, r: Array, levels: Array, *, tied: bool) -> 
             (sets.last, here & died, "with the event in a cell"),
             (sets.last, here & ~died, "censored in a cell"),
         ]
+    alike = _alike(r)
     for group, who, about in groups:
         evidence += _of_group(group[who], r[who], np.asarray(levels[who], dtype=float), about)
+        if alike is not None:
+            evidence.append(_of_alike(group[who], alike[who], about))
     return tuple(evidence)
+
+
+def _alike(r: Array) -> NDArray[np.int64] | None:
+    """Whose relative risk is one of few that are told apart, as 0, 1 ...; -1 of those without any risk."""
+    there = r > 0
+    group = predictor_groups(np.log(r[there]))
+    if group is None:
+        return None
+    found = np.full(len(r), -1)
+    found[there] = group
+    return found
+
+
+def _of_alike(group: NDArray[np.int64], alike: NDArray[np.int64], about: str) -> Evidence:
+    """How many of each cell share a relative risk: coefficients on a number alone tell its values apart in every cell."""
+    pair = (group * (int(alike.max(initial=0)) + 1) + alike)[alike >= 0]
+    return Evidence("patients of one predictor", np.bincount(pair), f"patients {about} who share a predictor")
 
 
 def _of_group(group: NDArray[np.int64], r: Array, levels: Array, about: str) -> list[Evidence]:
@@ -52,29 +72,10 @@ def _of_group(group: NDArray[np.int64], r: Array, levels: Array, about: str) -> 
     np.maximum.at(largest, group, r)
     own = r / largest[group]
     sizes = effective_size(*(np.bincount(group, own**k).astype(float) for k in (1, 2)))
-    counts = _together(group, np.column_stack([np.ones(len(group)), levels]), len(largest))
+    counts = levels_by_group(group, levels)
     return [
         Evidence("effective size of a level", sizes, f"patients {about}"),
         Evidence(
             "pair of levels", counts, f"patients {about}, with a level or two, with one of them or neither"
         ),
     ]
-
-
-def _together(group: NDArray[np.int64], levels: Array, groups: int) -> Array:
-    """Of each group how many have two levels, the one, the other, and neither; the first level is everybody's."""
-    order = np.argsort(group, kind="stable")
-    ends = np.searchsorted(group[order], np.arange(groups + 1))
-    lower = np.tril_indices(levels.shape[1], -1)
-    counts = []
-    for begin, end in pairwise(ends):
-        here = levels[order[begin:end]]
-        both = here.T @ here
-        one = np.diag(both)
-        counts += [
-            both[lower],
-            (one[:, None] - both)[lower],
-            (one[None, :] - both)[lower],
-            (len(here) - one[:, None] - one[None, :] + both)[lower],
-        ]
-    return np.rint(np.concatenate(counts)) if counts else np.zeros(0)

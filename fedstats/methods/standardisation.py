@@ -58,6 +58,7 @@ class StandardisedMeans(GlmQuery):
             raise QueryError(f"A column is set to at least one value, and at most {MOST_VALUES}.")
         family, counted = self.model.distribution, np.array([rows.counted.sum()])
         means, slopes, behind, effects = [], [], [], []
+        groups: list[Evidence] = []  # whom the column set to a value leaves alike
         for value in self.values:
             raw, x, eta = self._changed(data, rows, value)
             effect = w * family.mean_slope(eta)
@@ -65,6 +66,7 @@ class StandardisedMeans(GlmQuery):
             slopes.append(effect @ x)
             behind.append(np.count_nonzero(raw * rows.counted[:, None], axis=0))
             effects.append(effect)
+            groups += rows.predictor_groups(eta)
             if not family.canonical:  # of risks near one what is left of a sum of ones is a few patients'
                 effects.append(w * np.maximum(1.0 - family.mean(eta), 0.0))
         sums = {
@@ -74,7 +76,7 @@ class StandardisedMeans(GlmQuery):
         }
         answer = self._answer(data, rows, (effects[0],), sums)
         more = [e for effect in effects[1:] for e in rows.effective_sizes(effect)]
-        return answer.with_evidence(*more, self._sizes(data))
+        return answer.with_evidence(*more, *groups, self._sizes(data))
 
     def _changed(self, data: SiteData, rows: ModelRows, value: float | str) -> tuple[Array, Array, Array]:
         """Raw columns with the intercept, scaled ones, and linear predictors, were the column this value for all."""
