@@ -47,6 +47,7 @@ Rule = Literal[
     "number of refusals",
     "kind of question",
     "per-site estimate",
+    "bounded model",
     "analysis of the study",
 ]
 

@@ -50,6 +50,7 @@ class DisclosurePolicy(Spec):
     max_refusals : int               points at which one model is refused before it is not answered any more: at most
     distinct_values : bool           may distinct times and values leave, one by one?
     per_site_estimates : bool        may a site's own estimate be asked for, unmasked?
+    bounded_models : bool            are models answered that have a likelihood at some coefficients alone (log-binomial)?
     beyond_study : bool              are questions answered that no analysis of the site's study asks?
     allow : tuple of str or None     kinds of question that are answered, by name; None: all
     deny : tuple of str              kinds of question that are not
@@ -73,6 +74,7 @@ class DisclosurePolicy(Spec):
     max_refusals: int = 16
     distinct_values: bool = False
     per_site_estimates: bool = True
+    bounded_models: bool = False
     beyond_study: bool = False
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] = ()
@@ -110,6 +112,7 @@ class DisclosurePolicy(Spec):
             max_points=10**9,
             max_refusals=10**9,
             distinct_values=True,
+            bounded_models=True,
             beyond_study=True,
             off=True,
         )
@@ -130,6 +133,7 @@ class DisclosurePolicy(Spec):
             min_effective_level=1.5,
             max_top_share=0.75,
             max_top_two_share=0.95,
+            bounded_models=True,
             beyond_study=True,
         )
 

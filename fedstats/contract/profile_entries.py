@@ -33,6 +33,7 @@ class _Thresholds(BaseModel):
     max_refusals: Count | None = None
     distinct_values: StrictBool | None = None
     per_site_estimates: StrictBool | None = None
+    bounded_models: bool | None = None
     beyond_study: StrictBool | None = None
     allow: tuple[str, ...] | None = None
     deny: tuple[str, ...] | None = None

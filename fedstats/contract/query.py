@@ -109,6 +109,10 @@ class Query(Spec):
         """
         return ()
 
+    def is_bounded(self) -> bool:
+        """Whether it can be answered at some coefficients alone: where that ends tells of single rows."""
+        return False
+
     def topic(self) -> str:
         """Kind and digest of what a study agrees on beforehand: which sums, of whom, at whatever point or grid."""
         what = {name: part for name, part in _topic(replace(self, course="")).items() if name != "is"}

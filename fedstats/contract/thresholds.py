@@ -44,6 +44,7 @@ PERMITTED: dict[Rule, tuple[str, str]] = {
     "distinct values": ("distinct_values", "an agreed grid or agreed edges"),
     "agreed grid": ("distinct_values", "an agreed grid or agreed edges"),
     "per-site estimate": ("per_site_estimates", "permission for per-site estimates"),
+    "bounded model": ("bounded_models", "a model with a likelihood at every coefficient"),
     "analysis of the study": ("beyond_study", "a question that one of the study's analyses asks"),
 }
 #: Judged by the site before anything is computed: see :meth:`DisclosurePolicy.answers`.

@@ -156,7 +156,10 @@ class Site:
             with one_blas_thread(), np.errstate(over="raise"):
                 # first of all: which other rule refuses what nobody agreed on would tell of the rows
                 self.policy.check(
-                    query, Aggregate({}, 0, (*self._beyond(query), *self._refusals(query, pending)))
+                    query,
+                    Aggregate(
+                        {}, 0, (*self._beyond(query), *_bounded(query), *self._refusals(query, pending))
+                    ),
                 )
                 data = self.data.with_columns(query.made).among(query.where)
                 # a subset of too few is refused before its rows can make any difference
@@ -257,6 +260,13 @@ class Site:
             f"<p>{len(frame)} rows, disclosure policy <strong>{escape(self.policy.name)}</strong>. "
             f"This overview stays at the site.</p>{overview.to_html()}"
         )
+
+
+def _bounded(query: Query) -> tuple[Evidence, ...]:
+    """What the gate judges of models that have a likelihood at some coefficients alone."""
+    if not any(question.is_bounded() for question in questions_in(query)):
+        return ()
+    return (Evidence("bounded model", np.ones(1), "models with a likelihood at some coefficients alone"),)
 
 
 def _coefficients(query: Query, data: SiteData) -> tuple[Evidence, ...]:

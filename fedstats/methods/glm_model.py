@@ -120,6 +120,10 @@ class GlmQuery(Query):
         eta[known] = with_intercepts(family, among, y[known], w[known], eta[known])
         return _Point(rows, centred(rows.x, inside.group, w * family.expected(eta)), y, w, eta, inside)
 
+    def is_bounded(self) -> bool:
+        """Of a log-binomial model, whose risks end at one."""
+        return not self.model.distribution.canonical
+
     def coefficients(self, codebook: Codebook) -> tuple[float, ...]:
         """Sizes in agreed spreads of the columns, and of an outcome that is a measurement."""
         if self.model.outcome not in codebook:

@@ -15,6 +15,8 @@ from fedstats.federations.site import Site
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 
 NONE, TEACHING, STRICT = DisclosurePolicy.none(), DisclosurePolicy.teaching(), DisclosurePolicy()
+#: Strict at a site that answers log-binomial models.
+BOUNDED = replace(STRICT, bounded_models=True)
 #: Strict but for the size of coefficients: what other rules say of large ones.
 LARGE = replace(STRICT, max_coefficient=10.0)
 

@@ -17,7 +17,8 @@ from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.firth_correction import FirthCorrection
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
-from tests.attacks.targets import BOOK, LARGE, NONE, STRICT, ask, cohort, column, logistic
+from fedstats.methods.standardisation import StandardisedMeans
+from tests.attacks.targets import BOOK, BOUNDED, LARGE, NONE, STRICT, ask, cohort, column, logistic
 
 pytestmark = pytest.mark.acceptance(20)
 DAY = np.arange(360)
@@ -131,6 +132,66 @@ def test_a_number_alone_tells_the_only_patient_with_a_value_without_a_gate_and_i
     assert only_one_with_a_value(STRICT, offset) == "patients of one predictor"
 
 
+def only_one_by_standardised_means(policy):
+    """With the other columns' coefficients at zero, and the column that is set the same for all, one number is left to tell."""
+    value = np.where(DAY == 111, 4, DAY % 4)
+    frame = cohort(w=value)
+    design = logistic(column("a"), column("w"), column("lab", scale=15.0)).model
+    weights, rows = [], []
+    for intercept, slope in ((-1, 0.5), (-2, 1.0), (1, -1.0), (0.0, 1.5), (-3, 2.0), (0, -0.7)):
+        # a's own coefficient makes two groups of every value where it is not set, so that the plain point is refused for more
+        beta = (intercept, 0.0, slope, 0.0)
+        answer = ask(frame, StandardisedMeans(design, beta, "a", (0.0,)), policy)
+        if isinstance(answer, str):
+            return answer
+        weights.append(weight(intercept + np.arange(5.0) * slope))
+        rows.append(answer["slope"][0])
+    found = np.linalg.lstsq(np.array(weights), np.array(rows), rcond=None)[0][4]
+    return found[0], found[-1] / found[0] * 15, frame.loc[111, "lab"]
+
+
+def test_standardised_means_tell_the_only_patient_with_a_value_without_a_gate_and_are_refused():
+    count, lab, truth = only_one_by_standardised_means(NONE)
+    assert (count, lab) == (pytest.approx(1, abs=1e-3), pytest.approx(truth, rel=1e-3))
+    assert only_one_by_standardised_means(STRICT) == "patients of one predictor"
+
+
+def test_who_is_alike_once_a_column_is_set_is_judged_where_nobody_is_alike_before():
+    """The coefficient of the column that is set makes every predictor another one, and is gone when it is."""
+    frame = cohort(w=np.where(DAY == 111, 4, DAY % 4))
+    asked = logistic(
+        column("age", scale=8.0), column("w"), column("lab", scale=15.0), beta=(-1.0, 0.7, 0.5, 0.0)
+    )
+    assert not isinstance(ask(frame, asked, STRICT), str)
+    question = StandardisedMeans(asked.model, asked.beta, "age", (50.0, 70.0))
+    assert ask(frame, question, STRICT) == "patients of one predictor"
+
+
+def triple_at_three_points(policy):
+    """Coefficients on one level, and the sums of two others in either half: everybody with all three."""
+    frame = cohort()
+    third = np.zeros(360, dtype=int)
+    a, b = frame["a"], frame["b"]
+    third[np.flatnonzero((a == 1) & (b == 1))[0]] = 1
+    third[np.flatnonzero((a == 1) & (b == 0))[:40]] = 1
+    third[np.flatnonzero((a == 0) & (b == 1))[:40]] = 1
+    frame = frame.assign(w=third)
+    weights, counts = [], []
+    for intercept, slope in ((-1.0, 1.0), (0.5, -1.5), (1.0, 2.0)):
+        asked = logistic(column("a"), column("b"), column("w"), column("age", scale=8.0))
+        answer = ask(frame, replace(asked, beta=(intercept, 0.0, 0.0, slope, 0.0)), policy)
+        if isinstance(answer, str):
+            return answer
+        weights.append(weight(intercept + np.arange(2.0) * slope))
+        counts.append(full_matrix(answer["information"])[1, 2])
+    return np.linalg.lstsq(np.array(weights), np.array(counts), rcond=None)[0][1]
+
+
+def test_points_on_one_level_count_who_has_two_others_beside_it_without_a_gate_and_are_refused():
+    assert triple_at_three_points(NONE) == pytest.approx(1, abs=1e-6)
+    assert triple_at_three_points(STRICT) == "patients of one predictor"
+
+
 @pytest.mark.parametrize("n", [300, 800])
 @pytest.mark.parametrize("per_year", [0.005, 0.02, 0.04])
 @pytest.mark.parametrize("years", [3, 7.01, 12])
@@ -179,7 +240,7 @@ def pair_without_the_outcome(policy):
 
 def test_a_log_link_counts_a_pair_of_levels_without_the_outcome_without_a_gate_and_is_refused():
     assert pair_without_the_outcome(NONE) == pytest.approx(3, abs=1e-9)
-    assert pair_without_the_outcome(STRICT) == "pair of levels"
+    assert pair_without_the_outcome(BOUNDED) == "pair of levels"
 
 
 # Squared scores --------------------------------------------------------------------------------------------
@@ -277,7 +338,7 @@ def test_the_curvature_of_a_log_link_is_judged_beside_its_expectation():
     assert mu / (1 - mu) ** 2 > 0.75 * answer["information"][0]  # most of it is his
     weights = np.exp(age) / (1 - np.exp(age))
     assert weights.sum() ** 2 / (weights**2).sum() > 30  # and of what is expected it is not
-    assert ask(frame, question, STRICT) == "effective sample size"
+    assert ask(frame, question, BOUNDED) == "effective sample size"
 
 
 # Hazards, inverses and polynomials of the question's own ----------------------------------------------------
@@ -329,6 +390,32 @@ def test_of_the_leavers_of_a_cell_the_only_one_with_two_levels_is_told_without_a
     count, age, truth = age_of_a_leaver(NONE)
     assert (count, age) == (pytest.approx(1, abs=1e-9), pytest.approx(truth, abs=1e-6))
     assert age_of_a_leaver(STRICT) == "pair of levels"
+
+
+def only_leaver_with_a_value(policy):
+    """Coefficients on a number of few values: in every time cell the sums of those who leave, by its value."""
+    value = DAY % 4
+    inside = np.flatnonzero((DAY >= 100) & (DAY < 180) & (value == 3))
+    frame = cohort(w=np.where(np.isin(DAY, inside[1:]), 0, value))
+    design = Design((column("w"), column("age", scale=8.0), column("lab", scale=15.0)))
+    model = CoxModel(None, "time", "y", design, (), "breslow", None, None, 0.0, None, (260.0, 460.0, 910.0))
+    risks, sums = [], []
+    for slope in (-0.2, -0.1, 0.0, 0.1, 0.2):
+        answer = ask(frame, CoxRiskSets(model, (slope, 0.0, 0.0)), policy)
+        if isinstance(answer, str):
+            return answer
+        s0, s1 = answer["s0"], answer["s1"]
+        risks.append(np.exp(slope * np.arange(4.0)))
+        sums.append([s0[1] - s0[2], *(s1[1] - s1[2])[1:]])
+    found = np.linalg.lstsq(np.array(risks), np.array(sums), rcond=None)[0][3]
+    return found[0], found[1] * 8, found[2] * 15, *frame.loc[inside[0], ["age", "lab"]]
+
+
+def test_of_the_leavers_of_a_cell_the_only_one_with_a_value_is_told_without_a_gate_and_refused():
+    count, age, lab, *truth = only_leaver_with_a_value(NONE)
+    assert count == pytest.approx(1, abs=1e-4)
+    assert (age, lab) == (pytest.approx(truth[0], rel=1e-3), pytest.approx(truth[1], rel=1e-3))
+    assert only_leaver_with_a_value(STRICT) == "patients of one predictor"
 
 
 def only_death_without_a_level(policy):

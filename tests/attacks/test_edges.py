@@ -12,7 +12,7 @@ from fedstats.federations.site import Site
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 from fedstats.numerics import families
 from fedstats.numerics.families import LOG_BINOMIAL
-from tests.attacks.targets import BOOK, NONE, STRICT, ask, cohort, column
+from tests.attacks.targets import BOOK, BOUNDED, NONE, STRICT, ask, cohort, column
 
 pytestmark = pytest.mark.acceptance(20)
 
@@ -61,11 +61,12 @@ def who_crosses_the_edge(policy):
 def test_a_step_of_the_weights_gives_a_row_where_there_is_one_and_no_policy_answers_beyond_the_edge(
     monkeypatch,
 ):
-    assert who_crosses_the_edge(STRICT) == "size of coefficients"
+    assert who_crosses_the_edge(STRICT) == "bounded model"
+    assert who_crosses_the_edge(BOUNDED) == "size of coefficients"
     assert who_crosses_the_edge(NONE) == "the sums are finite at these coefficients"
     monkeypatch.setattr(families.Family, "reaches", lambda *_: True)
     monkeypatch.setitem(families.FAMILIES, ("binomial", "log"), continued())
-    for policy in (NONE, STRICT):  # so many beyond the edge weigh alike: no rule on who weighs sees it
+    for policy in (NONE, BOUNDED):  # so many beyond the edge weigh alike: no rule on who weighs sees it
         found, truth = who_crosses_the_edge(policy)
         np.testing.assert_allclose(found, truth, rtol=1e-3)
 
@@ -91,15 +92,15 @@ def oldest_by_refusals(memory, policy):
 
 
 def test_refusals_tell_an_age_where_they_are_not_counted_and_end_after_sixteen(tmp_path):
-    for memory, policy in ((None, STRICT), (Memory(tmp_path / "a"), replace(STRICT, max_refusals=10**9))):
+    for memory, policy in ((None, BOUNDED), (Memory(tmp_path / "a"), replace(BOUNDED, max_refusals=10**9))):
         assert oldest_by_refusals(memory, policy) == (pytest.approx(40.987654321, abs=1e-5), 0)
-    found, refused = oldest_by_refusals(Memory(tmp_path / "b"), STRICT)
+    found, refused = oldest_by_refusals(Memory(tmp_path / "b"), BOUNDED)
     assert refused == 45 - 16
     assert abs(found - 40.987654321) > 1e-4
 
 
 def test_of_refusals_that_are_sent_together_the_seventeenth_says_nothing(tmp_path):
-    site = Site("north", cohort(), BOOK, STRICT, Memory(tmp_path))
+    site = Site("north", cohort(), BOOK, BOUNDED, Memory(tmp_path))
     model = risk_ratios(column("age"))
     answers = [site.answer(GlmDerivatives(model, (1.0 + i, 0.0))) for i in range(20)]  # none has left yet
     assert {answer.content.rule for answer in answers} == {"size of coefficients"}
@@ -108,5 +109,5 @@ def test_of_refusals_that_are_sent_together_the_seventeenth_says_nothing(tmp_pat
     # what was told before is told again, and another model has an account of its own
     assert [site.answer(answers[i].query).content.rule for i in (0, 19)] == [rules[0], rules[19]]
     assert site.answer(GlmDerivatives(risk_ratios(column("lab")), (-0.7, 0.0))).released
-    again = Site("north", cohort(), BOOK, STRICT, Memory(tmp_path))
+    again = Site("north", cohort(), BOOK, BOUNDED, Memory(tmp_path))
     assert again.answer(GlmDerivatives(model, (-0.7, 0.0))).content.rule == "number of refusals"

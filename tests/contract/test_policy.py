@@ -48,6 +48,7 @@ ALLOWED = [
     ("agreed grid", "distinct_values"),
     ("per-site estimate", "per_site_estimates"),
     ("analysis of the study", "beyond_study"),
+    ("bounded model", "bounded_models"),
 ]
 
 
@@ -182,9 +183,10 @@ STRICTER_IF_SMALLER = {
     "distinct_values",
     "per_site_estimates",
     "beyond_study",
+    "bounded_models",
     "off",
 }
-SWITCHES = {"distinct_values", "per_site_estimates", "beyond_study", "off"}
+SWITCHES = {"distinct_values", "per_site_estimates", "beyond_study", "bounded_models", "off"}
 KINDS = st.lists(st.sampled_from(["CoxRiskSets", "Moments", "RiskTable"]), unique=True).map(
     lambda kinds: tuple(sorted(kinds))
 )
