@@ -1,4 +1,4 @@
-"""Cases of reference.json, the splits they are fitted in, and how close an answer has to be.
+"""Cases of regression.json, the splits they are fitted in, and how close an answer has to be.
 
 Tolerances, each with its reason:
 
@@ -25,7 +25,7 @@ import fedstats as fs
 from fedstats.contract.fit import Fit
 from tests.datasets import DATASETS, split
 
-REFERENCE: dict[str, Any] = json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))
+REFERENCE: dict[str, Any] = json.loads(Path(__file__).with_name("regression.json").read_text(encoding="utf-8"))
 
 FIT_TOLERANCE = 1e-9
 JOINT_TOLERANCE = 1e-7

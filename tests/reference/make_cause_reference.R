@@ -2,27 +2,18 @@
 #
 #   Rscript tests/reference/make_cause_reference.R
 #
-# writes tests/reference/cause.json (needs survival and jsonlite; PYTHON as in make_reference.R). The causes are invented from the
+# writes tests/reference/cause.json (needs survival). The causes are invented from the
 # age, in the same way as in test_cause.py: 2 of the older, 1 of the younger patients who had the event.
 
-suppressPackageStartupMessages({
-  library(survival)
-  library(jsonlite)
-})
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
-control <- suppressWarnings(coxph.control(eps = 1e-14, iter.max = 50))
+suppressPackageStartupMessages(library(survival))
+source("tests/reference/common.R")
 
 case <- function(data, event, median, cause, formula, strata = NULL, ties = "efron", weights = NULL, robust = FALSE, baseline = "shared") {
   frame <- datasets[[data]]
   frame$cause <- frame[[event]] * (1 + (frame$age > median))
-  frame$w <- if (is.null(weights)) rep(1, nrow(frame)) else as.numeric(frame[[weights]])
+  frame$w <- weights_of(frame, weights)
   words <- paste(c(gsub("\\bC\\(", "factor(", formula, perl = TRUE), sprintf("strata(%s)", strata)), collapse = " + ")
-  fit <- coxph(as.formula(words), frame, ties = ties, weights = w, control = control, robust = robust)
+  fit <- coxph(as.formula(words), frame, ties = ties, weights = w, control = control_cox(), robust = robust)
   curve <- survfit(as.formula(sub("~.*", "~ 1", formula)), frame)
   rows <- unique(round(seq(1, length(curve$time), length.out = 20)))
   list(
@@ -42,5 +33,4 @@ cases <- list(
   "rossi" = case("rossi", "arrest", 23, 2, "Surv(week, cause == 2) ~ fin + prio"),
   "heart, entries" = case("heart", "event", 0, 1, "Surv(start, stop, cause == 1) ~ year + surgery")
 )
-versions <- list(R = R.version.string, survival = as.character(packageVersion("survival")))
-write_json(list(versions = versions, cases = cases), "tests/reference/cause.json", digits = NA, auto_unbox = TRUE, pretty = TRUE, null = "null")
+write_reference("cause", list(cases = cases), "survival")

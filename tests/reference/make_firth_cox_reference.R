@@ -2,24 +2,16 @@
 #
 #   Rscript tests/reference/make_firth_cox_reference.R
 #
-# writes tests/reference/firth_cox.json (needs survival and jsonlite; PYTHON as in make_reference.R).
+# writes tests/reference/firth_cox.json (needs survival).
 #
 # A slow maximiser that knows no formula for the penalty's slope: survival evaluates the log-likelihood and its information
 # at given coefficients, and everything else is a difference quotient of loglik + log det(information) / 2 (of eighth
 # order in steps of 0.03 standard deviations of a column, exact to about 1e-11), until a Newton step moves nothing.
 # It gives coxphf's coefficient for three deaths in order, which is checked first.
 
-suppressPackageStartupMessages({
-  library(survival)
-  library(jsonlite)
-})
+suppressPackageStartupMessages(library(survival))
 options(warn = 2)
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
+source("tests/reference/common.R")
 stay <- suppressWarnings(coxph.control(iter.max = 0, eps = 1e-14))
 
 # loglik, information and their penalised sum at coefficients of z, columns of standard deviation one
@@ -75,16 +67,16 @@ limits <- function(value, b, se) {
 }
 
 case <- function(data, formula, strata, ties = "efron", weights = NULL, frame = datasets[[data]]) {
-  model <- model.frame(as.formula(gsub("\\bC\\(", "factor(", formula, perl = TRUE)), frame)
+  model <- model.frame(r_formula(formula), frame)
   x <- model.matrix(attr(model, "terms"), model)[, -1, drop = FALSE]
-  w <- if (is.null(weights)) rep(1, nrow(x)) else as.numeric(frame[[weights]])
+  w <- weights_of(frame, weights)
   spread <- apply(x, 2, sd)
   z <- sweep(x, 2, spread, "/")
   at <- objective(model.response(model), z, as.integer(factor(frame[[strata]])), w, ties)
   b <- maximise(function(b) at(b)$value, numeric(ncol(z)))
   found <- at(b)
   ends <- limits(function(b) at(b)$value, b, sqrt(diag(found$var)))
-  names <- gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", colnames(x))
+  names <- term_names(colnames(x))
   list(
     data = data, formula = formula, strata = strata, split = strata, ties = ties, weights = weights, terms = I(names),
     coef = I(unname(b / spread)), se = I(unname(sqrt(diag(found$var)) / spread)), loglik = found$loglik,
@@ -108,6 +100,4 @@ cases <- list(
   "leukemia, monotone" = case("leukemia", "Surv(t, status) ~ monotone + logWBC", "sex"),
   "leukemia, monotone, Breslow" = case("leukemia", "Surv(t, status) ~ monotone + logWBC", "sex", "breslow")
 )
-versions <- list(R = R.version.string, survival = as.character(packageVersion("survival")))
-write_json(list(versions = versions, cases = cases), "tests/reference/firth_cox.json", digits = NA, auto_unbox = TRUE,
-           pretty = TRUE, null = "null")
+write_reference("firth_cox", list(cases = cases), "survival")

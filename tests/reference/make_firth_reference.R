@@ -2,20 +2,14 @@
 #
 #   Rscript tests/reference/make_firth_reference.R
 #
-# writes tests/reference/firth.json (needs jsonlite; PYTHON as in make_reference.R).
+# writes tests/reference/firth.json.
 #
 # A slow maximiser that shares no code and no algorithm with fedstats: Newton's method on Firth's modified score
 # (Firth 1993, logistf's), its slopes taken by central differences, until a step moves nothing any more. The leverages are
 # those of R's own hatvalues, through a QR decomposition. The half log determinant must have that score as its slope.
 
-suppressPackageStartupMessages(library(jsonlite))
 options(warn = 2)
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
+source("tests/reference/common.R")
 
 families <- list(
   binomial = list(
@@ -30,10 +24,10 @@ families <- list(
 
 case <- function(data, formula, family, weights = NULL, offset = NULL) {
   frame <- datasets[[data]]
-  model <- model.frame(as.formula(gsub("\\bC\\(", "factor(", formula, perl = TRUE)), frame)
+  model <- model.frame(r_formula(formula), frame)
   x <- model.matrix(attr(model, "terms"), model)
   y <- model.response(model)
-  w <- if (is.null(weights)) rep(1, nrow(x)) else frame[[weights]]
+  w <- weights_of(frame, weights)
   o <- if (is.null(offset)) rep(0, nrow(x)) else frame[[offset]]
   f <- families[[family]]
   spread <- apply(x, 2, sd)
@@ -83,7 +77,7 @@ case <- function(data, formula, family, weights = NULL, offset = NULL) {
     })
   })
   covariance <- solve(information(b)) / outer(spread, spread)
-  names <- gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", sub("^\\(Intercept\\)$", "Intercept", colnames(x)))
+  names <- term_names(colnames(x))
   mu <- f$mean(drop(z %*% b) + o)
   list(
     data = data, formula = formula, family = family, weights = weights, offset = offset, terms = I(names),
@@ -100,5 +94,4 @@ cases <- list(
   "gbsg2, nodes" = case("gbsg2", "pnodes ~ age + C(horTh) + C(tgrade)", "poisson"),
   "lung, rate" = case("lung", "status ~ age + sex + ph.ecog", "poisson", offset = "age_effect")
 )
-write_json(list(versions = list(R = R.version.string), cases = cases), "tests/reference/firth.json",
-           digits = NA, auto_unbox = TRUE, pretty = TRUE, null = "null")
+write_reference("firth", list(cases = cases))

@@ -2,32 +2,19 @@
 #
 #   Rscript tests/reference/make_glm_reference.R
 #
-# writes tests/reference/glm.json (needs sandwich, jsonlite and, before R 4.4, MASS; PYTHON as in make_reference.R).
+# writes tests/reference/glm.json (needs sandwich and, before R 4.4, MASS).
 # Every fit must be a maximum to 1e-12: one more step of Fisher scoring may move nothing.
 
-suppressPackageStartupMessages({
-  library(sandwich)
-  library(jsonlite)
-})
+suppressPackageStartupMessages(library(sandwich))
 options(warn = 2)
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
-
-families <- list(
-  "binomial log" = binomial("log"), "poisson log" = poisson("log"), "gaussian identity" = gaussian("identity"),
-  "binomial logit" = binomial("logit")
-)
+source("tests/reference/common.R")
 
 case <- function(data, formula, family, weights = NULL, offset = NULL, robust = FALSE, cluster = NULL, start = NULL,
                  split = NULL) {
   frame <- datasets[[data]]
   words <- gsub("\\bC\\(", "factor(", formula, perl = TRUE)
   if (!is.null(offset)) words <- sprintf("%s + offset(%s)", words, offset)
-  frame$w <- if (is.null(weights)) rep(1, nrow(frame)) else frame[[weights]]
+  frame$w <- weights_of(frame, weights)
   at <- function(from, steps) suppressWarnings( # of weights that are no whole numbers, and of too few steps
     glm(as.formula(words), families[[family]], frame, weights = w, start = from,
         control = glm.control(epsilon = 1e-15, maxit = steps))
@@ -47,8 +34,7 @@ case <- function(data, formula, family, weights = NULL, offset = NULL, robust = 
   covariance <- vcov(fit)
   if (robust) covariance <- sandwich(fit)
   if (!is.null(cluster)) covariance <- vcovCL(fit, frame[[cluster]], type = "HC0", cadjust = FALSE)
-  names <- sub("^\\(Intercept\\)$", "Intercept", names(coef(fit)))
-  names <- gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", names)
+  names <- term_names(names(coef(fit)))
   parts <- strsplit(family, " ")[[1]]
   # of a Gaussian model R cuts the profile of the deviance, a parabola, at normal quantiles
   limits <- NULL
@@ -87,6 +73,4 @@ cases <- list(
   "gbsg2, size, weights and robust" =
     case("gbsg2", "tsize ~ age + C(horTh)", "gaussian identity", weights = "age", robust = TRUE)
 )
-versions <- list(R = R.version.string, sandwich = as.character(packageVersion("sandwich")))
-write_json(list(versions = versions, cases = cases), "tests/reference/glm.json", digits = NA, auto_unbox = TRUE,
-           pretty = TRUE, null = "null")
+write_reference("glm", list(cases = cases), "sandwich")

@@ -2,30 +2,22 @@
 #
 #   Rscript tests/reference/make_intercepts_reference.R
 #
-# writes tests/reference/intercepts.json (needs sandwich and jsonlite; PYTHON as in make_reference.R).
+# writes tests/reference/intercepts.json (needs sandwich).
 #
 # The reference is glm with a 0/1 column for each practice. Practices without an event, or with events alone, have infinite
 # coefficients there: they are left out of the fit, and the log-likelihood of the fit with them must be the same to glm's
 # own tolerance. Every fit must be a maximum to 1e-12: one more step may move nothing.
 
-suppressPackageStartupMessages({
-  library(sandwich)
-  library(jsonlite)
-})
+suppressPackageStartupMessages(library(sandwich))
 options(warn = 2)
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
+source("tests/reference/common.R")
 
-families <- list(binomial = binomial(), poisson = poisson(), gaussian = gaussian())
+canonical <- list(binomial = binomial(), poisson = poisson(), gaussian = gaussian())
 
 case <- function(data, formula, intercepts, family, weights = NULL, offset = NULL, robust = FALSE, cluster = NULL,
                  split = intercepts, profile = NULL) {
   frame <- datasets[[data]]
-  frame$w <- if (is.null(weights)) rep(1, nrow(frame)) else frame[[weights]]
+  frame$w <- weights_of(frame, weights)
   frame$o <- if (is.null(offset)) rep(0, nrow(frame)) else frame[[offset]]
   frame$practice <- factor(frame[[intercepts]])
   outcome <- frame[[sub(" ~.*", "", formula)]]
@@ -34,7 +26,7 @@ case <- function(data, formula, intercepts, family, weights = NULL, offset = NUL
   alone <- ave(outcome, frame$practice, FUN = length) == 1
   words <- paste(gsub("\\bC\\(", "factor(", formula, perl = TRUE), "+ practice + offset(o)")
   fitted <- function(words, rows, from = NULL, steps = 200) suppressWarnings( # of weights that are no whole numbers
-    glm(as.formula(words), families[[family]], droplevels(rows), weights = w, start = from,
+    glm(as.formula(words), canonical[[family]], droplevels(rows), weights = w, start = from,
         control = glm.control(epsilon = 1e-15, maxit = steps))
   )
   informative <- frame[!silent, ]
@@ -51,7 +43,7 @@ case <- function(data, formula, intercepts, family, weights = NULL, offset = NUL
   if (robust) covariance <- sandwich(fit)
   if (!is.null(cluster)) covariance <- vcovCL(fit, informative[[cluster]], type = "HC0", cadjust = FALSE)
   kept <- !grepl("^practice|Intercept", names(coef(fit)))
-  names <- gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", names(coef(fit))[kept])
+  names <- term_names(names(coef(fit))[kept])
   parameters <- sum(kept) + nlevels(frame$practice) + (family == "gaussian")
   loglik <- as.numeric(logLik(fit))
   ends <- NULL
@@ -95,6 +87,4 @@ cases <- list(
   "lung, weeks, weights" = case("lung", "time ~ age + sex", "inst", "gaussian", weights = "weight"),
   "lung, weeks, cluster" = case("lung", "time ~ age + sex", "inst", "gaussian", cluster = "inst", offset = "age_effect")
 )
-versions <- list(R = R.version.string, sandwich = as.character(packageVersion("sandwich")))
-write_json(list(versions = versions, cases = cases), "tests/reference/intercepts.json", digits = NA, auto_unbox = TRUE,
-           pretty = TRUE, null = "null")
+write_reference("intercepts", list(cases = cases), "sandwich")

@@ -2,7 +2,7 @@
 #
 #   Rscript tests/reference/make_path_reference.R
 #
-# writes tests/reference/path.json (needs glmnet, survival and jsonlite; PYTHON as in make_reference.R).
+# writes tests/reference/path.json (needs glmnet, survival).
 #
 # Strengths are chosen here as fedstats chooses them, from the smallest that keeps all coefficients at zero, and given to
 # glmnet: without them cv.glmnet gives each fold strengths of its own and interpolates. thresh is 1e-20. Times are without
@@ -13,14 +13,10 @@
 suppressPackageStartupMessages({
   library(glmnet)
   library(survival)
-  library(jsonlite)
 })
 glmnet.control(epsnr = 1e-18, mxitnr = 1e4) # of stratified Cox models, which stop by another rule than thresh
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-frame <- read.csv(file.path(folder, "gbsg2.csv"))
+source("tests/reference/common.R")
+frame <- datasets$gbsg2
 
 spread <- function(x, w) {
   m <- sum(w * x) / sum(w)
@@ -34,7 +30,7 @@ first <- function(x, y, family, mixing, w) {
 
 case <- function(family, outcome, columns, mixing, weights = NULL, strata = NULL, n = 20, baseline = "site") {
   x <- as.matrix(frame[columns])
-  w <- if (is.null(weights)) rep(1, nrow(x)) else frame[[weights]]
+  w <- weights_of(frame, weights)
   y <- if (family == "cox") Surv(frame$untied, frame$cens) else frame[[outcome]]
   if (!is.null(strata)) y <- stratifySurv(y, as.integer(factor(frame[[strata]])))
   top <- first(x, y, family, mixing, w)
@@ -73,7 +69,4 @@ cases <- list(
   "Cox, elastic net, strata" = case("cox", NULL, all, 0.5, strata = "tgrade"),
   "Cox, one baseline, elastic net, weights" = case("cox", NULL, all, 0.7, "age", baseline = "shared")
 )
-versions <- list(R = R.version.string, glmnet = as.character(packageVersion("glmnet")),
-                 survival = as.character(packageVersion("survival")))
-write_json(list(versions = versions, cases = cases), "tests/reference/path.json", digits = NA, auto_unbox = TRUE,
-           pretty = FALSE, null = "null")
+write_reference("path", list(cases = cases), c("survival", "glmnet"))

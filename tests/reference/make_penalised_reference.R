@@ -2,7 +2,7 @@
 #
 #   Rscript tests/reference/make_penalised_reference.R
 #
-# writes tests/reference/penalised.json (needs glmnet, survival and jsonlite; PYTHON as in make_reference.R).
+# writes tests/reference/penalised.json (needs glmnet, survival).
 #
 # glmnet's objective is -loglik / n with columns of unit standard deviation (divisor n), which is fedstats' too; its
 # weights are made to add up to n, and fedstats' -loglik is divided by their sum. Its Cox fits do not meet the conditions of
@@ -14,14 +14,8 @@
 suppressPackageStartupMessages({
   library(glmnet)
   library(survival)
-  library(jsonlite)
 })
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
+source("tests/reference/common.R")
 
 spread <- function(x, w) {
   m <- sum(w * x) / sum(w)
@@ -45,7 +39,7 @@ of_glmnet <- function(data, outcome, columns, strength, mixing, weights = NULL, 
   frame <- datasets[[data]]
   x <- as.matrix(frame[columns])
   y <- frame[[outcome]]
-  w <- if (is.null(weights)) rep(1, nrow(x)) else frame[[weights]]
+  w <- weights_of(frame, weights)
   o <- if (is.null(offset)) rep(0, nrow(x)) else frame[[offset]]
   fit <- glmnet(x, y, family, weights = w, alpha = mixing, lambda = strength, thresh = 1e-22, maxit = 1e7, offset = o,
                 intercept = intercept)
@@ -102,7 +96,7 @@ efron_ridge <- function(data, time, event, columns, strength) {
   theta <- n * strength
   penalty <- sprintf("ridge(%s, theta = %s, scale = FALSE)", paste(columns, collapse = ", "), format(theta, digits = 17))
   fit <- coxph(as.formula(paste("y ~", penalty)), standard, ties = "efron",
-               control = suppressWarnings(coxph.control(eps = 1e-14, iter.max = 100)))
+               control = control_cox(100))
   case("cox", data, sprintf("Surv(%s, %s) ~ %s", time, event, paste(columns, collapse = " + ")), columns,
        coef(fit) / sds, strength, 0, NULL,
        list(ties = "efron", strata = NULL, se = I(unname(sqrt(diag(fit$var)) / sds)), df = sum(fit$df)))
@@ -135,7 +129,4 @@ cases <- list(
   "lung, Cox, ridge, Efron" = efron_ridge("lung", "time", "status", lung, 0.1),
   "gbsg2, Cox, ridge, Efron" = efron_ridge("gbsg2", "time", "cens", gbsg2, 0.05)
 )
-versions <- list(R = R.version.string, glmnet = as.character(packageVersion("glmnet")),
-                 survival = as.character(packageVersion("survival")))
-write_json(list(versions = versions, cases = cases), "tests/reference/penalised.json", digits = NA, auto_unbox = TRUE,
-           pretty = TRUE, null = "null")
+write_reference("penalised", list(cases = cases), c("survival", "glmnet"))

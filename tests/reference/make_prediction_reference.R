@@ -2,31 +2,22 @@
 #
 #   Rscript tests/reference/make_prediction_reference.R
 #
-# writes tests/reference/prediction.json (needs survival and jsonlite; PYTHON as in make_reference.R). Of every curve a dozen
+# writes tests/reference/prediction.json (needs survival). Of every curve a dozen
 # times, from the first event on. `strata` are those of R, in which the sites are one where each has its own baseline hazard.
 
-suppressPackageStartupMessages({
-  library(survival)
-  library(jsonlite)
-})
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
-control <- suppressWarnings(coxph.control(eps = 1e-14, iter.max = 50))
+suppressPackageStartupMessages(library(survival))
+source("tests/reference/common.R")
 
 case <- function(data, formula, newdata, strata = NULL, surv = NULL, baseline = "shared", options = setNames(list(), character()),
                  sites = c(1, 2, 5, 17), split = NULL, level = 0.95) {
   frame <- datasets[[data]]
-  frame$w <- if (is.null(options$weights)) rep(1, nrow(frame)) else as.numeric(frame[[options$weights]])
+  frame$w <- weights_of(frame, options$weights)
   asked <- if (is.null(surv)) formula else sub("^[^~]*", paste(surv, ""), formula)
   added <- c(if (length(strata)) sprintf("strata(%s)", strata), if (!is.null(options$offset)) sprintf("offset(%s)", options$offset))
   words <- as.formula(paste(c(gsub("\\bC\\(", "factor(", asked, perl = TRUE), added), collapse = " + "))
   ties <- if (is.null(options$ties)) "efron" else options$ties
   robust <- isTRUE(options$robust)
-  fit <- eval(bquote(coxph(.(words), frame, ties = .(ties), weights = w, control = control, robust = .(robust), x = TRUE)))
+  fit <- eval(bquote(coxph(.(words), frame, ties = .(ties), weights = w, control = control_cox(), robust = .(robust), x = TRUE)))
   found <- lapply(c("log", "log-log", "plain"), function(kind) survfit(fit, newdata, conf.type = kind, conf.int = level))
   first <- found[[1]]
   n <- if (is.null(first$strata)) c("1" = length(first$time)) else first$strata
@@ -69,5 +60,4 @@ cases <- list(
   "lung, own hazards, Breslow" = case("lung", lung, two, strata = "site4", baseline = "site", sites = 4, split = "site4", options = list(ties = "breslow"))
 )
 cases[["lung, far from zero"]]$basehaz <- NULL # exp(-1e8 beta)
-versions <- list(R = R.version.string, survival = as.character(packageVersion("survival")))
-write_json(list(versions = versions, cases = cases), "tests/reference/prediction.json", digits = NA, auto_unbox = TRUE, null = "null")
+write_reference("prediction", list(cases = cases), "survival")

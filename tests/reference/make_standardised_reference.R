@@ -2,24 +2,12 @@
 #
 #   Rscript tests/reference/make_standardised_reference.R
 #
-# writes tests/reference/standardised.json (needs sandwich and jsonlite; PYTHON as in make_reference.R). The model matrix is made
+# writes tests/reference/standardised.json (needs sandwich). The model matrix is made
 # anew with the column set; the slopes of the mean in the coefficients, for the delta method, are complex steps, exact to the last digits.
 
-suppressPackageStartupMessages({
-  library(sandwich)
-  library(jsonlite)
-})
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
+suppressPackageStartupMessages(library(sandwich))
+source("tests/reference/common.R")
 
-families <- list(
-  "binomial log" = binomial("log"), "poisson log" = poisson("log"), "gaussian identity" = gaussian("identity"),
-  "binomial logit" = binomial("logit")
-)
 inverse <- list(logit = function(eta) 1 / (1 + exp(-eta)), log = exp, identity = function(eta) eta)
 slope <- list(logit = function(eta) 1 / (2 + exp(eta) + exp(-eta)), log = exp, identity = function(eta) 1 + 0 * eta)
 
@@ -36,7 +24,7 @@ case <- function(data, formula, family, column, values, numbers = character(), w
   frame <- datasets[[data]]
   words <- gsub("\\bC\\(", "factor(", formula, perl = TRUE)
   if (!is.null(offset)) words <- sprintf("%s + offset(%s)", words, offset)
-  frame$w <- if (is.null(weights)) rep(1, nrow(frame)) else frame[[weights]]
+  frame$w <- weights_of(frame, weights)
   at <- function(from, steps) suppressWarnings(
     glm(as.formula(words), families[[family]], frame, weights = w, start = from, control = glm.control(epsilon = 1e-15, maxit = steps))
   )
@@ -98,5 +86,4 @@ cases <- list(
   "gbsg2, size" = case("gbsg2", "tsize ~ age * C(horTh) + pnodes", "gaussian identity", "horTh", c("no", "yes"), c("age", "pnodes")),
   "lung, time, no intercept" = case("lung", "time ~ 0 + C(ecog3) + age", "gaussian identity", "ecog3", c("0", "1", "2+"), "age")
 )
-versions <- list(R = R.version.string, sandwich = as.character(packageVersion("sandwich")))
-write_json(list(versions = versions, cases = cases), "tests/reference/standardised.json", digits = NA, auto_unbox = TRUE, pretty = TRUE, null = "null")
+write_reference("standardised", list(cases = cases), "sandwich")

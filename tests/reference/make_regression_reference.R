@@ -1,9 +1,8 @@
 # Reference values for tests/reference, computed by R on the tests' own data sets. From the root of the repository:
 #
-#   Rscript tests/reference/make_reference.R
+#   Rscript tests/reference/make_regression_reference.R
 #
-# writes tests/reference/reference.json (needs survival, sandwich and jsonlite; PYTHON names another interpreter than
-# that of .venv). R is needed to remake the values, not to run the tests.
+# writes tests/reference/regression.json (needs survival and sandwich).
 #
 # One line below is one case. It states the question in fedstats' words, formula and options; R's formula is derived
 # from them: C(x) is factor(x), strata and offset are added as terms. So the JSON holds both sides of a comparison.
@@ -14,22 +13,14 @@
 suppressPackageStartupMessages({
   library(survival)
   library(sandwich)
-  library(jsonlite)
 })
 options(warn = 2)
 
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
+source("tests/reference/common.R")
 
 none <- setNames(list(), character())
 many <- c(1, 2, 4, 9)
 few <- c(1, 4) # options of a shared baseline, which costs more to fit; the plain cases have every split
-# coxph.control warns that eps is below the tolerance for pivots; that one is about rank, and no fit here lacks rank
-control_cox <- function(iter.max) suppressWarnings(coxph.control(eps = 1e-14, iter.max = iter.max))
 tight_glm <- glm.control(epsilon = 1e-14, maxit = 50)
 
 
@@ -57,17 +48,6 @@ rcs <- function(x, ...) {
 
 
 # From fedstats' words to R's, and back ----------------------------------------------------------
-
-r_formula <- function(formula, strata = NULL, offset = NULL) {
-  added <- c(if (length(strata)) sprintf("strata(%s)", paste(strata, collapse = ", ")), sprintf("offset(%s)", offset))
-  as.formula(paste(c(gsub("\\bC\\(", "factor(", formula, perl = TRUE), added), collapse = " + "))
-}
-
-term_names <- function(names) {
-  names <- sub("^\\(Intercept\\)$", "Intercept", gsub(" ", "", names))
-  names <- gsub("((rcs|bs|poly)\\([^)]*\\))([0-9]+)", "\\1[\\3]", names)
-  gsub("factor\\(([^)]*)\\)([^:]*)", "C(\\1)[\\2]", names)
-}
 
 # Coefficients, standard errors and covariance under fedstats' names.
 estimates <- function(beta, vcov) {
@@ -108,7 +88,7 @@ cox_case <- function(data, formula, options = none, split = NULL, sites = many, 
   asked <- if (is.null(surv)) formula else sub("^[^~]*", paste(surv, ""), formula)
   model <- r_formula(asked, strata, options$offset)
   arguments <- list(
-    formula = model, data = frame, ties = options$ties, control = control_cox(50),
+    formula = model, data = frame, ties = options$ties, control = control_cox(),
     robust = isTRUE(options$robust) || !is.null(options$cluster)
   )
   if (!is.null(options$weights)) arguments$weights <- frame[[options$weights]]
@@ -256,7 +236,7 @@ term_of <- function(fit) {
 
 logistic_case <- function(data, formula, options = none, split = NULL, sites = many) {
   frame <- datasets[[data]]
-  weights <- if (is.null(options$weights)) rep(1, nrow(frame)) else frame[[options$weights]]
+  weights <- weights_of(frame, options$weights)
   ask <- function(model, start = NULL) {
     do.call(glm, list(model, binomial(), frame, weights = weights, start = start, control = tight_glm))
   }
@@ -329,13 +309,13 @@ logistic <- list(
 # where twice the log-likelihood has fallen by the quantile of chi-squared.
 profile_case <- function(kind, data, formula, term, options = none, split = NULL, sites = few, level = 0.95) {
   frame <- datasets[[data]]
-  weights <- if (is.null(options$weights)) rep(1, nrow(frame)) else frame[[options$weights]]
+  weights <- weights_of(frame, options$weights)
   model <- r_formula(formula, options$strata, options$offset)
   column <- model.matrix(as.formula(paste("~", gsub("\\bC\\(", "factor(", sub(".*~", "", formula)))), frame)
   column <- column[, which(term_names(colnames(column)) == term)]
   fit <- function(model) {
     if (kind == "logistic") return(do.call(glm, list(model, binomial(), frame, weights, control = tight_glm)))
-    do.call(coxph, list(formula = model, data = frame, weights = weights, ties = options$ties, control = control_cox(50)))
+    do.call(coxph, list(formula = model, data = frame, weights = weights, ties = options$ties, control = control_cox()))
   }
   whole <- fit(model)
   estimates <- setNames(coef(whole), term_names(names(coef(whole))))
@@ -410,42 +390,7 @@ kaplan_meier <- list(
 )
 
 
-# Out, with every bit ----------------------------------------------------------------------------
-
-# jsonlite writes 15 digits at most; 17 are needed to read the same number back. NULL and NA are null, a vector of
-# length one is a number unless it is marked by I().
-to_json <- function(x, indent = "") {
-  inner <- paste0(indent, " ")
-  wrap <- function(open, items, close) {
-    if (length(items) == 0) return(paste0(open, close))
-    paste0(open, "\n", paste0(inner, items, collapse = ",\n"), "\n", indent, close)
-  }
-  if (is.null(x)) return("null")
-  if (is.matrix(x)) x <- lapply(seq_len(nrow(x)), function(i) I(x[i, ]))
-  if (is.list(x)) {
-    items <- vapply(x, to_json, "", indent = inner)
-    if (is.null(names(x))) return(wrap("[", items, "]"))
-    return(wrap("{", sprintf("%s: %s", vapply(names(x), to_json, ""), items), "}"))
-  }
-  items <- if (is.numeric(x)) sprintf("%.17g", x) else vapply(x, toJSON, "", auto_unbox = TRUE)
-  items[is.na(x)] <- "null"
-  if (length(x) == 1 && !inherits(x, "AsIs")) return(items)
-  line <- paste0("[", paste(items, collapse = ", "), "]")
-  if (nchar(line) < 110) line else paste(strwrap(line, 110, exdent = nchar(inner)), collapse = "\n")
-}
-
-packages <- c("survival", "sandwich", "jsonlite")
-versions <- c(list(R = as.character(getRversion())), lapply(setNames(packages, packages), function(package) {
-  as.character(packageVersion(package))
-}))
-reference <- list(versions = versions, cox = cox, logistic = logistic, profile = profile, kaplan_meier = kaplan_meier)
-path <- "tests/reference/reference.json"
-writeLines(to_json(reference), path)
-
-numbers <- function(x) {
-  if (is.numeric(x)) as.numeric(t(x)) else if (is.list(x)) unlist(lapply(unname(x), numbers)) else NULL
-}
-written <- numbers(reference)
-read_back <- numbers(fromJSON(path, simplifyVector = TRUE, simplifyDataFrame = FALSE))
-stopifnot(identical(written[!is.na(written)], read_back[!is.na(read_back)]))
-cat(length(cox), "Cox,", length(logistic), "logistic and", length(kaplan_meier), "Kaplan-Meier cases in", path, "\n")
+write_reference(
+  "regression", list(cox = cox, logistic = logistic, profile = profile, kaplan_meier = kaplan_meier),
+  c("survival", "sandwich")
+)
