@@ -33,9 +33,7 @@ def lung() -> pd.DataFrame:
         age_far=frame["age"] + 1e8,
         age_large=frame["age"] * 1e6,
         month_end=MONTH * np.ceil(frame["time"] / MONTH),
-        site2=1 + institution % 2,
-        site4=1 + institution % 4,
-        site9=1 + institution % 9,
+        **{f"site{k}": 1 + institution % k for k in (2, 4, 5, 9, 17)},
     )
 
 
@@ -53,7 +51,8 @@ def heart() -> pd.DataFrame:
     """Stanford heart transplants as (start, stop], several rows a patient; invented centres and weights."""
     frame = lifelines_data.load_stanford_heart_transplants()
     return frame.assign(
-        centre=1 + frame["id"] % 9,
+        centre=1 + frame["id"] % 20,
+        age_effect=0.01 * frame["age"],
         weight=1 + frame["id"] % 3,
         cell_start=30 * np.floor(frame["start"] / 30),
         cell_stop=30 * np.ceil(frame["stop"] / 30),
@@ -62,17 +61,24 @@ def heart() -> pd.DataFrame:
 
 @cache
 def rossi() -> pd.DataFrame:
-    """Recidivism of 432 released prisoners, heavily tied weeks; invented centres."""
+    """Recidivism of 432 released prisoners, heavily tied weeks; invented centres and weights."""
     frame = lifelines_data.load_rossi()
-    return frame.assign(centre=1 + np.arange(len(frame)) % 9)
+    i = np.arange(len(frame))
+    return frame.assign(
+        centre=1 + i % 20,
+        weight=1 + i % 3,
+        age_effect=0.01 * frame["age"],
+        **{f"site{k}": 1 + i % k for k in (2, 5, 17)},
+    )
 
 
 @cache
 def gbsg2() -> pd.DataFrame:
-    """German Breast Cancer Study Group 2: 686 women, three factors held as text; invented folds, and times without ties."""
+    """German Breast Cancer Study Group 2: 686 women, three factors held as text; invented folds and centres, times without ties."""
     frame = lifelines_data.load_gbsg2()
     folds = np.random.default_rng(3).integers(1, 6, len(frame))
-    return frame.assign(fold=folds.astype(str), untied=frame["time"] + np.arange(len(frame)) / 1000)
+    i = np.arange(len(frame))
+    return frame.assign(fold=folds.astype(str), centre=1 + i % 20, untied=frame["time"] + i / 1000)
 
 
 @cache
@@ -131,3 +137,33 @@ def split(
         order = random.permutation(order)
     site = unit % k
     return {f"site{j + 1}": frame.iloc[order[site[order] == j]].reset_index(drop=True) for j in range(k)}
+
+
+def split_unevenly(
+    frame: pd.DataFrame, k: int, by: str | None = None, event: str | None = None
+) -> dict[str, pd.DataFrame]:
+    """Deal a frame to ``k`` sites as networks are: the first has half of all, the last nobody with the event if it can be.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    k : int
+        Number of sites; the rows of each are shuffled, of a single one too.
+    by : str, optional
+        Column whose groups stay together at one site; of as many groups as sites each site has one, in their order.
+    event : str, optional
+        Column of the outcome, zero where nothing happened; groups without it go to the last site first.
+    """
+    random = np.random.default_rng(20)
+    unit = np.arange(len(frame)) if by is None else pd.factorize(frame[by], sort=True)[0]
+    place = np.arange(unit.max() + 1)
+    site_of = np.where((place >= k) & (place % 2 == 0), 0, place % k)
+    if len(place) > k:
+        happened = np.zeros(len(frame)) if event is None else frame[event].to_numpy() != 0
+        events = np.bincount(unit, weights=happened) > 0
+        order = random.permutation(place)
+        order = order[np.argsort(events[order], kind="stable")]
+        site_of[order] = site_of[np.argsort(site_of != k - 1, kind="stable")]
+    rows = random.permutation(len(frame))
+    site = site_of[unit[rows]]
+    return {f"site{j + 1}": frame.iloc[rows[site == j]].reset_index(drop=True) for j in range(k)}

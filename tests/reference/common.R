@@ -29,6 +29,32 @@ weights_of <- function(frame, weights) if (is.null(weights)) rep(1, nrow(frame))
 # coxph.control warns that eps is below the tolerance for pivots; that one is about rank, and no fit here lacks rank.
 control_cox <- function(iter.max = 50) suppressWarnings(survival::coxph.control(eps = 1e-14, iter.max = iter.max))
 
+# Standard deviation with the divisor n, weighted.
+spread <- function(x, w) {
+  m <- sum(w * x) / sum(w)
+  sqrt(sum(w * (x - m)^2) / sum(w))
+}
+
+# Of the partial likelihood's slope, over the sum of weights, at beta.
+slope_of <- function(model, frame, beta, ties) {
+  at <- suppressWarnings(
+    coxph(model, frame, weights = w, ties = ties, init = beta, x = TRUE, control = coxph.control(iter.max = 0))
+  )
+  list(slope = -colSums(as.matrix(residuals(at, "score", weighted = TRUE))) / sum(frame$w), variance = vcov(at))
+}
+
+# Proximal gradient steps on columns of unit standard deviation, each as long as the curvature at the start allows.
+slow_cox <- function(model, frame, beta, ties, strength, mixing) {
+  curvature <- 2 * max(eigen(solve(slope_of(model, frame, beta, ties)$variance) / sum(frame$w))$values)
+  for (step in 1:5000) {
+    pull <- beta - slope_of(model, frame, beta, ties)$slope / curvature
+    new <- sign(pull) * pmax(abs(pull) - strength * mixing / curvature, 0) / (1 + strength * (1 - mixing) / curvature)
+    if (max(abs(new - beta)) < 1e-13) return(new)
+    beta <- new
+  }
+  stop("no maximum after ", step, " steps")
+}
+
 families <- list(
   "binomial log" = binomial("log"), "poisson log" = poisson("log"), "gaussian identity" = gaussian("identity"),
   "binomial logit" = binomial("logit")

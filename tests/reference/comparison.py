@@ -1,4 +1,8 @@
-"""Cases of regression.json, the splits they are fitted in, and how close an answer has to be.
+"""Cases of R's answers, the sites that their rows are dealt to, and how close an answer has to be.
+
+Every test against R takes its cases from ``layouts``: each is fitted at 1, 2, 5 and 17 sites of very unequal size with
+shuffled rows, one of them without an event where rows may go anywhere.  Which options of the package that covers is
+read off the cases by ``tests/reference/options.py``, for docs/validation-table.md.
 
 Tolerances, each with its reason:
 
@@ -13,7 +17,10 @@ Tolerances, each with its reason:
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,32 +29,80 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 
 import fedstats as fs
+from fedstats.contract.agreement import codebook_of
 from fedstats.contract.fit import Fit
-from tests.datasets import DATASETS, split
-
-REFERENCE: dict[str, Any] = json.loads(Path(__file__).with_name("regression.json").read_text(encoding="utf-8"))
+from tests.datasets import DATASETS, split, split_unevenly
 
 FIT_TOLERANCE = 1e-9
 JOINT_TOLERANCE = 1e-7
 CURVE_TOLERANCE = 1e-12
-#: Rows dealt in turn and left in order, or dealt at random and shuffled.
-ROW_ORDERS = {"in order": None, "shuffled": 20}
+#: Numbers of sites that every case is dealt to, as far as it has groups that stay together.
+SITES = (1, 2, 5, 17)
 
 Case = dict[str, Any]
 
 
-def layouts(kind: str) -> Iterator[Any]:
-    """Every case of a kind, in every number of sites and row order: (case, federation) parameters for pytest."""
-    for name, case in REFERENCE[kind].items():
-        for k in case["sites"]:
-            for order, seed in ROW_ORDERS.items():
-                yield pytest.param((case, k, seed), id=f"{name} | {k} sites | {order}")
+@dataclass(frozen=True)
+class Layout:
+    """A case of an R script at a number of sites; a key under which tests may keep its fit."""
+
+    source: str
+    kind: str
+    name: str
+    k: int
+    case: Case = field(compare=False, repr=False)
+
+    @property
+    def sites(self) -> fs.InProcess:
+        """The rows, dealt unevenly and shuffled, without disclosure rules: the arithmetic alone is compared here."""
+        outcome = re.split(r"[\s,()]+", self.case["formula"].partition("~")[0].strip(" )"))[-1]
+        levels = json.dumps(self.case.get("levels"))
+        return dealt(self.case["data"], self.k, self.case.get("split"), outcome, levels)
 
 
-def federation(case: Case, k: int, seed: int | None) -> fs.InProcess:
-    """The case's data at ``k`` sites without disclosure rules: the arithmetic alone is compared here."""
+@cache
+def cases(source: str, kind: str = "cases") -> dict[str, Case]:
+    """What ``make_<source>_reference.R`` has written, by name."""
+    return json.loads(Path(__file__).with_name(f"{source}.json").read_text(encoding="utf-8"))[kind]
+
+
+def layouts(source: str, kind: str = "cases", chosen: Callable[[Case], object] | None = None) -> list[Any]:
+    """Parameters for pytest: every chosen case at every number of sites that its groups can be dealt to."""
+    return [
+        pytest.param(Layout(source, kind, name, k, case), id=f"{name} | {k} sites")
+        for name, case in cases(source, kind).items()
+        for k in case.get("sites") or SITES
+        if k <= groups(case) and (chosen is None or chosen(case))
+    ]
+
+
+def groups(case: Case) -> int:
+    """Units that can be dealt to sites."""
+    frame, by = DATASETS[case["data"]](), case.get("split")
+    return len(frame) if by is None else frame[by].nunique()
+
+
+@cache
+def dealt(data: str, k: int, split: str | None, outcome: str, levels: str) -> fs.InProcess:
+    """A data set at ``k`` sites, with factors' levels in another order where there is one; one for all cases alike."""
+    frame, agreed = DATASETS[data](), json.loads(levels) or {}
+    frames = split_unevenly(frame, k, split, outcome if outcome in frame else None)
+    book = codebook_of(frames.values())
+    variables = [
+        replace(v, levels=tuple(agreed.get(v.name, v.levels)), level_labels=()) for v in book.variables
+    ]
+    return fs.InProcess(frames, fs.Codebook(tuple(variables)), policy=fs.DisclosurePolicy.none())
+
+
+def federation(case: Case, k: int, seed: int | None = None) -> fs.InProcess:
+    """The case's data at ``k`` sites of equal size and of its own, for what is no comparison with R."""
     frames = split(DATASETS[case["data"]](), k, seed, case.get("split"))
     return fs.InProcess(frames, policy=fs.DisclosurePolicy.none())
+
+
+def options(case: Case, *names: str) -> dict[str, Any]:
+    """What a case asks for, by the names of fedstats' arguments."""
+    return {name: case[name] for name in names if name in case}
 
 
 def numbers(values: ArrayLike) -> NDArray[np.float64]:
@@ -60,6 +115,11 @@ def coefficient_differences(fit: Fit, case: Case) -> NDArray[np.float64]:
     beta = numbers(case["coef"])
     unit = np.maximum(numbers(case["se"]), np.abs(beta))
     return np.abs(fit.coef[case["terms"]].to_numpy() - beta) / unit
+
+
+def std_errors(fit: Fit, case: Case) -> NDArray[np.float64]:
+    """Standard errors in the order of R's terms."""
+    return fit.tidy().set_index("term")["std_error"][case["terms"]].to_numpy()
 
 
 def covariance_differences(fit: Fit, case: Case) -> NDArray[np.float64]:
@@ -76,6 +136,19 @@ def joint_test_differences(fit: Fit, case: Case) -> NDArray[np.float64]:
     found = found.loc[expected["term"]]
     assert found["df"].tolist() == expected["df"]
     return np.abs(found["statistic"].to_numpy() / numbers(expected["statistic"]) - 1)
+
+
+def hypothesis_differences(fit: Fit, case: Case) -> NDArray[np.float64]:
+    """Relative differences of the statistic and the p-value of a linear hypothesis."""
+    found, expected = fit.linear_hypothesis(case["hypothesis"]["weights"]), case["hypothesis"]
+    return np.abs([found.statistic / expected["statistic"] - 1, found.p_value / expected["p_value"] - 1])
+
+
+def limit_differences(fit: Fit, case: Case) -> NDArray[np.float64]:
+    """Differences of the ends of the profiles from R's ``low`` and ``high``, in units of R's standard errors."""
+    table = fit.tidy().set_index("term").loc[case["terms"], ["conf_low", "conf_high"]].to_numpy()
+    away = np.abs(table - np.column_stack([case["low"], case["high"]])) / numbers(case["se"])[:, None]
+    return away[[term in fit.profile_limits for term in case["terms"]]]
 
 
 def agrees(value: float, reference: float) -> bool:

@@ -15,10 +15,10 @@ source("tests/reference/common.R")
 stay <- suppressWarnings(coxph.control(iter.max = 0, eps = 1e-14))
 
 # loglik, information and their penalised sum at coefficients of z, columns of standard deviation one
-objective <- function(y, z, strata, weights, ties) {
+objective <- function(y, z, strata, weights, ties, offset) {
   fitter <- if (ncol(y) == 3) agreg.fit else coxph.fit
   function(b) {
-    fit <- fitter(z, y, strata, offset = numeric(nrow(z)), init = b, control = stay, weights = weights, method = ties,
+    fit <- fitter(z, y, strata, offset = offset, init = b, control = stay, weights = weights, method = ties,
                   rownames = seq_len(nrow(z)))
     log_det <- -as.numeric(determinant(fit$var)$modulus)
     list(loglik = tail(fit$loglik, 1), value = tail(fit$loglik, 1) + log_det / 2, var = fit$var)
@@ -66,19 +66,20 @@ limits <- function(value, b, se) {
   })
 }
 
-case <- function(data, formula, strata, ties = "efron", weights = NULL, frame = datasets[[data]]) {
+case <- function(data, formula, strata, ties = "efron", weights = NULL, offset = NULL, frame = datasets[[data]]) {
   model <- model.frame(r_formula(formula), frame)
   x <- model.matrix(attr(model, "terms"), model)[, -1, drop = FALSE]
   w <- weights_of(frame, weights)
+  o <- if (is.null(offset)) numeric(nrow(x)) else frame[[offset]]
   spread <- apply(x, 2, sd)
   z <- sweep(x, 2, spread, "/")
-  at <- objective(model.response(model), z, as.integer(factor(frame[[strata]])), w, ties)
+  at <- objective(model.response(model), z, as.integer(factor(frame[[strata]])), w, ties, o)
   b <- maximise(function(b) at(b)$value, numeric(ncol(z)))
   found <- at(b)
   ends <- limits(function(b) at(b)$value, b, sqrt(diag(found$var)))
   names <- term_names(colnames(x))
   list(
-    data = data, formula = formula, strata = strata, split = strata, ties = ties, weights = weights, terms = I(names),
+    data = data, formula = formula, strata = strata, split = strata, ties = ties, weights = weights, offset = offset, terms = I(names),
     coef = I(unname(b / spread)), se = I(unname(sqrt(diag(found$var)) / spread)), loglik = found$loglik,
     low = I(unname(ends[1, ] / spread)), high = I(unname(ends[2, ] / spread))
   )
@@ -90,9 +91,11 @@ stopifnot(abs(exp(toy$low) - 0.2914) < 5e-5, abs(exp(toy$high) - 528.73) < 5e-3)
 
 surv_lung <- "Surv(time, status) ~"
 cases <- list(
-  "lung, Efron" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "site4"),
+  "lung, Efron" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "inst"),
+  "lung, offset" = case("lung", paste(surv_lung, "sex + ph.ecog"), "inst", offset = "age_effect"),
+  "rossi, offset, Breslow" = case("rossi", "Surv(week, arrest) ~ fin + prio", "centre", "breslow", offset = "age_effect"),
   "lung, Breslow" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "inst", "breslow"),
-  "lung, factor, weights" = case("lung", paste(surv_lung, "age + C(ecog3)"), "site9", weights = "weight"),
+  "lung, factor, weights" = case("lung", paste(surv_lung, "age + C(ecog3)"), "site17", weights = "weight"),
   "rossi, ties" = case("rossi", "Surv(week, arrest) ~ fin + age + prio", "centre"),
   "rossi, ties, Breslow" = case("rossi", "Surv(week, arrest) ~ fin + age + prio", "centre", "breslow"),
   "heart, entries" = case("heart", "Surv(start, stop, event) ~ age + year + surgery", "centre"),

@@ -87,6 +87,9 @@ case <- function(data, formula, family, weights = NULL, offset = NULL) {
 }
 
 cases <- list(
+  "rossi, weights" = case("rossi", "arrest ~ fin + age + prio", "binomial", weights = "weight"),
+  "rossi, offset" = case("rossi", "arrest ~ fin + prio", "binomial", offset = "age_effect"),
+  "rossi, arrests, weights" = case("rossi", "prio ~ age + fin + race", "poisson", weights = "weight"),
   "lung" = case("lung", "status ~ age + sex + C(ecog3)", "binomial"),
   "lung, weights" = case("lung", "status ~ age + sex", "binomial", weights = "weight"),
   "lung, offset" = case("lung", "status ~ sex + ph.ecog", "binomial", offset = "age_effect"),

@@ -15,8 +15,14 @@ case <- function(data, formula, family, weights = NULL, offset = NULL, robust = 
   words <- gsub("\\bC\\(", "factor(", formula, perl = TRUE)
   if (!is.null(offset)) words <- sprintf("%s + offset(%s)", words, offset)
   frame$w <- weights_of(frame, weights)
+  # of a model with an offset glm fits the null model again, and gives it no start
+  started <- function(x, y, weights, start = NULL, mustart = NULL, offset, ...) {
+    if (is.null(start) && ncol(x) == 1) start <- log(sum(weights * y) / sum(weights * exp(offset)))
+    glm.fit(x, y, weights, start, offset = offset, ...)
+  }
   at <- function(from, steps) suppressWarnings( # of weights that are no whole numbers, and of too few steps
     glm(as.formula(words), families[[family]], frame, weights = w, start = from,
+        method = if (family == "binomial log") started else "glm.fit",
         control = glm.control(epsilon = 1e-15, maxit = steps))
   )
   fit <- at(start, 200)
@@ -56,6 +62,19 @@ cases <- list(
   "lung, risk, robust" = case("lung", "status ~ age + sex", "binomial log", robust = TRUE, start = c(-0.5, 0, 0)),
   "lung, risk, cluster" =
     case("lung", "status ~ age + sex", "binomial log", cluster = "inst", start = c(-0.5, 0, 0), split = "inst"),
+  "lung, risk, offset" =
+    case("lung", "status ~ sex", "binomial log", offset = "age_effect", start = c(-1, 0)),
+  "rossi, risk, offset, robust" =
+    case("rossi", "arrest ~ fin + race", "binomial log", offset = "age_effect", start = c(-1.6, 0, 0), robust = TRUE),
+  "rossi, risk, weights, cluster" = case(
+    "rossi", "arrest ~ fin + age + race", "binomial log", weights = "weight", start = c(-1.3, 0, 0, 0), cluster = "centre",
+    split = "centre"
+  ),
+  "rossi, arrests, cluster" = case("rossi", "prio ~ age + fin + race", "poisson log", cluster = "centre", split = "centre"),
+  "lung, rate, weights, cluster" =
+    case("lung", "status ~ sex + ph.ecog", "poisson log", weights = "weight", offset = "age_effect", cluster = "inst", split = "inst"),
+  "rossi, weeks, cluster" = case("rossi", "week ~ age + fin", "gaussian identity", cluster = "centre", split = "centre"),
+  "rossi, weeks, offset" = case("rossi", "week ~ fin + prio", "gaussian identity", offset = "age"),
   "lung, odds" = case("lung", paste("status ~", lung), "binomial logit"),
   "lung, risk by Poisson, robust" = case("lung", paste("status ~", lung), "poisson log", robust = TRUE),
   "gbsg2, nodes" = case("gbsg2", "pnodes ~ age + C(horTh) + tsize", "poisson log"),

@@ -38,7 +38,9 @@ case <- function(data, formula, intercepts, family, weights = NULL, offset = NUL
   stopifnot(moved < 1e-12)
   whole <- fitted(words, frame, steps = 25)
   stopifnot(abs(deviance(whole) - deviance(fit)) < 1e-6)
-  null <- fitted(sub("~.*", "~ practice + offset(o)", words), informative)
+  # from zero, for from where glm begins it runs away where weights are large
+  zero <- numeric(length(unique(informative$practice)))
+  null <- fitted(sub("~.*", "~ practice + offset(o)", words), informative, if (family != "gaussian") zero)
   covariance <- vcov(fit)
   if (robust) covariance <- sandwich(fit)
   if (!is.null(cluster)) covariance <- vcovCL(fit, informative[[cluster]], type = "HC0", cadjust = FALSE)
@@ -76,13 +78,17 @@ cases <- list(
   "lung, offset" = case("lung", "status ~ sex + ph.ecog", "inst", "binomial", offset = "age_effect"),
   "lung, robust" = case("lung", lung3, "inst", "binomial", robust = TRUE),
   "lung, cluster is practice" = case("lung", lung3, "inst", "binomial", cluster = "inst"),
-  "lung, clusters of practices" = case("lung", "status ~ age + sex", "inst", "binomial", cluster = "site9", split = "site9"),
+  "lung, clusters of practices" = case("lung", "status ~ age + sex", "inst", "binomial", cluster = "site17", split = "site17"),
   "rossi" = case("rossi", "arrest ~ fin + age + race + prio", "centre", "binomial", weights = "week", robust = TRUE),
   "fair, many" = case("fair", "affair ~ rate_marriage + religious", "yrs_married", "binomial"),
   "rossi, arrests" = case("rossi", "prio ~ age + fin + race", "centre", "poisson"),
   "rossi, arrests by week" = case("rossi", "prio ~ age + fin", "week", "poisson"),
   "rossi, arrests, robust" = case("rossi", "prio ~ age + fin + race", "centre", "poisson", robust = TRUE),
   "lung, rate" = case("lung", "status ~ age + sex", "inst", "poisson", offset = "age_effect", profile = "sex"),
+  "rossi, arrests, weights, cluster" =
+    case("rossi", "prio ~ age + fin", "centre", "poisson", weights = "weight", cluster = "centre"),
+  "rossi, weeks, robust" = case("rossi", "week ~ age + fin", "centre", "gaussian", robust = TRUE),
+  "rossi, offset" = case("rossi", "arrest ~ fin + prio", "centre", "binomial", offset = "age_effect"),
   "lung, weeks" = case("lung", "time ~ age + sex + C(ecog3)", "inst", "gaussian"),
   "lung, weeks, weights" = case("lung", "time ~ age + sex", "inst", "gaussian", weights = "weight"),
   "lung, weeks, cluster" = case("lung", "time ~ age + sex", "inst", "gaussian", cluster = "inst", offset = "age_effect")

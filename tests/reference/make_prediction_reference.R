@@ -2,14 +2,14 @@
 #
 #   Rscript tests/reference/make_prediction_reference.R
 #
-# writes tests/reference/prediction.json (needs survival). Of every curve a dozen
+# writes tests/reference/prediction.json (needs survival). Of every curve half a dozen
 # times, from the first event on. `strata` are those of R, in which the sites are one where each has its own baseline hazard.
 
 suppressPackageStartupMessages(library(survival))
 source("tests/reference/common.R")
 
 case <- function(data, formula, newdata, strata = NULL, surv = NULL, baseline = "shared", options = setNames(list(), character()),
-                 sites = c(1, 2, 5, 17), split = NULL, level = 0.95) {
+                 sites = NULL, split = NULL, level = 0.95) {
   frame <- datasets[[data]]
   frame$w <- weights_of(frame, options$weights)
   asked <- if (is.null(surv)) formula else sub("^[^~]*", paste(surv, ""), formula)
@@ -26,7 +26,7 @@ case <- function(data, formula, newdata, strata = NULL, surv = NULL, baseline = 
   for (s in seq_along(n)) {
     lines <- seq(ends[s] - n[s] + 1, ends[s])
     events <- lines[as.matrix(first$cumhaz)[lines, 1] > 0]
-    kept <- events[unique(round(seq(1, length(events), length.out = 12)))]
+    kept <- events[unique(round(seq(1, length(events), length.out = 6)))]
     for (k in seq_len(nrow(newdata))) {
       of <- function(values) I(unname(as.matrix(values)[kept, k]))
       ends_of <- setNames(lapply(found, function(f) list(low = of(f$lower), high = of(f$upper))), c("log", "log-log", "plain"))
@@ -39,25 +39,34 @@ case <- function(data, formula, newdata, strata = NULL, surv = NULL, baseline = 
   base <- basehaz(fit, centered = FALSE)
   hazard <- if (is.null(options$offset)) list(time = base$time, hazard = base$hazard, strata = sub("^.*=", "", base$strata)) else NULL
   list(data = data, formula = formula, newdata = newdata, strata = strata, baseline = baseline, options = options,
-       sites = I(sites), split = split, level = level, curves = curves, basehaz = hazard)
+       sites = if (!is.null(sites)) I(sites), split = split, level = level, curves = curves, basehaz = hazard)
 }
 
 lung <- "Surv(time, status) ~ age + sex + ph.ecog"
 two <- data.frame(age = c(50, 72.5), sex = c(2, 1), ph.ecog = c(0, 2))
+few <- c(1, 5) # others with the same options have every number of sites
 cases <- list(
   "lung, Efron" = case("lung", lung, two),
   "lung, Breslow" = case("lung", lung, two, options = list(ties = "breslow"), level = 0.9),
-  "lung, factor and product" = case("lung", "Surv(time, status) ~ C(ecog3) + sex*age", data.frame(ecog3 = c("0", "2+"), sex = 1:2, age = 60)),
-  "lung, weights" = case("lung", lung, two, options = list(weights = "weight"), sites = c(1, 5)),
-  "lung, robust" = case("lung", lung, two, options = list(robust = TRUE), sites = c(1, 5)),
-  "lung, offset" = case("lung", "Surv(time, status) ~ sex", data.frame(sex = 1:2, age_effect = c(0.4, 0.7)), options = list(offset = "age_effect"), sites = c(1, 5)),
-  "lung, far from zero" = case("lung", "Surv(time, status) ~ age_far", data.frame(age_far = 1e8 + c(50, 70)), sites = c(1, 5)),
-  "lung, strata" = case("lung", "Surv(time, status) ~ age + ph.ecog", two[, c("age", "ph.ecog")], strata = "sex", options = list(strata = "sex"), sites = c(1, 5)),
-  "lung, months" = case("lung", lung, two, surv = "Surv(month_end, status)", options = list(grid = 30.4375 * 1:34), sites = c(1, 5)),
+  "lung, factor and product" = case("lung", "Surv(time, status) ~ C(ecog3) + sex*age", data.frame(ecog3 = c("0", "2+"), sex = 1:2, age = 60), sites = few),
+  "lung, weights" = case("lung", lung, two, options = list(weights = "weight"), sites = few),
+  "lung, robust" = case("lung", lung, two, options = list(robust = TRUE), sites = few),
+  "lung, offset" = case("lung", "Surv(time, status) ~ sex", data.frame(sex = 1:2, age_effect = c(0.4, 0.7)), options = list(offset = "age_effect"), sites = few),
+  "lung, far from zero" = case("lung", "Surv(time, status) ~ age_far", data.frame(age_far = 1e8 + c(50, 70)), sites = few),
+  "lung, strata" = case("lung", "Surv(time, status) ~ age + ph.ecog", two[, c("age", "ph.ecog")], strata = "sex", options = list(strata = "sex"), sites = few),
+  "lung, months" = case("lung", lung, two, surv = "Surv(month_end, status)", options = list(grid = 30.4375 * 1:34), sites = few),
   "rossi, ties" = case("rossi", "Surv(week, arrest) ~ fin + age + prio", data.frame(fin = 0:1, age = c(20, 30), prio = c(3, 0))),
-  "heart, entries" = case("heart", "Surv(start, stop, event) ~ age + year + surgery", data.frame(age = c(0, -10), year = 3, surgery = 0:1), sites = c(1, 5)),
-  "lung, own hazards" = case("lung", lung, two, strata = "site4", baseline = "site", sites = 4, split = "site4"),
-  "lung, own hazards, Breslow" = case("lung", lung, two, strata = "site4", baseline = "site", sites = 4, split = "site4", options = list(ties = "breslow"))
+  "heart, entries" = case("heart", "Surv(start, stop, event) ~ age + year + surgery", data.frame(age = c(0, -10), year = 3, surgery = 0:1), sites = few),
+  "heart, weights" = case("heart", "Surv(start, stop, event) ~ year + surgery", data.frame(year = 3, surgery = 0:1), options = list(weights = "weight")),
+  "rossi, offset" = case("rossi", "Surv(week, arrest) ~ fin", data.frame(fin = 0:1, age_effect = c(0.2, 0.3)), options = list(offset = "age_effect")),
+  "rossi, strata, robust" = case("rossi", "Surv(week, arrest) ~ age + prio", data.frame(age = c(20, 30), prio = c(3, 0)), strata = "fin", options = list(strata = "fin", robust = TRUE))
 )
+for (k in c(1, 2, 5, 17)) { # each site has a hazard of its own
+  site <- if (k > 1) paste0("site", k)
+  own <- function(...) case(..., strata = site, baseline = "site", sites = k, split = site)
+  cases[[sprintf("lung, own hazards, %d", k)]] <- own("lung", lung, two)
+  cases[[sprintf("rossi, own hazards, Breslow, %d", k)]] <-
+    own("rossi", "Surv(week, arrest) ~ fin + prio", data.frame(fin = 0:1, prio = c(3, 0)), options = list(ties = "breslow"))
+}
 cases[["lung, far from zero"]]$basehaz <- NULL # exp(-1e8 beta)
 write_reference("prediction", list(cases = cases), "survival")

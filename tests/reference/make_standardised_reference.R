@@ -81,6 +81,8 @@ cases <- list(
   "lung, odds, cluster" = case("lung", lung, "binomial logit", "sex", 1:2, "age", cluster = "inst", split = "inst"),
   "fair, odds" = case("fair", "affair ~ age + religious + yrs_married", "binomial logit", "religious", 1:4, c("age", "religious")),
   "lung, risk" = case("lung", lung, "binomial log", "sex", 1:2, c("age", "sex"), start = c(-0.5, 0, 0, 0, 0)),
+  "rossi, risk" =
+    case("rossi", "arrest ~ fin + age + race", "binomial log", "fin", 0:1, "age", weights = "weight", start = c(-1.3, 0, 0, 0)),
   "lung, rate" = case("lung", "status ~ age + sex + ph.ecog", "poisson log", "sex", 1:2, "age", offset = "age_effect"),
   "gbsg2, nodes, robust" = case("gbsg2", "pnodes ~ age * C(horTh) + C(tgrade)", "poisson log", "tgrade", c("I", "II", "III"), "age", robust = TRUE),
   "gbsg2, size" = case("gbsg2", "tsize ~ age * C(horTh) + pnodes", "gaussian identity", "horTh", c("no", "yes"), c("age", "pnodes")),

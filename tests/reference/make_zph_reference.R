@@ -28,11 +28,11 @@ case <- function(data, formula, strata, ties = "efron", weights = NULL, split = 
 
 surv_lung <- "Surv(time, status) ~"
 cases <- list(
-  "lung, Efron" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "site4"),
-  "lung, Breslow" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "site4", "breslow"),
+  "lung, Efron" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "inst"),
+  "lung, Breslow" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "inst", "breslow"),
   "lung, factor" = case("lung", paste(surv_lung, "age + sex + C(ecog3)"), "inst"),
-  "lung, weights" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "site4", weights = "weight"),
-  "lung, empty cells" = case("lung_gaps", paste(surv_lung, "age + sex + ph.ecog"), "site4"),
+  "lung, weights" = case("lung", paste(surv_lung, "age + sex + ph.ecog"), "inst", weights = "weight"),
+  "lung, empty cells" = case("lung_gaps", paste(surv_lung, "age + sex + ph.ecog"), "inst"),
   "rossi, ties" = case("rossi", "Surv(week, arrest) ~ fin + age + race + prio", "centre"),
   "heart, entries" = case("heart", "Surv(start, stop, event) ~ age + year + surgery", "centre")
 )

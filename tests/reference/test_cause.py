@@ -1,16 +1,13 @@
 """Cause-specific hazards are those of R's ``coxph`` with all other causes censored, split anyhow into sites."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import fedstats as fs
-from tests.datasets import DATASETS, split
-from tests.reference.comparison import CURVE_TOLERANCE, FIT_TOLERANCE, numbers
+from tests.datasets import DATASETS, split, split_unevenly
+from tests.reference.comparison import CURVE_TOLERANCE, FIT_TOLERANCE, cases, layouts, numbers
 
-CASES = json.loads(Path(__file__).with_name("cause.json").read_text(encoding="utf-8"))["cases"]
+CASES = cases("cause")
 #: How the causes are coded: as numbers, or as a factor's levels.
 CODED = {"number": float, "text": lambda v: str(int(v))}
 
@@ -21,21 +18,13 @@ def frame_of(case, coded=float):
     return frame.assign(cause=[coded(v) for v in causes])
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        (name, k, seed, coded)
-        for name in CASES
-        for k, seed, coded in ((1, None, "number"), (2, 20, "text"), (5, None, "text"), (17, 3, "number"))
-    ],
-    ids=lambda p: f"{p[0]} | {p[1]} sites | {p[3]}",
-)
+@pytest.fixture(scope="module", params=layouts("cause"))
 def sites_of(request):
-    name, k, seed, coded = request.param
-    case = CASES[name]
-    k = min(k, 4) if case["strata"] else k  # there are four strata
-    frames = split(frame_of(case, CODED[coded]), k, seed, case["strata"])
-    return fs.InProcess(frames, policy=fs.DisclosurePolicy.none()), case
+    case, k = request.param.case, request.param.k
+    frame = frame_of(case, CODED["text" if k in (2, 5) else "number"])
+    return fs.InProcess(
+        split_unevenly(frame, k, case["split"], case["event"]), policy=fs.DisclosurePolicy.none()
+    ), case
 
 
 def fitted(sites, case, formula=None):
@@ -43,6 +32,7 @@ def fitted(sites, case, formula=None):
     return fs.cox(sites, formula or case["formula"], **options)
 
 
+@pytest.mark.reference("coefficients", "standard errors", "likelihood")
 def test_coefficients_are_those_of_r(sites_of):
     sites, case = sites_of
     fit = fitted(sites, case)
@@ -53,6 +43,7 @@ def test_coefficients_are_those_of_r(sites_of):
     assert (fit.n, fit.n_event) == (case["n"], case["n_event"])
 
 
+@pytest.mark.reference("cause-specific curve")
 def test_curves_are_those_of_r(sites_of):
     sites, case = sites_of
     curve = fs.kaplan_meier(sites, case["formula"].partition("~")[0] + "~ 1").tidy()

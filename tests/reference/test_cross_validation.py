@@ -11,25 +11,18 @@ import pytest
 import fedstats as fs
 from fedstats.methods.cox_regression import CoxDerivatives, cox_model
 from tests.datasets import gbsg2, lung, split
-from tests.reference.comparison import numbers
-from tests.reference.test_path import CASES, asked, sites
+from tests.reference.comparison import layouts, numbers
+from tests.reference.test_path import CASES, asked, asked_of_glmnet, sites
 
 NONE = fs.DisclosurePolicy.none()
-#: A round is evaluated sixteen times at every site: seventeen sites only where there are three rounds.
-LAYOUTS = [
-    pytest.param(name, k, seed, id=f"{name} | {k} sites{'' if seed is None else ', shuffled'}")
-    for name, case in CASES.items()
-    if case["baseline"] == "site"  # folds are those of models whose derivatives are one question
-    for k, seed in [(1, None)]
-    + ([(3, 20)] if case["family"] != "cox" or case["strata"] else [])
-    + ([(2, 20), (5, None), (17, 20)] if case["family"] == "gaussian" else [])
-]
 
 
-@pytest.mark.parametrize(("name", "k", "seed"), LAYOUTS)
-def test_cross_validation_is_that_of_cv_glmnet(name, k, seed):
-    case = CASES[name]
-    found = fs.cross_validate(sites(case, k, seed), case["formula"], folds="fold", **asked(case))
+@pytest.mark.reference("cross-validation")
+# folds are those of models whose derivatives are one question
+@pytest.mark.parametrize("layout", layouts("path", chosen=lambda case: case["baseline"] == "site"))
+def test_cross_validation_is_that_of_cv_glmnet(layout):
+    case = layout.case
+    found = fs.cross_validate(layout.sites, case["formula"], folds="fold", **asked_of_glmnet(case))
     table = found.tidy()
     np.testing.assert_allclose(table["lambda"], numbers(case["lambda"]), rtol=1e-6)
     np.testing.assert_allclose(table["mean_deviance"], numbers(case["cvm"]), rtol=1e-6)
@@ -40,11 +33,11 @@ def test_cross_validation_is_that_of_cv_glmnet(name, k, seed):
 
 def test_the_path_in_it_is_the_path_and_costs_no_point_of_its_own():
     case = CASES["Poisson, lasso"]
-    found = fs.cross_validate(sites(case, 2), case["formula"], folds="fold", **asked(case))
-    alone = fs.penalty_path(sites(case, 2), case["formula"], **asked(case))
+    found = fs.cross_validate(sites(case, 2), case["formula"], folds="fold", **asked_of_glmnet(case))
+    alone = fs.penalty_path(sites(case, 2), case["formula"], **asked_of_glmnet(case))
     assert found.path.coef.to_numpy() == pytest.approx(alone.coef.to_numpy(), rel=1e-7, abs=1e-12)
     assert found.path.deviance == pytest.approx(alone.deviance, rel=1e-12)
-    assert found.path.rounds <= 7 + 4 * 20
+    assert found.path.rounds <= 7 + 4 * 5
     gaussian = CASES["Gaussian, lasso"]
     assert fs.cross_validate(sites(gaussian, 2), gaussian["formula"], **asked(gaussian)).path.rounds == 4
 
@@ -118,8 +111,8 @@ def test_it_is_tidy_and_is_read_as_it_was_written(tmp_path):
 
 def test_drawn_folds_do_not_depend_on_the_order_of_rows_nor_on_the_model():
     case = CASES["logistic, lasso"]
-    in_order = fs.cross_validate(sites(case, 1), case["formula"], **asked(case))
-    shuffled = fs.cross_validate(sites(case, 1, 20), case["formula"], **asked(case))
+    in_order = fs.cross_validate(sites(case, 1), case["formula"], **asked_of_glmnet(case))
+    shuffled = fs.cross_validate(sites(case, 1, 20), case["formula"], **asked_of_glmnet(case))
     assert shuffled.mean_deviance == pytest.approx(in_order.mean_deviance, rel=1e-9)
     assert in_order.fold_weight == pytest.approx([138, 137, 137, 137, 137])
     other = fs.cross_validate(sites(case, 1), "cens ~ age", strengths=[0.01])
@@ -132,9 +125,9 @@ def test_folds_are_those_of_a_column_that_names_what_was_drawn():
     data = site._sites["site1"].data
     drawn = data.drawn(np.ones(len(data.frame), dtype=bool), 5)
     named = fs.InProcess({"site1": gbsg2().assign(mine=drawn.astype(str))}, policy=NONE)
-    found = fs.cross_validate(named, case["formula"], folds="mine", **asked(case))
+    found = fs.cross_validate(named, case["formula"], folds="mine", **asked_of_glmnet(case))
     # the rows that the other column is a part of are others, and so would be its own draw
-    expected = fs.cross_validate(site, case["formula"], **asked(case))
+    expected = fs.cross_validate(site, case["formula"], **asked_of_glmnet(case))
     assert found.mean_deviance == pytest.approx(expected.mean_deviance, rel=1e-12)
 
 
@@ -142,7 +135,7 @@ def test_a_site_without_patients_in_a_fold_is_a_site_like_any_other():
     case = CASES["Poisson, lasso"]
     by_fold = {f"site{f}": rows for f, rows in gbsg2().groupby("fold")}  # a fold is all that a site has
     apart = fs.cross_validate(
-        fs.InProcess(by_fold, policy=NONE), case["formula"], folds="fold", **asked(case)
+        fs.InProcess(by_fold, policy=NONE), case["formula"], folds="fold", **asked_of_glmnet(case)
     )
     np.testing.assert_allclose(apart.mean_deviance, numbers(case["cvm"]), rtol=1e-6)
     few = fs.InProcess({"few": gbsg2()[:3], "many": gbsg2()[3:]}, policy=NONE)

@@ -10,19 +10,18 @@ import pandas as pd
 import pytest
 
 import fedstats as fs
-from tests.reference.comparison import CURVE_TOLERANCE, REFERENCE, federation, layouts, numbers
+from tests.reference.comparison import CURVE_TOLERANCE, cases, federation, layouts, numbers
 
-CASES = REFERENCE["kaplan_meier"]
-CONF_TYPES = [(name, conf) for name, case in CASES.items() for conf in case["intervals"]]
+CASES = cases("regression", "kaplan_meier")
 WITHOUT_ENTRY = [name for name in CASES if "delayed entry" not in name]
 COLUMNS = ["n_risk", "n_event", "estimate", "std_error", "conf_low", "conf_high"]
 
 
-@pytest.fixture(scope="module", params=layouts("kaplan_meier"))
-def curve(request):
-    """A federated curve beside R's, with intervals on the log scale: (frame, frame)."""
-    case, k, seed = request.param
-    return rows(fs.kaplan_meier(federation(case, k, seed), case["formula"])), reference_rows(case, "log")
+@pytest.fixture(scope="module", params=layouts("regression", "kaplan_meier"))
+def curves(request):
+    """Federated curves with intervals of every type beside R's: (curves by type, case)."""
+    case, sites = request.param.case, request.param.sites
+    return {kind: fs.kaplan_meier(sites, case["formula"], conf_type=kind) for kind in case["intervals"]}, case
 
 
 def rows(fit):
@@ -50,14 +49,28 @@ def assert_equal_rows(frame, reference):
         )
 
 
-def test_every_row_is_a_row_of_survfit(curve):
-    frame, reference = curve
-    assert_equal_rows(frame, reference)
+@pytest.mark.reference("curve")
+def test_every_row_is_a_row_of_survfit_with_intervals_of_every_type(curves):
+    found, case = curves
+    for kind, curve in found.items():
+        assert_equal_rows(rows(curve), reference_rows(case, kind))
 
 
-def test_there_is_a_row_at_every_time_with_an_event(curve):
-    frame, reference = curve
-    assert set(reference.query("n_event > 0").index) <= set(frame.index)
+def test_there_is_a_row_at_every_time_with_an_event(curves):
+    found, case = curves
+    assert set(reference_rows(case, "log").query("n_event > 0").index) <= set(rows(found["log"]).index)
+
+
+@pytest.mark.reference("median")
+def test_medians_and_their_intervals_are_those_of_survfit(curves):
+    found, case = curves
+    for kind, curve in found.items():
+        expected = case["medians"][kind]
+        medians = curve.medians.set_index("group").loc[expected["group"]]
+        for column in ("median", "conf_low", "conf_high"):
+            np.testing.assert_allclose(
+                medians[column], numbers(expected[column]), rtol=CURVE_TOLERANCE, err_msg=column
+            )
 
 
 @pytest.mark.parametrize("name", WITHOUT_ENTRY)
@@ -66,28 +79,9 @@ def test_without_delayed_entry_there_is_a_row_at_every_time_of_survfit(name):
     assert rows(fit).index.tolist() == reference_rows(CASES[name], "log").index.tolist()
 
 
-@pytest.mark.parametrize(("name", "conf_type"), CONF_TYPES)
-def test_intervals_of_every_type_are_those_of_survfit(name, conf_type):
-    case = CASES[name]
-    fit = fs.kaplan_meier(federation(case, 4, 3), case["formula"], conf_type=conf_type)
-    assert_equal_rows(rows(fit), reference_rows(case, conf_type))
-
-
-@pytest.mark.parametrize(("name", "conf_type"), CONF_TYPES)
-def test_medians_and_their_intervals_are_those_of_survfit(name, conf_type):
-    case = CASES[name]
-    fit = fs.kaplan_meier(federation(case, 4, 3), case["formula"], conf_type=conf_type)
-    expected = case["medians"][conf_type]
-    medians = fit.medians.set_index("group").loc[expected["group"]]
-    for column in ("median", "conf_low", "conf_high"):
-        np.testing.assert_allclose(
-            medians[column], numbers(expected[column]), rtol=CURVE_TOLERANCE, err_msg=column
-        )
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_every_curve_starts_at_time_zero_with_everybody_alive(name):
-    frame = fs.kaplan_meier(federation(CASES[name], 2, None), CASES[name]["formula"]).tidy()
+    frame = fs.kaplan_meier(federation(CASES[name], 2), CASES[name]["formula"]).tidy()
     first = frame.groupby("group").first()
     assert first["time"].tolist() == [0.0] * len(first)
     assert first["estimate"].tolist() == [1.0] * len(first)

@@ -4,29 +4,15 @@
 their minimum and are held to 1e-8 relative.
 """
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import fedstats as fs
 from tests.datasets import gbsg2, split
-from tests.reference.comparison import numbers
+from tests.reference.comparison import cases, layouts, numbers
 
-CASES = json.loads(Path(__file__).with_name("path.json").read_text(encoding="utf-8"))["cases"]
+CASES = cases("path")
 TOLERANCE = 1e-6
-#: Of a Cox model with the sites' own baseline hazards every site is a stratum: one site, or the strata split over sites.
-LAYOUTS = [
-    pytest.param(name, k, seed, id=f"{name} | {k} sites{'' if seed is None else ', shuffled'}")
-    for name, case in CASES.items()
-    for k, seed in (
-        [(1, None), (1, 20)]
-        if case["baseline"] == "site" and case["family"] == "cox"
-        else [(1, None), (2, 20), (5, None), (17, 20)]
-    )
-    + ([(2, 20), (3, None)] if case["strata"] else [])
-]
 
 
 def sites(case, k, seed=None, **options):
@@ -41,6 +27,11 @@ def asked(case):
     return {name: case[name] for name in ("family", "mixing", "weights")} | of_cox
 
 
+def asked_of_glmnet(case):
+    """The same with as many strengths as R has."""
+    return asked(case) | {"n_strengths": len(case["lambda"])}
+
+
 def differences(beta, case):
     """|beta - glmnet's| in units of the larger of 0.1 standardised units and glmnet's, (k, p)."""
     frame, expected = gbsg2(), numbers(case["beta"])
@@ -50,10 +41,11 @@ def differences(beta, case):
     return np.abs(beta - expected) / np.maximum(unit, np.abs(expected))
 
 
-@pytest.mark.parametrize(("name", "k", "seed"), LAYOUTS)
-def test_a_path_is_that_of_glmnet(name, k, seed):
-    case = CASES[name]
-    found = fs.penalty_path(sites(case, k, seed), case["formula"], **asked(case))
+@pytest.mark.reference("path")
+@pytest.mark.parametrize("layout", layouts("path"))
+def test_a_path_is_that_of_glmnet(layout):
+    case = layout.case
+    found = fs.penalty_path(layout.sites, case["formula"], **asked_of_glmnet(case))
     np.testing.assert_allclose(found.strengths, numbers(case["lambda"]), rtol=1e-8)
     assert differences(found.coef[case["terms"]].to_numpy(), case).max() <= TOLERANCE
     np.testing.assert_allclose(found.deviance, numbers(case["deviance"]), rtol=1e-8)

@@ -4,37 +4,46 @@
 R script lets no solution pass that is off the conditions of a maximum by more than 1e-9.
 """
 
-import json
-from pathlib import Path
+from functools import cache
 
 import numpy as np
 import pytest
 
 import fedstats as fs
 from tests.datasets import DATASETS
-from tests.reference.comparison import federation, numbers
+from tests.reference.comparison import cases, federation, layouts, numbers, options, std_errors
 
-CASES = json.loads(Path(__file__).with_name("penalised.json").read_text(encoding="utf-8"))["cases"]
+CASES = cases("penalised")
 TOLERANCE = 1e-6
 
 
-def fit_of(case, k, seed=None, **options):
-    sites = federation(case | {"split": case.get("strata")}, k, seed)
-    penalty = fs.ElasticNet(case["strength"], case["mixing"])
-    if case["kind"] == "logistic":
-        return fs.logistic(sites, case["formula"], weights=case["weights"], penalty=penalty, **options)
-    if case["kind"] in ("poisson", "gaussian"):
-        asked = {"family": case["kind"], "weights": case["weights"], "offset": case["offset"]}
-        return fs.glm(sites, case["formula"], penalty=penalty, **(asked | options))
+#: Families by what the R script calls a model.
+FAMILIES = {
+    "logistic": {"family": "binomial"},
+    "log-binomial": {"family": "binomial", "link": "log"},
+    "poisson": {"family": "poisson"},
+    "gaussian": {"family": "gaussian"},
+}
+
+
+def fit_of(sites, case):
+    asked = options(case, "weights", "offset") | {"penalty": fs.ElasticNet(case["strength"], case["mixing"])}
+    if case["kind"] != "cox":
+        return fs.glm(sites, case["formula"], **FAMILIES[case["kind"]], **asked)
     where = {"strata": case["strata"]} if case["strata"] else {"baseline": "shared"}
-    return fs.cox(sites, case["formula"], ties=case["ties"], penalty=penalty, **where, **options)
+    return fs.cox(sites, case["formula"], ties=case["ties"], **where, **asked)
 
 
-@pytest.mark.parametrize(("k", "seed"), [(1, None), (2, 20), (5, None)])
-@pytest.mark.parametrize("name", CASES)
-def test_coefficients_are_those_of_r(name, k, seed):
-    case = CASES[name]
-    fit = fit_of(case, k, seed)
+@cache
+def fit_at(layout):
+    return fit_of(layout.sites, layout.case)
+
+
+@pytest.mark.reference("coefficients")
+@pytest.mark.parametrize("layout", layouts("penalised"))
+def test_coefficients_are_those_of_r(layout):
+    case = layout.case
+    fit = fit_at(layout)
     expected = numbers(case["coef"])
     frame = DATASETS[case["data"]]()
     unit = [0.1 / frame[t].std() if t in frame else 0.1 for t in case["terms"]]
@@ -43,17 +52,17 @@ def test_coefficients_are_those_of_r(name, k, seed):
     assert ((fit.coef[case["terms"]] == 0).to_numpy() == (expected == 0)).all()
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if "se" in case])
-def test_standard_errors_and_degrees_of_freedom_of_a_ridge_are_those_of_survival(name):
-    case = CASES[name]
-    fit = fit_of(case, 3)
-    std_error = fit.tidy().set_index("term")["std_error"][case["terms"]].to_numpy()
-    np.testing.assert_allclose(std_error, numbers(case["se"]), rtol=TOLERANCE)
+@pytest.mark.reference("standard errors of a ridge")
+@pytest.mark.parametrize("layout", layouts("penalised", chosen=lambda case: "se" in case))
+def test_standard_errors_and_degrees_of_freedom_of_a_ridge_are_those_of_survival(layout):
+    case = layout.case
+    fit = fit_at(layout)
+    np.testing.assert_allclose(std_errors(fit, case), numbers(case["se"]), rtol=TOLERANCE)
     assert fit.glance()["df"].item() == pytest.approx(case["df"], rel=TOLERANCE)
 
 
 def test_a_lasso_has_no_standard_errors_and_says_what_it_is():
-    fit = fit_of(CASES["gbsg2, logistic, lasso"], 2)
+    fit = fit_of(federation(CASES["gbsg2, logistic, lasso"], 2), CASES["gbsg2, logistic, lasso"])
     assert fit.tidy()["std_error"].isna().all()
     glance = fit.glance().iloc[0]
     assert np.isnan([glance["lr_statistic"], glance["wald_statistic"], glance["score_statistic"]]).all()
@@ -75,7 +84,7 @@ def test_a_ridge_gives_an_estimate_where_the_likelihood_has_no_maximum():
     "options", [{"robust": True}, {"cluster": "inst"}, {"profile": "age"}, {"penalty": 0.1}], ids=str
 )
 def test_what_a_penalised_fit_does_not_have_is_said(options):
-    sites = federation(CASES["lung, logistic, ridge"] | {"split": None}, 2, None)
+    sites = federation(CASES["lung, logistic, ridge"], 2)
     with pytest.raises(fs.FormulaError, match="penal"):
         fs.logistic(sites, "status ~ age", **({"penalty": fs.Ridge(1.0)} | options))
     with pytest.raises(fs.FormulaError, match="penal"):

@@ -4,8 +4,7 @@
 1e-9 of their standard errors and of sums over risk sets.  Fits of ``age_far`` lose eight digits of a column near 1e8 in R.
 """
 
-import json
-from pathlib import Path
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -13,38 +12,38 @@ import pytest
 
 import fedstats as fs
 from tests.datasets import DATASETS, split
-from tests.reference.comparison import federation, numbers
+from tests.reference.comparison import cases, federation, layouts, numbers
 from tests.reference.test_zph import GRID, KINDS, OPEN
 
-CASES = json.loads(Path(__file__).with_name("prediction.json").read_text(encoding="utf-8"))["cases"]
+CASES = cases("prediction")
 TOLERANCE = {"lung, far from zero": 1e-6}
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(name, k, seed) for name in CASES for k in CASES[name]["sites"] for seed in (None, 20)],
-    ids=lambda p: f"{p[0]} | {p[1]} sites | {'in order' if p[2] is None else 'shuffled'}",
-)
+@cache
+def fit_of(layout):
+    case = layout.case
+    return fs.cox(
+        layout.sites, case["formula"], baseline=case["baseline"], level=case["level"], **case["options"]
+    )
+
+
+@pytest.fixture(scope="module", params=layouts("prediction"))
 def fitted(request):
-    name, k, seed = request.param
-    case = CASES[name]
-    if case["split"] and seed is not None:
-        seed = None  # the site is the stratum, and keeps its name
-    sites = federation(case, k, seed)
-    fit = fs.cox(sites, case["formula"], baseline=case["baseline"], level=case["level"], **case["options"])
-    return sites, fit, case, TOLERANCE.get(name, 1e-8)
+    layout = request.param
+    return layout.sites, fit_of(layout), layout.case, TOLERANCE.get(layout.name, 1e-8)
 
 
 def at(frame, case, stratum, time):
     """Rows of one stratum (or of the site that is one) at given times."""
     if case["baseline"] == "site":
-        frame = frame[frame["site"] == f"site{stratum}"]
+        frame = frame[frame["site"] == f"site{stratum or 1}"]
     elif case["strata"]:
         frame = frame[frame["stratum"] == stratum]
     times = frame["time"].to_numpy()
     return frame.iloc[[int(np.abs(times - t).argmin()) for t in time]]
 
 
+@pytest.mark.reference("predicted survival")
 @pytest.mark.parametrize("kind", ["log", "log-log", "plain"])
 def test_curves_are_those_of_r(fitted, kind):
     sites, fit, case, tolerance = fitted
@@ -61,21 +60,21 @@ def test_curves_are_those_of_r(fitted, kind):
             assert (away <= tolerance * numbers(curve["std_error"])).all()
 
 
-def test_baseline_hazards_are_those_of_r(fitted):
-    sites, fit, case, tolerance = fitted
-    if not case.get("basehaz"):
-        pytest.skip("an offset, or no hazard at zero")
+@pytest.mark.reference("baseline hazard")
+@pytest.mark.parametrize("layout", layouts("prediction", chosen=lambda case: case.get("basehaz")))
+def test_baseline_hazards_are_those_of_r(layout):
+    case = layout.case
     base = pd.DataFrame(case["basehaz"] | {"strata": case["basehaz"].get("strata") or "1"})
-    frame = fs.baseline_hazard(sites, fit).tidy()
+    frame = fs.baseline_hazard(layout.sites, fit_of(layout)).tidy()
     assert set(frame["row"]) == {"baseline"}
     for stratum, expected in base[base["hazard"] > 0].groupby("strata"):
         rows = at(frame, case, stratum, expected["time"])
-        np.testing.assert_allclose(rows["cumulative_hazard"], expected["hazard"], rtol=tolerance)
+        np.testing.assert_allclose(rows["cumulative_hazard"], expected["hazard"], rtol=1e-8)
 
 
 def test_it_costs_one_round_and_asks_what_the_fit_has_asked():
     case = CASES["lung, Efron"]
-    sites = federation(case, 2, None)
+    sites = federation(case, 2)
     fit = fs.cox(sites, case["formula"], baseline="shared")
     asked = [known.query for known in sites.history()]
     found = fs.predict_survival(sites, fit, pd.DataFrame(case["newdata"]))
@@ -85,7 +84,7 @@ def test_it_costs_one_round_and_asks_what_the_fit_has_asked():
 
 def test_a_curve_begins_with_everybody_and_ends_with_the_last_at_risk():
     case = CASES["lung, Efron"]
-    sites = federation(case, 3, None)
+    sites = federation(case, 3)
     fit = fs.cox(sites, case["formula"])
     frame = fs.predict_survival(sites, fit, pd.DataFrame(case["newdata"])).tidy()
     for (site, _), curve in frame.groupby(["site", "row"]):
@@ -123,7 +122,7 @@ def test_on_an_agreed_grid_a_curve_is_that_of_times_at_the_edges(baseline):
 
 def test_a_row_with_a_stratum_is_predicted_in_its_own():
     case = CASES["lung, strata"]
-    sites = federation(case, 2, None)
+    sites = federation(case, 2)
     fit = fs.cox(sites, case["formula"], baseline="shared", strata="sex")
     newdata = pd.DataFrame(case["newdata"])
     everywhere = fs.predict_survival(sites, fit, newdata).tidy()
@@ -152,7 +151,7 @@ def test_a_row_with_a_stratum_is_predicted_in_its_own():
 )  # fmt: skip
 def test_what_cannot_be_predicted_is_one_sentence(change, error, match):
     case = CASES["lung, Efron"]
-    sites = federation(case, 2, None)
+    sites = federation(case, 2)
     fits = {
         "cox": lambda: fs.cox(sites, case["formula"], baseline="shared"),
         "logistic": lambda: fs.logistic(sites, "status ~ age"),

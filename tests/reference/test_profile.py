@@ -1,25 +1,28 @@
 """Ends of profile-likelihood intervals are those that R's fits have when they are searched for one by one."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 import fedstats as fs
-from tests.reference.comparison import federation, layouts
+from tests.reference.comparison import layouts
 
 #: The end is where a parabola-like function of z crosses a level, found by uniroot to 1e-13 standard errors on
 #: log-likelihoods whose own rounding, 1e-15 of some hundreds over a slope of about 2 a standard error, is 1e-13.
 TOLERANCE = 1e-9
 
 
-@pytest.fixture(scope="module", params=layouts("profile"))
+@pytest.fixture(scope="module", params=layouts("regression", "profile"))
 def fitted(request):
-    case, k, seed = request.param
-    estimate = {"cox": fs.cox, "logistic": fs.logistic}[case["kind"]]
-    sites = federation(case, k, seed)
+    case = request.param.case
+    poisson = partial(fs.glm, family="poisson")
+    estimate = {"cox": fs.cox, "logistic": fs.logistic, "poisson": poisson}[case["kind"]]
     options = case["options"] | {"level": case["level"], "profile": case["term"]}
-    return estimate(sites, case["formula"], **options), case
+    return estimate(request.param.sites, case["formula"], **options), case
 
 
+@pytest.mark.reference("profile intervals")
 def test_the_ends_are_those_of_r(fitted):
     fit, case = fitted
     row = fit.tidy().set_index("term").loc[case["term"]]

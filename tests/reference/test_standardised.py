@@ -3,9 +3,6 @@
 1e-8 relative, of a difference and an effect beside its standard error: smooth functions of coefficients that agree to 1e-9 of theirs.
 """
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.stats import norm, t
@@ -14,29 +11,24 @@ import fedstats as fs
 from fedstats.methods.glm_fit import model_of
 from fedstats.methods.standardisation import StandardisedMeans
 from tests.datasets import DATASETS
-from tests.reference.comparison import federation, numbers
+from tests.reference.comparison import cases, federation, layouts, numbers, options
 
-CASES = json.loads(Path(__file__).with_name("standardised.json").read_text(encoding="utf-8"))["cases"]
+CASES = cases("standardised")
+ASKED = ("family", "link", "weights", "offset", "robust", "cluster")
 TOLERANCE = 1e-8
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(name, k, seed) for name in CASES for k, seed in ((1, None), (2, 20), (5, None), (17, 3))],
-    ids=lambda p: f"{p[0]} | {p[1]} sites",
-)
+@pytest.fixture(scope="module", params=layouts("standardised"))
 def fitted(request):
-    name, k, seed = request.param
-    case = CASES[name]
-    sites = federation(case, k, seed)
-    options = {key: case[key] for key in ("family", "link", "weights", "offset", "robust", "cluster")}
-    return sites, fs.glm(sites, case["formula"], **options), case
+    sites, case = request.param.sites, request.param.case
+    return sites, fs.glm(sites, case["formula"], **options(case, *ASKED)), case
 
 
 def half_width(case):
     return (norm if case["df"] is None else t(case["df"])).ppf(0.975)
 
 
+@pytest.mark.reference("standardised risks", "risk differences", "risk ratios")
 def test_risks_differences_and_ratios_are_those_of_r(fitted):
     sites, fit, case = fitted
     found = fs.standardised_risks(sites, fit, case["column"], values=case["values"])
@@ -56,6 +48,7 @@ def test_risks_differences_and_ratios_are_those_of_r(fitted):
     assert found.rounds == 1
 
 
+@pytest.mark.reference("average marginal effects")
 def test_marginal_effects_of_numbers_are_those_of_r(fitted):
     sites, fit, case = fitted
     found = fs.marginal_effects(sites, fit, list(case["effects"])).tidy()
@@ -67,7 +60,7 @@ def test_marginal_effects_of_numbers_are_those_of_r(fitted):
 
 def test_of_a_factor_the_effect_is_the_standardised_difference():
     case = CASES["lung, odds, products"]
-    sites = federation(case, 3, None)
+    sites = federation(case, 3)
     fit = fs.logistic(sites, case["formula"])
     effects = fs.marginal_effects(sites, fit).tidy().set_index("term")
     differences = fs.standardised_risks(sites, fit, "ecog3").differences()
@@ -104,7 +97,7 @@ def test_in_a_linear_model_effects_are_the_coefficients():
 )  # fmt: skip
 def test_what_has_no_answer_is_one_sentence(ask, match):
     case = CASES["lung, odds"]
-    sites = federation(case, 2, None)
+    sites = federation(case, 2)
     with pytest.raises(fs.FormulaError, match=match):
         ask(sites, fs.logistic(sites, case["formula"]))
 
@@ -116,7 +109,7 @@ def test_what_has_no_answer_is_one_sentence(ask, match):
 )
 def test_a_value_that_cannot_be_is_refused_in_words_by_a_site(column, values, match):
     case = CASES["lung, odds"]
-    sites = federation(case, 2, None)
+    sites = federation(case, 2)
     model, beta = model_of(sites, fs.logistic(sites, "status ~ log(age) + C(ecog3)"))
     with pytest.raises(fs.SiteRefused, match=match):
         sites.sum(StandardisedMeans(model, beta, column, tuple(values)))

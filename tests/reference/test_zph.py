@@ -4,33 +4,24 @@
 1e-9 of theirs.
 """
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import fedstats as fs
 from tests.datasets import DATASETS
-from tests.reference.comparison import federation, numbers
+from tests.reference.comparison import cases, federation, layouts, numbers, options
 
-CASES = json.loads(Path(__file__).with_name("zph.json").read_text(encoding="utf-8"))["cases"]
+CASES = cases("zph")
 TOLERANCE = 1e-8
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(name, k, seed) for name in CASES for k, seed in ((1, None), (2, 20), (4, None))],
-    ids=lambda p: f"{p[0]} | {p[1]} sites",
-)
+@pytest.fixture(scope="module", params=layouts("zph"))
 def fitted(request):
-    name, k, seed = request.param
-    case = CASES[name]
-    sites = federation(case, k, seed)
-    fit = fs.cox(sites, case["formula"], strata=case["strata"], ties=case["ties"], weights=case["weights"])
-    return sites, fit, case
+    sites, case = request.param.sites, request.param.case
+    return sites, fs.cox(sites, case["formula"], **options(case, "strata", "ties", "weights")), case
 
 
+@pytest.mark.reference("proportional hazards")
 def test_statistics_are_those_of_r(fitted):
     sites, fit, case = fitted
     for test in case["tests"]:
@@ -43,7 +34,7 @@ def test_statistics_are_those_of_r(fitted):
 
 def test_terms_are_named_as_they_were_written():
     case = CASES["lung, factor"]
-    sites = federation(case, 2, None)
+    sites = federation(case, 2)
     fit = fs.cox(sites, case["formula"], strata="inst")
     assert fs.cox_zph(sites, fit).tidy()["term"].tolist() == ["age", "sex", "C(ecog3)", "GLOBAL"]
     by_coefficient = fs.cox_zph(sites, fit, terms=False).tidy()["term"].tolist()
@@ -52,14 +43,14 @@ def test_terms_are_named_as_they_were_written():
 
 @pytest.mark.parametrize("options", [{"baseline": "shared"}, {"penalty": fs.Ridge(0.1)}], ids=str)
 def test_models_without_the_test_are_named(options):
-    sites = federation(CASES["lung, Efron"], 2, None)
+    sites = federation(CASES["lung, Efron"], 2)
     fit = fs.cox(sites, "Surv(time, status) ~ age + sex", **options)
     with pytest.raises(fs.FormulaError, match="baseline='site'"):
         fs.cox_zph(sites, fit)
 
 
 def test_a_transform_that_is_not_there_is_one_sentence():
-    sites = federation(CASES["lung, Efron"], 2, None)
+    sites = federation(CASES["lung, Efron"], 2)
     fit = fs.cox(sites, "Surv(time, status) ~ age + sex")
     with pytest.raises(fs.FormulaError, match="transform is 'sqrt'"):
         fs.cox_zph(sites, fit, transform="sqrt")
