@@ -1,0 +1,219 @@
+"""Every option of the regressions, R's answer to it, and at how many sites the tests compare the two.
+
+Nothing is ticked by hand: a test says by ``@pytest.mark.reference("coefficients", ...)`` which numbers it compares, its
+cases (``tests/reference/comparison.py``) say what was asked of how many sites, and a row below says which of them show
+its option.  ``docs/make_validation_table.py`` writes the table of all that pytest collects; a cell without a case fails.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.reference.comparison import Layout
+
+Facts = dict[str, Any]
+FITTED = ("coefficients", "standard errors")
+
+
+class Option(NamedTuple):
+    """A row of the table: what is asked of which model, the R function that answers, and what has to be compared."""
+
+    model: str
+    name: str
+    r: str
+    compared: tuple[str, ...]
+    asked: Facts
+
+
+class Comparison(NamedTuple):
+    """A case at a number of sites, and what one test or several compare of it."""
+
+    layout: Layout
+    compared: frozenset[str]
+
+
+def facts(layout: Layout) -> Facts:
+    """What a case asks for, whichever script it is of: its options, and ``model``, ``entry``, ``penalty``."""
+    case = layout.case
+    asked = case | (case.get("options") or {})
+    if layout.source == "penalised":
+        asked["penalty"] = {0: "ridge", 1: "lasso"}.get(case["mixing"], "elastic net")
+    elif layout.source in ("firth", "firth_cox"):
+        asked["penalty"] = "Firth"
+    elif layout.source == "path":
+        asked["penalty"] = "path"
+    strata = asked.get("strata")
+    return asked | {
+        "model": _model(asked, layout.kind),
+        "baseline": asked.get("baseline") or "site",
+        "entry": case["formula"].split("~")[0].count(",") == 2,
+        "several strata": isinstance(strata, list) and len(strata) > 1,
+        "cause": "==" in case["formula"],
+        "columns": case["formula"].split("~")[1],
+    }
+
+
+def _model(asked: Facts, kind: str) -> str:
+    if kind == "kaplan_meier":
+        return "Kaplan-Meier"
+    if asked["formula"].startswith("Surv("):
+        return "Cox"
+    family = asked.get("family") or asked.get("kind") or "logistic"
+    if family == "binomial":
+        family = "log-binomial" if asked.get("link") == "log" else "logistic"
+    return {"poisson": "Poisson", "gaussian": "Gaussian"}.get(family, family)
+
+
+def shows(comparison: Comparison, option: Option) -> bool:
+    """Whether a case asks for the option, and all that has to be compared is."""
+    has = facts(comparison.layout)
+    return (
+        has["model"] == option.model
+        and set(option.compared) <= comparison.compared
+        and all(_meets(has.get(name), wanted) for name, wanted in option.asked.items())
+    )
+
+
+def _meets(value: object, wanted: object) -> bool:
+    """True: anything; False: nothing; a set: one of these texts within it; otherwise the value itself."""
+    if isinstance(wanted, bool):
+        return bool(value) is wanted
+    if isinstance(wanted, set):
+        return any(text in str(value) for text in wanted)
+    return value == wanted
+
+
+def comparisons(items: Iterable[pytest.Item]) -> list[Comparison]:
+    """Of collected tests: every case at every number of sites, with all that is compared of it."""
+    found: dict[Layout, set[str]] = {}
+    for item in items:
+        compared = {what for mark in item.iter_markers("reference") for what in mark.args}
+        skipped = any(True for name in ("skip", "skipif", "xfail") for _ in item.iter_markers(name))
+        for value in item.callspec.params.values() if compared and not skipped else ():
+            if isinstance(value, Layout):
+                found.setdefault(value, set()).update(compared)
+    return [Comparison(layout, frozenset(compared)) for layout, compared in found.items()]
+
+
+# The rows ---------------------------------------------------------------------------------------------
+
+
+def _cox() -> Iterable[Option]:
+    def row(name: str, r: str, *compared: str, **asked: Any) -> Option:
+        return Option(
+            "Cox", name, r, compared or FITTED, {"penalty": False} | asked if not compared else asked
+        )
+
+    for baseline, words in (("site", "each site its own hazard"), ("shared", "shared hazard")):
+        at = {"baseline": baseline}
+        yield row(f"Efron's ties, {words}", "survival::coxph", ties="efron", **at)
+        yield row(f"Breslow's ties, {words}", "survival::coxph", ties="breslow", **at)
+        yield row(f"`Surv(entry, time, event)`, {words}", "survival::coxph", entry=True, **at)
+        yield row(f"`weights`, {words}", "survival::coxph", weights=True, **at)
+        yield row(f"`offset`, {words}", "survival::coxph", offset=True, **at)
+        yield row(f"`robust`, {words}", "survival::coxph", robust=True, **at)
+        yield row(f"`cluster`, {words}", "survival::coxph", cluster=True, **at)
+        yield row(f"`strata`, {words}", "survival::strata", strata=True, **at)
+        yield row(f"predicted survival, {words}", "survival::survfit", "predicted survival", **at)
+        yield row(f"baseline hazard, {words}", "survival::basehaz", "baseline hazard", **at)
+        yield row(f"a cause of several, {words}", "survival::coxph", cause=True, **at)
+    stratum = {"baseline": "site", "strata": None, "sites": True}
+    yield row("no `strata`: a stratum a site", "survival::coxph, strata(site)", **stratum)
+    yield row("several columns of `strata`", "survival::strata", **{"several strata": True})
+    yield row("agreed `grid`", "survival::coxph on times at the edges", grid=True)
+    for what in ("likelihood", "score test", "Wald test", "likelihood-ratio test", "AIC and BIC"):
+        yield row(what, "survival::coxph", what)
+    yield row("joint tests of terms", "Wald's formula on coxph's vcov", "joint tests")
+    yield row("linear hypotheses", "car::linearHypothesis", "linear hypotheses")
+    yield row(
+        "profile intervals", "coxph with the column as offset, uniroot", "profile intervals", penalty=False
+    )
+    yield row("`cox_zph`: km, rank, identity, log", "survival::cox.zph", "proportional hazards")
+    yield row("linear predictor as a column", "predict(coxph) in coxph and glm", "linear predictor")
+    for penalty in ("ridge", "lasso", "elastic net"):
+        r = "slow maximiser on coxph's scores" + (", survival::ridge" if penalty == "ridge" else "")
+        yield row(penalty, r, "coefficients", penalty=penalty)
+    yield row("standard errors of a ridge", "survival::ridge", "standard errors of a ridge")
+    yield row("penalty path", "glmnet::glmnet", "path")
+    yield row("cross-validation", "glmnet::cv.glmnet", "cross-validation")
+    yield row("Firth's penalty", "slow maximiser on coxph's likelihood", penalty="Firth")
+    yield row(
+        "profile intervals with Firth's penalty", "the same, uniroot", "profile intervals", penalty="Firth"
+    )
+    yield from _formulas("Cox", "survival::coxph")
+
+
+def _glm(model: str, r: str) -> Iterable[Option]:
+    def row(name: str, r: str, *compared: str, **asked: Any) -> Option:
+        return Option(model, name, r, compared or FITTED, asked)
+
+    plain = {"penalty": False, "intercepts": False}
+    yield row("the model itself", r, weights=False, offset=False, robust=False, cluster=False, **plain)
+    yield row("`weights`", r, weights=True, **plain)
+    yield row("`offset`", r, offset=True, **plain)
+    yield row("`robust`", "sandwich::sandwich", robust=True, **plain)
+    yield row("`cluster`", "sandwich::vcovCL", cluster=True, **plain)
+    for what in ("likelihood", "AIC and BIC"):
+        yield row(what, r, what, **plain)
+    if model == "logistic":
+        for what in ("score test", "Wald test", "likelihood-ratio test"):
+            yield row(what, r, what)
+        yield row("joint tests of terms", "Wald's formula on glm's vcov", "joint tests")
+        yield row("linear hypotheses", "car::linearHypothesis", "linear hypotheses")
+        yield row("linear predictor as a column", "predict(glm) in coxph and glm", "linear predictor")
+    yield row("deviance and dispersion", r, "deviance and dispersion")
+    slow = "confint" if model == "Gaussian" else "glm with the column as offset, uniroot"
+    if model != "log-binomial":
+        yield row("profile intervals", slow, "profile intervals", **plain)
+        for option in ("weights", "offset", "robust", "cluster"):
+            yield row(
+                f"`intercepts`, `{option}`",
+                f"{r} with a column a practice",
+                intercepts=True,
+                **{option: True},
+            )
+        yield row("penalty path", "glmnet::glmnet", "path")
+        yield row("cross-validation", "glmnet::cv.glmnet", "cross-validation")
+    for penalty in ("ridge", "lasso", "elastic net"):
+        with_what = "slow maximiser" if model == "log-binomial" else "glmnet::glmnet"
+        yield row(penalty, with_what, "coefficients", penalty=penalty)
+    if model in ("logistic", "Poisson"):
+        yield row("Firth's penalty", "slow maximiser", penalty="Firth")
+        yield row("Firth's penalty, `weights`", "slow maximiser", penalty="Firth", weights=True)
+        yield row("Firth's penalty, `offset`", "slow maximiser", penalty="Firth", offset=True)
+        yield row(
+            "profile intervals with Firth's penalty",
+            "the same, uniroot",
+            "profile intervals",
+            penalty="Firth",
+        )
+    for what in ("standardised risks", "risk differences", "risk ratios", "average marginal effects"):
+        yield row(what, f"by hand on {r}, complex steps", what)
+    if model == "logistic":
+        yield from _formulas(model, r)
+
+
+def _formulas(model: str, r: str) -> Iterable[Option]:
+    for name, texts in {
+        "factors": {"C("},
+        "products `:` and `*`": {":", "*"},
+        "restricted cubic splines": {"rcs("},
+        "B-splines": {"bs("},
+        "polynomials": {"poly("},
+        "`log(x)`": {"log("},
+        "`I(x / 10)`": {"I("},
+    }.items():
+        yield Option(model, f"formula: {name}", r, FITTED, {"columns": texts, "penalty": False})
+    if model == "Cox":
+        yield Option(model, "formula: factors, agreed reference", r, FITTED, {"levels": True})
+
+
+OPTIONS = (
+    *_cox(),
+    *_glm("logistic", "glm"),
+    *_glm("log-binomial", "glm"),
+    *_glm("Poisson", "glm"),
+    *_glm("Gaussian", "glm"),
+    *(Option("Kaplan-Meier", f"{what}s", "survival::survfit", (what,), {}) for what in ("curve", "median")),
+)
