@@ -166,7 +166,9 @@ def glm(
         begin = null.beta
         if start == "pooled":
             begin = pooled_start(meter, GlmDerivatives(model, (0.0,) * len(design.names)))
-        question = GlmDerivatives(model, (0.0,) * len(design.names), course=course)
+        # anywhere where the model is defined: of a log-binomial one that is not zero, a risk of one
+        anywhere = np.zeros(len(design.names)) if chosen.canonical else begin
+        question = GlmDerivatives(model, tuple(anywhere.tolist()), course=course)
         with _named_boundary(chosen):
             if isinstance(penalty, Firth):
                 correction = Correction(meter, partial(FirthCorrection, model, course=course))
