@@ -2,21 +2,13 @@
 #
 #   Rscript tests/reference/make_periods_reference.R
 #
-# writes tests/reference/periods.json (needs survival and jsonlite; PYTHON as in make_reference.R). Rows are split by survSplit at all cuts
+# writes tests/reference/periods.json (needs survival). Rows are split by survSplit at all cuts
 # of a model; a column that changes is multiplied by the indicator of each of its periods. The cluster of a robust variance is the
 # patient, or the column named. Where one term changes the same model is fitted as x:strata(period), and must be the same.
 
-suppressPackageStartupMessages({
-  library(survival)
-  library(jsonlite)
-})
-folder <- tempfile("datasets")
-dir.create(folder)
-python <- Sys.getenv("PYTHON", ".venv/bin/python")
-stopifnot(system2(python, c("-m", "tests.reference.write_datasets", folder)) == 0)
-paths <- list.files(folder, full.names = TRUE)
-datasets <- setNames(lapply(paths, read.csv), sub("[.]csv$", "", basename(paths)))
-control <- suppressWarnings(coxph.control(eps = 1e-14, iter.max = 50))
+suppressPackageStartupMessages(library(survival))
+source("tests/reference/common.R")
+control <- control_cox()
 
 columns_of <- function(term, frame) {
   if (grepl("^C\\(", term)) {
@@ -128,5 +120,4 @@ cases <- list(
     list(transplant = 60, age = 60), strata = "centre", weights = "weight", robust = TRUE, cluster = "id", baseline = "site"),
   "gbsg2, untied" = case("gbsg2", c("untied", "cens"), c("age", "tsize", "C(tgrade)", "C(menostat)"), list("C(tgrade)" = c(730, 1460), tsize = 730))
 )
-versions <- list(R = R.version.string, survival = as.character(packageVersion("survival")))
-write_json(list(versions = versions, cases = cases), "tests/reference/periods.json", digits = NA, auto_unbox = TRUE, pretty = TRUE, null = "null")
+write_reference("periods", list(cases = cases), "survival")

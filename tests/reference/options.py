@@ -118,6 +118,7 @@ def _cox() -> Iterable[Option]:
         yield row(f"predicted survival, {words}", "survival::survfit", "predicted survival", **at)
         yield row(f"baseline hazard, {words}", "survival::basehaz", "baseline hazard", **at)
         yield row(f"a cause of several, {words}", "survival::coxph", cause=True, **at)
+        yield row(f"`time_varying`, {words}", "survival::coxph on survSplit", varying=True, **at)
     stratum = {"baseline": "site", "strata": None, "sites": True}
     yield row("no `strata`: a stratum a site", "survival::coxph, strata(site)", **stratum)
     yield row("several columns of `strata`", "survival::strata", **{"several strata": True})
@@ -125,6 +126,7 @@ def _cox() -> Iterable[Option]:
     for what in ("likelihood", "score test", "Wald test", "likelihood-ratio test", "AIC and BIC"):
         yield row(what, "survival::coxph", what)
     yield row("joint tests of terms", "Wald's formula on coxph's vcov", "joint tests")
+    yield row("tests that effects do not change", "Wald's formula on coxph's vcov", "tests of constancy")
     yield row("linear hypotheses", "car::linearHypothesis", "linear hypotheses")
     yield row(
         "profile intervals", "coxph with the column as offset, uniroot", "profile intervals", penalty=False

@@ -1,18 +1,14 @@
 """Effects that change after cuts of follow-up are those of R's ``coxph`` on the rows of ``survSplit``, split anyhow into sites."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import fedstats as fs
 from tests.datasets import DATASETS, split
-from tests.reference.comparison import FIT_TOLERANCE, JOINT_TOLERANCE, numbers
+from tests.reference.comparison import FIT_TOLERANCE, JOINT_TOLERANCE, SITES, Layout, cases, numbers
 
-CASES = json.loads(Path(__file__).with_name("periods.json").read_text(encoding="utf-8"))["cases"]
-#: At so many sites, dealt in turn and in order, or at random and shuffled.
-SPLITS = ((1, None), (2, 20), (5, None), (17, 3))
+#: Dealt evenly, for a period is empty at a site soon enough: in turn and in order, or at random and shuffled.
+SEEDS = {1: None, 2: 20, 5: None, 17: 3}
 
 
 def frame_of(case):
@@ -20,6 +16,16 @@ def frame_of(case):
     if case["cause"] is None:
         return frame
     return frame.assign(cause=frame[case["event"]] * (1 + (frame["age"] > case["cause"])))
+
+
+def together(case):
+    """The column whose groups stay at one site."""
+    return case["strata"] or case["cluster"]
+
+
+def units(case):
+    """How many sites the rows can be dealt to."""
+    return frame_of(case)[together(case)].nunique() if together(case) else len(frame_of(case))
 
 
 def fitted(sites, case, **changes):
@@ -31,18 +37,23 @@ def fitted(sites, case, **changes):
 
 @pytest.fixture(
     scope="module",
-    params=[(name, *layout) for name in CASES for layout in SPLITS],
-    ids=lambda p: f"{p[0]} | {p[1]} sites | {'in order' if p[2] is None else 'shuffled'}",
+    params=[
+        Layout("periods", "cases", name, k, case)
+        for name, case in cases("periods").items()
+        for k in SITES
+        if k <= units(case)
+    ],
+    ids=lambda layout: f"{layout.name} | {layout.k} sites",
 )
 def fit_of(request):
-    name, k, seed = request.param
-    case = CASES[name]
-    frame, together = frame_of(case), case["strata"] or case["cluster"]
-    k = min(k, frame[together].nunique()) if together else k
-    sites = fs.InProcess(split(frame, k, seed, together), policy=fs.DisclosurePolicy.none())
+    layout = request.param
+    case, frame = layout.case, frame_of(layout.case)
+    frames = split(frame, layout.k, SEEDS[layout.k], together(case))
+    sites = fs.InProcess(frames, policy=fs.DisclosurePolicy.none())
     return sites, case, fitted(sites, case)
 
 
+@pytest.mark.reference("coefficients", "standard errors")
 def test_coefficients_are_those_of_r(fit_of):
     _, case, fit = fit_of
     beta, se = numbers(case["coef"]), numbers(case["se"])
@@ -53,6 +64,7 @@ def test_coefficients_are_those_of_r(fit_of):
     assert [name.partition(": ")[0] for name in fit.names] == case["columns"]
 
 
+@pytest.mark.reference("likelihood", "score test")
 def test_likelihood_and_sizes_are_those_of_r(fit_of):
     _, case, fit = fit_of
     assert fit.loglik == pytest.approx(case["loglik"], rel=FIT_TOLERANCE)
@@ -64,6 +76,7 @@ def test_likelihood_and_sizes_are_those_of_r(fit_of):
     )  # patients, whatever the number of their periods
 
 
+@pytest.mark.reference("tests of constancy")
 def test_tests_of_constancy_are_those_of_r(fit_of):
     sites, case, fit = fit_of
     tests = fit.constancy_tests().set_index("term")
