@@ -20,7 +20,7 @@ WIDTHS = 3.0
 DIGITS = 14.0
 #: Groups of which one is separate leave one of so many equal bins of all predictors empty.
 _BINS = 2048
-#: Distance of the nearest poles of the logistic function, at i pi and -i pi, times two: how smooth a curved weight is.
+#: Four times the distance of the logistic function's nearest poles, i pi and -i pi: how smooth a curved weight is.
 _SMOOTH = 4 * np.pi
 
 
@@ -74,7 +74,7 @@ def told_apart(groups: int, width: float) -> bool:
 
     A logistic weight is analytic within pi of the real axis: a combination of ``k + 1`` values over a width ``w`` is seen
     by no more than about ``(w / 4 pi)^k`` of it, and no group's neighbours further away than the worst such ``k`` matter.
-    Against the singular values of such weights this is right within one digit of fourteen for up to 12 groups, and errs
+    Against the singular values of such weights this is right within 1.5 digits of fourteen for up to 12 groups, and errs
     towards telling apart for more; exponential weights (Cox, Poisson) tell less.
     """
     step = width / (groups - 1)
