@@ -9,6 +9,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.query import Query
+from fedstats.contract.table_checks import laid_by_columns
 from fedstats.federations.refusals import outcome
 from fedstats.federations.site import Site
 
@@ -46,6 +47,8 @@ class InProcess(Federation):
         policy = policy if policy is not None else DisclosurePolicy()
         self.sites = tuple(sorted(frames))
         self.distinct_values = policy.distinct_values
+        if codebook is None:
+            frames = {name: laid_by_columns(frame) for name, frame in frames.items()}
         self.codebook = codebook or codebook_of(frames.values())
         self._asked: dict[Query, Asked] = {}
         self._sites = {

@@ -94,12 +94,19 @@ def _relative_risk(model: CoxModel, cox: CoxRows, gamma: Array) -> tuple[Array, 
     if cox.rows.offset is not None:
         eta = eta + (cox.rows.offset - model.offset_centre)
     if not model.grid and len(eta):
-        largest = np.full(int(cox.stratum.max()) + 1, -np.inf)
-        np.maximum.at(largest, cox.stratum, eta)
-        eta = eta - largest[cox.stratum]
+        eta -= _largest(eta, cox.stratum)
     with np.errstate(over="ignore"):
         r = np.exp(eta)
     return eta, r if cox.rows.weights is None else cox.rows.weights * r
+
+
+def _largest(eta: Array, stratum: NDArray[np.int64]) -> Array | float:
+    """The largest eta of each patient's stratum."""
+    if not stratum.any():
+        return float(eta.max())
+    largest = np.full(int(stratum.max()) + 1, -np.inf)
+    np.maximum.at(largest, stratum, eta)
+    return np.asarray(largest[stratum])
 
 
 @dataclass(frozen=True)

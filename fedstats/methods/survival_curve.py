@@ -95,8 +95,7 @@ class RiskTable(Query):
         moved = times.on_grid(grid)
         sets = risk_sets(group, moved.entry, moved.time, moved.event, None, grid, n_groups)
         shape = (n_groups, len(grid))
-        steps = np.asarray(sets.moves.sum(axis=1)).reshape(shape)
-        at_risk = np.rint(np.cumsum(steps[:, ::-1], axis=1)[:, ::-1]).astype(np.int64)
+        at_risk = sets.at_risk.reshape(shape)
         events = np.bincount(sets.death_cell, minlength=sets.n_cells).reshape(shape)
         return Aggregate(
             {
