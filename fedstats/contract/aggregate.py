@@ -82,6 +82,11 @@ class Sum:
         return cls(matrix[lower], np.broadcast_to(patients, matrix.shape)[lower], exponent, pairs=True)
 
     @property
+    def in_units(self) -> tuple[Array, int]:
+        """The numbers and the power of two of their unit, as they are made ready to travel."""
+        return self.values, self.exponent
+
+    @property
     def on_diagonal(self) -> NDArray[np.bool_]:
         """Which entries of a triangle lie on the diagonal."""
         rows, columns = np.tril_indices(triangle_size(len(self.values)))
@@ -202,7 +207,7 @@ class Release:
 
     def values(self) -> dict[str, Array]:
         """The sums as float64, each the nearest to its exact value."""
-        return {k: exact_sum.decode(v, e) for k, (v, e) in self.sums.items()}
+        return exact_sum.decode_all(self.sums)
 
     @property
     def n_numbers(self) -> int:

@@ -249,9 +249,8 @@ class DisclosurePolicy(Spec):
         """
         self.check(query, aggregate)
         try:
-            return Release(
-                {k: (exact_sum.encode(s.values, s.exponent), s.exponent) for k, s in aggregate.sums.items()}
-            )
+            limbs = exact_sum.encode_all({k: one.in_units for k, one in aggregate.sums.items()})
+            return Release({k: (limbs[k], one.exponent) for k, one in aggregate.sums.items()})
         except OverflowError:  # its text may hold a number: fixed words leave
             raise DisclosureRefused(
                 Refusal(type(query).__name__, "sum", "the sums are within the fixed-point range"),

@@ -10,6 +10,7 @@ import sys
 import types
 import typing
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fedstats.contract.entries import Entries, ordinal
@@ -48,7 +49,17 @@ class Spec:
 
     def digest(self) -> str:
         """sha256 of the canonical JSON, in hexadecimal."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
+
+    @cached_property
+    def _inner_questions(self) -> tuple["Query", ...]:
+        values = [getattr(self, f.name) for f in fields(self)]
+        parts = [part for v in values for part in (v if isinstance(v, tuple) else (v,))]
+        return tuple(q for part in parts if isinstance(part, Spec) for q in questions_in(part))
 
 
 @dataclass(frozen=True)
@@ -156,10 +167,8 @@ def query_kinds() -> set[str]:
 
 def questions_in(spec: Spec) -> list[Query]:
     """A question with those that stand inside it, as a model's does in the question for a site's own fit."""
-    values = [getattr(spec, f.name) for f in fields(spec)]
-    parts = [part for v in values for part in (v if isinstance(v, tuple) else (v,)) if isinstance(part, Spec)]
     own = [spec] if isinstance(spec, Query) else []
-    return own + [question for part in parts for question in questions_in(part)]
+    return [*own, *spec._inner_questions]
 
 
 def canonical_json(value: Any) -> str:

@@ -74,7 +74,7 @@ class Family:
 
 def _logit_loglik(y: Array, eta: Array) -> Array:
     # log(1 + exp(eta)) without overflow, whatever the sign of eta
-    return y * eta - np.logaddexp(0.0, eta)
+    return y * eta - np.maximum(eta, 0.0) - np.log1p(np.exp(-np.abs(eta)))
 
 
 def _logit_curvature(eta: Array) -> Array:
