@@ -65,10 +65,11 @@ class Memory:
         Raises
         ------
         DataError
-            The memory is damaged, or is gone though answers have left.
+            The memory is damaged, or is gone though answers have left, or knew patients by another column.
         """
         self._files = MemoryFolder(self._folder)
         self._held = HashedTable(frame, codebook, self._files.key)
+        self._files.require_known_by(self._held.known_by)
         self._differences = Differences(self._held, self._files)
         self._readings = Readings(self._held, self._files)
 
@@ -143,7 +144,8 @@ class Memory:
         self, query: Query, cohorts: tuple[tuple[str, tuple[str, ...]], ...], refused: str = ""
     ) -> Line:
         points = any(point_fields(type(question)) for question in questions_in(query))
-        return Line(query.digest(), type(query).__name__, self._held.name, points, cohorts, refused)
+        held = self._held
+        return Line(query.digest(), type(query).__name__, held.name, held.known_by, points, cohorts, refused)
 
     def _read(self, cohort: Cohort, chosen_by: Sequence[str]) -> tuple[str, ...]:
         """What was read of a cohort: columns, and those that the question made of them."""

@@ -11,6 +11,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.federations.keys import home_of
 from fedstats.federations.memory import Memory
+from fedstats.federations.memory_folder import MEMORY, other_memories
 from fedstats.federations.site import Site
 from fedstats.study.agreed_questions import agreed_topics
 from fedstats.study.analyses import analyses_of
@@ -137,7 +138,9 @@ class Study:
         policy = site_policy(profile).with_points(None if own_file else self.points).tightened_by(self.policy)
         table = read_table(data_file)
         own = home_of(self.id, name, home)
-        memory = Memory(own / "memory") if remember else None
+        if remember and not home:
+            self._require_no_other(own)
+        memory = Memory(own / MEMORY) if remember else None
         return Site(
             name,
             table,
@@ -149,6 +152,16 @@ class Study:
             agreed=partial(agreed_topics, self.analyses()),
             among=self.sites,
         )
+
+    def _require_no_other(self, own: Path) -> None:
+        """Raise where a new memory would begin beside that of another name: it may be the same patients under a new one."""
+        others = [] if (own / MEMORY).exists() else other_memories(own)
+        if others:
+            raise StudyError(
+                f"In {own.parent} another site of the study {self.id} keeps a memory of what has left ({', '.join(others)}), and "
+                f"{own.name} would begin a new one, which knows nothing of it. If these are the same patients under a new name, give "
+                f"home={str(own.parent / others[0])!r}; if they are others, say so with a home= of their own, for instance {str(own)!r}."
+            )
 
     def analyses(self) -> dict[str, Analysis]:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""
