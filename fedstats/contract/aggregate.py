@@ -43,6 +43,7 @@ Rule = Literal[
     "dominance of two",
     "difference between cohorts",
     "level of a difference",
+    "points of a difference",
     "number of coefficients",
     "number of refusals",
     "kind of question",

@@ -47,6 +47,7 @@ class DisclosurePolicy(Spec):
     max_top_share : float            of one patient in a sum of deviations or of their products: at most
     max_top_two_share : float        of the two patients with the largest parts of it: at most
     max_points : int                 distinct points at which one model is answered, where a site keeps count: at most
+    max_sums_per_value : float       told by subtraction of patients who are in one of two cohorts alone, for each of their values: at most
     max_refusals : int               points at which one model is refused before it is not answered any more: at most
     distinct_values : bool           may distinct times and values leave, one by one?
     per_site_estimates : bool        may a site's own estimate be asked for, unmasked?
@@ -72,6 +73,7 @@ class DisclosurePolicy(Spec):
     max_top_two_share: float = 0.9
     max_points: int = 100
     max_refusals: int = 16
+    max_sums_per_value: float = 1.0
     distinct_values: bool = False
     per_site_estimates: bool = True
     bounded_models: bool = False
@@ -111,6 +113,7 @@ class DisclosurePolicy(Spec):
             max_top_two_share=1.0,
             max_points=10**9,
             max_refusals=10**9,
+            max_sums_per_value=NO_LIMIT,
             distinct_values=True,
             bounded_models=True,
             beyond_study=True,
@@ -133,6 +136,7 @@ class DisclosurePolicy(Spec):
             min_effective_level=1.5,
             max_top_share=0.75,
             max_top_two_share=0.95,
+            max_sums_per_value=10.0,
             bounded_models=True,
             beyond_study=True,
         )

@@ -15,7 +15,7 @@ from fedstats.federations.memory_folder import MemoryFolder
 from fedstats.federations.site import Site
 from fedstats.methods.descriptives import LevelCounts
 from fedstats.study.toml_file import StudyError
-from tests.attacks.targets import BOOK, N, STRICT, CrossTable, cohort, column, logistic
+from tests.attacks.targets import BOOK, STRICT, CrossTable, N, cohort, column, logistic
 from tests.federations.small_study import TWO_MODELS, tables, write_study
 
 
