@@ -14,6 +14,7 @@ import pandas as pd
 from fedstats.contract.aggregate import Aggregate, Evidence, Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused, Refusal
+from fedstats.contract.margins import with_margins
 from fedstats.contract.query import Query, QueryError, questions_in
 from fedstats.contract.refusal import not_answered
 from fedstats.contract.site_data import SiteData
@@ -214,6 +215,8 @@ class Site:
         trace = None
         if self.memory is not None:
             evidence, trace = self.memory.judge(query, aggregate, self.policy, pending)
+            if trace.line.has_point and not self.policy.off:
+                aggregate = with_margins(aggregate, self.memory.secret, query.digest())
             aggregate = aggregate.with_evidence(*evidence)
         judge = partial(self.policy.review, aggregate)
         try:
