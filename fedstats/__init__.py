@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from fedstats.federations.together import together as together
     from fedstats.methods.cox_regression import cox as cox
     from fedstats.methods.cross_validation import cross_validate as cross_validate
-    from fedstats.methods.descriptives import table_one as table_one
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
     from fedstats.methods.marginal_effects import marginal_effects as marginal_effects
     from fedstats.methods.marginal_effects import standardised_risks as standardised_risks
+    from fedstats.methods.patient_table import table_one as table_one
     from fedstats.methods.penalised_path import penalty_path as penalty_path
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
@@ -135,7 +135,7 @@ _HOME = {
     "serve": "federations.answering",
     "sheets": "reporting.egress_view",
     "standardised_risks": "methods.marginal_effects",
-    "table_one": "methods.descriptives",
+    "table_one": "methods.patient_table",
     "serving": "federations.answering",
     "Verification": "study.verification",
     "together": "federations.together",

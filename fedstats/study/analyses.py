@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from fedstats.methods.descriptives import table_one
+from fedstats.methods.patient_table import table_one
 from fedstats.methods.survival_curve import kaplan_meier
 from fedstats.study.follow_ups import Analysis, estimate_of, follow_ups
 from fedstats.study.study_file import StudyFile
