@@ -36,6 +36,7 @@ from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
+from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
@@ -134,6 +135,7 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     ),
     "MarginalSlopes": (MarginalSlopes(LOGISTIC, (0.0,) * 3, "age"),),
     "Moments": (Moments("age", *GROUPS, 60.0, 8.0),),
+    "OwnSums": (OwnSums(LevelCounts("sex", *GROUPS, ("F", "M"))),),
     "RiskTable": (
         RiskTable("entry", "time", "event", *GROUPS, GRID),
         RiskTable(None, "time", "event", *GROUPS, (7.0, 24.0)),

@@ -5,6 +5,9 @@ from html import escape
 
 import pandas as pd
 
+#: Of a table: the group of everybody, and the level that stands for those too small to be seen.
+OVERALL, NOT_SHOWN = "Overall", "(not shown)"
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -92,12 +95,12 @@ class Table:
 
     Attributes
     ----------
-    frame : DataFrame     variable level group n percent mean sd median q1 q3 missing smd, and median_low
+    frame : DataFrame     variable level group n percent mean sd median q1 q3 missing smd smd_max, and median_low
                           median_high q1_low q1_high q3_low q3_high: between them lies the true value
     refused : tuple       (variable, rule) of what a site's policy did not let out
     """
 
-    by: str | None
+    by: str | tuple[str, ...] | None
     frame: pd.DataFrame
     refused: tuple[tuple[str, str], ...]
     status: str

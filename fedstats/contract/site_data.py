@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Evidence
+from fedstats.contract.aggregate import Evidence, Rule
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition
 from fedstats.contract.design import Column, Design, Part
@@ -41,6 +41,9 @@ class SiteData:
         Whether anything is counted for the gate; False where every rule is off.
     secret : bytes
         Known to the site alone, at most 64 of them: what is drawn is drawn with it.  Empty where nothing leaves.
+    meets : callable, optional
+        Of a rule and counts, which of them the site's gate lets pass: what is merged rather than refused is merged by the
+        site's own thresholds, never by a question's, or else somebody could slide them.
     made : tuple of LinearPredictor
         Columns of the frame and the codebook that were made for one question, with what the gate judges of them.
     """
@@ -55,6 +58,7 @@ class SiteData:
         agreed_grids: bool = False,
         judged: bool = True,
         secret: bytes = b"",
+        meets: Callable[[Rule, NDArray[Any]], NDArray[np.bool_]] | None = None,
         made: tuple[LinearPredictor, ...] = (),
         made_evidence: tuple[Evidence, ...] = (),
     ) -> None:
@@ -63,6 +67,7 @@ class SiteData:
         self.positions = np.arange(len(frame)) if chosen is None else chosen
         self.agreed_grids, self.judged = agreed_grids, judged
         self._secret = secret
+        self._meets = meets
         self._n_site = len(frame) if chosen is None else n_site
         self._is_subset = chosen is not None
         self._prepared: dict[str, Any] = {}
@@ -101,9 +106,20 @@ class SiteData:
             agreed_grids=self.agreed_grids,
             judged=self.judged,
             secret=self._secret,
+            meets=self._meets,
             made=tuple(self.made.values()),
             made_evidence=self._made_evidence,
         )
+
+    def meets(self, rule: Rule, counts: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which counts, (...,), the site's gate lets pass; all of them where there is none."""
+        if self._meets is None or not self.judged:
+            return np.ones(np.shape(counts), dtype=bool)
+        return self._meets(rule, np.asarray(counts, dtype=float))
+
+    def passes(self, evidence: Iterable[Evidence]) -> bool:
+        """Whether the site's gate would let all of it pass."""
+        return all(self.meets(found.rule, found.counts).all() for found in evidence)
 
     def drawn(self, chosen: NDArray[np.bool_], parts: int) -> NDArray[np.int64]:
         """Into which of some parts of equal size each of the chosen rows falls, drawn with the site's secret.
@@ -145,6 +161,7 @@ class SiteData:
                 agreed_grids=self.agreed_grids,
                 judged=self.judged,
                 secret=self._secret,
+                meets=self._meets,
                 made=made,
                 made_evidence=tuple(evidence),
             )

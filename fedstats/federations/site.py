@@ -135,7 +135,9 @@ class Site:
         secret = self.memory.secret if self.memory is not None else b""
         frame, codebook = self.data.frame, self.data.codebook
         judged = self._reviewed or not policy.off
-        self.data = SiteData(frame, codebook, agreed_grids=remembers, judged=judged, secret=secret)
+        self.data = SiteData(
+            frame, codebook, agreed_grids=remembers, judged=judged, secret=secret, meets=policy.meets
+        )
 
     def answer(self, query: Query, pending: Sequence[Trace] = ()) -> Answer:
         """Evaluate a query on the site's rows and put it through the gate.

@@ -1,7 +1,9 @@
 """What a site answers about a column, group by group: counts, moments, and counts between agreed edges."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -11,83 +13,128 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.design import level_codes
 from fedstats.contract.dominance import deviations, shares
-from fedstats.contract.entries import Entries, between, each, groups_of
-from fedstats.contract.query import Query
+from fedstats.contract.entries import Entries, between, crossed, each, groups_of
+from fedstats.contract.query import Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
+from fedstats.numerics.cell_suppression import shown_together
 
 Array = NDArray[np.float64]
+
+#: Of patients in one question.
+MOST_GROUPS = 400
+
+
+@dataclass(frozen=True)
+class Grouping(Spec):
+    """A factor with its agreed levels, by which patients are grouped."""
+
+    column: str
+    levels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _ByGroup(Query):
-    """A variable described by the agreed levels of a grouping column (None: everyone)."""
+    """A variable described by the agreed levels of a grouping column (None: everyone), and of others ``across``."""
 
     variable: str
     by: str | None
     groups: tuple[str, ...]
+    across: tuple[Grouping, ...] = field(default=(), kw_only=True)
 
     #: Whether the variable may be a column that the question makes.
     made_too: ClassVar[bool] = False
 
     def subject(self) -> str:
         """The columns."""
-        return f"{self.variable} by {self.by}" if self.by else self.variable
+        return f"{self.variable} by {' and '.join(self._by)}" if self._by else self.variable
+
+    @property
+    def _groupings(self) -> tuple[Grouping, ...]:
+        first = () if self.by is None else (Grouping(self.by, self.groups),)
+        return (*first, *self.across)
+
+    @property
+    def _by(self) -> tuple[str, ...]:
+        return tuple(grouping.column for grouping in self._groupings)
 
     @property
     def _axis(self) -> tuple[str, ...]:
-        return groups_of(self.by, self.groups)
+        return crossed(("",), *(groups_of(grouping.column, grouping.levels) for grouping in self._groupings))
 
     def _split(
         self, data: SiteData
     ) -> tuple[pd.Series, NDArray[np.int64], int, tuple[Evidence, ...], tuple[Cohort, ...]]:
-        data.require([self.by] if self.by else [])
+        data.require(self._by)
         data.require([self.variable], made_too=self.made_too)
-        frame = data.frame
-        group = (
-            np.zeros(len(frame), dtype=np.int64)
-            if self.by is None
-            else level_codes(frame[self.by], self.groups)
-        )
+        frame, n_groups = data.frame, 1
+        group = np.zeros(len(frame), dtype=np.int64)
+        if math.prod(max(1, len(grouping.levels)) for grouping in self._groupings) > MOST_GROUPS:
+            raise QueryError(f"A table has at most {MOST_GROUPS} groups.")
+        for grouping in self._groupings:
+            codes, width = level_codes(frame[grouping.column], grouping.levels), max(1, len(grouping.levels))
+            group = np.where((group < 0) | (codes < 0), -1, group * width + codes)
+            n_groups *= width
         ungrouped = int((group < 0).sum())
         evidence = (
             *data.subset_evidence,
             Evidence("dropped rows", np.array([ungrouped]), "rows without a group"),
         )
         keep = group >= 0
-        columns = data.sources((self.variable, *([self.by] if self.by else [])))
+        columns = data.sources((self.variable, *self._by))
         there = keep & frame[self.variable].notna().to_numpy()
-        cohorts = tuple(
-            Cohort(data.positions[rows], columns, levels=((self.by,),) if self.by else ())
-            for rows in (keep, there)
-        )
-        return frame.loc[keep, self.variable], group[keep], max(1, len(self.groups)), evidence, cohorts
+        every: tuple[tuple[str, ...], ...] = tuple((column,) for column in self._by)
+        levels = (*every, tuple(sorted(self._by))) if len(every) > 1 else every
+        cohorts = tuple(Cohort(data.positions[rows], columns, levels=levels) for rows in (keep, there))
+        return frame.loc[keep, self.variable], group[keep], n_groups, evidence, cohorts
 
 
 @dataclass(frozen=True)
 class LevelCounts(_ByGroup):
-    """Patients in each level of a factor, by group, and with an empty cell."""
+    """Patients in each level of a factor, by group, and with an empty cell.
+
+    Levels with a cell too small to be seen leave as one, together with others where that takes them, by the site's own thresholds.
+    """
 
     levels: tuple[str, ...]
 
     asks = "patients in each level"
 
     def entries(self) -> dict[str, Entries]:
-        """Counts by group and level, the empty cells last."""
+        """Counts by group and level, the empty cells last; which levels are not shown, and what is in these together."""
         levels = (*(f"{self.variable}={level}" for level in self.levels), f"{self.variable} empty")
         return {
-            "counts": each("patients with a level, or an empty cell", self._axis, levels, count="g (l + 1)")
+            "counts": each("patients with a level, or an empty cell", self._axis, levels, count="g (l + 1)"),
+            "together": each("patients with a level that is not shown", self._axis, count="g"),
+            "hidden": each("whether a level is not shown: 1 or 0", levels, count="l + 1"),
         }
 
     def aggregate(self, data: SiteData) -> Aggregate:
-        """(groups, levels + 1) counts."""
+        """(groups, levels + 1) counts, of which those of hidden levels leave added up, (groups,)."""
         values, group, n_groups, evidence, cohorts = self._split(data)
+        if self.levels != (data.codebook[self.variable].levels or ("0", "1")):
+            # with levels of its own a question would show alone what another one adds up
+            evidence = (Evidence("agreed grid", np.array([1]), "levels of the question's own"), *evidence)
         level = level_codes(values, self.levels)
         width = len(self.levels) + 1
-        position = group * width + np.where(level < 0, width - 1, level)
-        counts = np.bincount(position, minlength=n_groups * width).reshape(n_groups, width)
-        read = tuple({(self.variable,), tuple(sorted({self.variable, self.by or self.variable}))})
+        level = np.where(level < 0, width - 1, level)
+        counts = np.bincount(group * width + level, minlength=n_groups * width).reshape(n_groups, width)
+        hidden = shown_together(counts, partial(data.meets, "entry"))
+        together = counts[:, hidden].sum(axis=1)
+        counts[:, hidden] = 0
+        read = tuple({(self.variable,), tuple(sorted({self.variable, *self._by}))})
         cohorts = tuple(replace(cohort, levels=(*cohort.levels, *read)) for cohort in cohorts)
-        return Aggregate({"counts": Sum(counts, counts)}, len(values), evidence, cohorts)
+        cohorts += _added_up(cohorts[0], hidden[level], group)
+        sums = {
+            "counts": Sum(counts, counts),
+            "together": Sum(together, together),
+            "hidden": Sum(hidden.astype(float), np.array(len(values))),
+        }
+        return Aggregate(sums, len(values), evidence, cohorts)
+
+
+def _added_up(cohort: Cohort, hidden: NDArray[np.bool_], group: NDArray[np.int64]) -> tuple[Cohort, ...]:
+    """Patients of the hidden levels, by group: less those of one of these levels they would be those of the others."""
+    return tuple(Cohort(cohort.rows[hidden & (group == g)], cohort.columns) for g in np.unique(group[hidden]))
 
 
 @dataclass(frozen=True)
@@ -145,7 +192,7 @@ class Moments(_ByGroup):
         within = (group[:, None] == np.arange(n_groups)).astype(float)
         one, two = shares(both, within, floor=True)
         about = tuple(
-            f"{what} of {self.variable}, {g}" for g in self.groups or ("all",) for what in ("sum", "squares")
+            f"{what} of {self.variable}, {g or 'all'}" for g in self._axis for what in ("sum", "squares")
         )
         return Evidence("dominance", one.ravel(), about), Evidence("dominance of two", two.ravel(), about)
 

@@ -12,7 +12,7 @@ from fedstats.contract.design import Design, Period
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.fit import Fit
 from fedstats.contract.periods import periods_of, within
-from fedstats.contract.results import Curve, Table
+from fedstats.contract.results import NOT_SHOWN, Curve, Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox
@@ -191,6 +191,8 @@ def _table(study: Study, found: Table, pooled: pd.DataFrame) -> dict[str, Any]:
     for group, frame in groups_of(study, found.by, pooled):
         for row in found.frame[found.frame["group"] == group].itertuples():
             column = frame[row.variable]
+            if row.level == NOT_SHOWN or np.isnan(row.n):
+                continue  # what is not shown is compared with nothing
             if row.level:
                 level = column.dropna().map(level_name)
                 pairs = [
@@ -205,7 +207,8 @@ def _table(study: Study, found: Table, pooled: pd.DataFrame) -> dict[str, Any]:
                     (row.sd, sd, sd),
                 ]
             pairs.append((row.missing, column.isna().sum(), 1.0))
-            gap = max(gap, *(abs(ours - theirs) / size for ours, theirs, size in pairs))
+            known = (pair for pair in pairs if not np.isnan(pair[0]))
+            gap = max(gap, *(abs(ours - theirs) / size for ours, theirs, size in known))
     return {
         "compared": "counts, percentages, means and SDs",
         "software": f"pandas {pd.__version__}",

@@ -111,7 +111,8 @@ class StudyReport:
                 title, how = title_of(m, asked, self.study), method_of(m, asked)
                 rows.append({"Analysis": title, "Method": how, "Formula": m.formula})
         if (described := self.study.table_one) is not None:
-            formula = " + ".join(described.variables) + (f" by {described.by}" if described.by else "")
+            by = (described.by,) if isinstance(described.by, str) else described.by or ()
+            formula = " + ".join(described.variables) + (f" by {' and '.join(by)}" if by else "")
             rows.insert(0, {"Analysis": described.title, "Method": "Description", "Formula": formula})
         listed = table(pd.DataFrame(rows), caption="Prespecified analyses")
         version = f"<p>Study {escape(self.study.id)}, version {escape(self.study.version)}.</p>"

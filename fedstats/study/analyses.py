@@ -12,7 +12,7 @@ def analyses_of(content: StudyFile) -> dict[str, Analysis]:
     """What a study asks, in the order in which it is written; independent of each other."""
     found: dict[str, Analysis] = {}
     if (t := content.table_one) is not None:
-        found["table_one"] = partial(table_one, by=t.by, variables=t.variables)
+        found["table_one"] = partial(table_one, by=t.by, variables=t.variables, p_values=t.p_values)
     for curve in content.curves:
         found[curve.name] = partial(kaplan_meier, formula=curve.formula, conf_type=curve.conf_type)
     for model in content.models:

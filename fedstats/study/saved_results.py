@@ -20,13 +20,14 @@ from fedstats.contract.results import Curve, NotAvailable, PredictedSurvival, Ta
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
+from fedstats.methods.table_layout import PatientTable
 
 FORMAT = 1
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
-        *(StandardisedRisks, MarginalEffects, NotAvailable),
+        *(StandardisedRisks, MarginalEffects, NotAvailable, PatientTable),
     )
 }
 

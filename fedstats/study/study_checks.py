@@ -3,6 +3,7 @@
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse_groups
+from fedstats.methods.patient_groups import PatientGroups
 from fedstats.study.follow_ups import follow_ups
 from fedstats.study.model_checks import check_model_spec
 from fedstats.study.study_file import StudyFile
@@ -35,10 +36,10 @@ def _check_names(content: StudyFile, codebook: Codebook, file: str) -> None:
     twice = sorted({n for n in names if names.count(n) > 1 or n == "table_one"})
     if twice:
         raise StudyError(f"{file}: the name {twice[0]!r} is used twice; every analysis has its own.")
-    wanted = [
-        *(content.table_one.variables if content.table_one else ()),
-        *([content.table_one.by] if content.table_one and content.table_one.by else []),
-    ]
-    for column in wanted:
+    for column in content.table_one.variables if content.table_one else ():
         if column.removeprefix("C(").removesuffix(")") not in codebook:
             raise StudyError(f"{file}: table_one names {column!r}, which is not in codebook.toml.")
+    try:
+        PatientGroups.of(content.table_one.by if content.table_one else None, codebook, content.study.sites)
+    except ValueError as problem:
+        raise StudyError(f"{file}: table_one: {problem}") from None

@@ -54,10 +54,11 @@ class Heading(Entry):
 
 
 class TableSpec(Entry):
-    """``[table_one]``: patient characteristics by a factor."""
+    """``[table_one]``: patient characteristics by a factor, several crossed, or ``"site"``; with tests where they are asked for."""
 
     variables: tuple[str, ...]
-    by: str | None = None
+    by: str | tuple[str, ...] | None = None
+    p_values: bool = False
     title: str = "Patient characteristics"
 
 

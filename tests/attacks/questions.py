@@ -14,6 +14,7 @@ from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
+from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
@@ -56,6 +57,7 @@ QUESTIONS = {
         Moments("score", "sex", ("F", "M"), 60.0, 8.0, where=WHERE).with_columns(_SCORE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),
         DistinctValues("age", "sex", ("F", "M"), where=WHERE),
+        OwnSums(Histogram("lab", "sex", ("F", "M"), (90.0, 110.0)), where=WHERE),
         DistinctTimes("time", "y", where=WHERE),
         RiskTable("entry", "time", "y", "sex", ("F", "M"), CELLS, where=(Condition("age", ">=", (40.0,)),)),
     )

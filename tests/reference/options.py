@@ -55,6 +55,8 @@ def facts(layout: Layout) -> Facts:
 
 
 def _model(asked: Facts, kind: str) -> str:
+    if "variables" in asked:
+        return "Table 1"
     if kind == "kaplan_meier":
         return "Kaplan-Meier"
     if asked["formula"].startswith("Surv("):
@@ -211,11 +213,21 @@ def _formulas(model: str, r: str) -> Iterable[Option]:
         yield Option(model, "formula: factors, agreed reference", r, FITTED, {"levels": True})
 
 
+def _table() -> Iterable[Option]:
+    for name, r, what in (
+        ("counts, means, SDs, quartiles", "table, mean, sd, quantile", "counts and moments"),
+        ("standardised mean differences", "as tableone has them, written out", "standardised differences"),
+        ("`p_values`", "chisq.test, oneway.test", "tests of groups"),
+    ):
+        yield Option("Table 1", name, r, (what,), {})
+
+
 OPTIONS = (
     *_cox(),
     *_glm("logistic", "glm"),
     *_glm("log-binomial", "glm"),
     *_glm("Poisson", "glm"),
     *_glm("Gaussian", "glm"),
+    *_table(),
     *(Option("Kaplan-Meier", f"{what}s", "survival::survfit", (what,), {}) for what in ("curve", "median")),
 )

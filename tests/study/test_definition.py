@@ -42,7 +42,7 @@ WRONG_STUDY = {
         '"ecog", "shoe"]',
         ["table_one names 'shoe'", "codebook.toml"],
     ),
-    "unknown group of the table": ('by = "sex"', 'by = "gender"', ["table_one names 'gender'"]),
+    "unknown group of the table": ('by = "sex"', 'by = "gender"', ["no column 'gender'"]),
     "unknown column in a curve": ("time, status) ~ sex", "time, status) ~ arm", ["survival_by_sex", "'arm'"]),
     "unknown column in a model": ("~ age + sex + ecog", "~ age + shoe", ["own_baseline", "'shoe'"]),
     "unknown strata": ('strata = "practice"', 'strata = "ward"', ["own_baseline", "'ward'"]),
