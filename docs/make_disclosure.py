@@ -38,6 +38,7 @@ from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
+from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
 from fedstats.methods.survival_curve import RiskTable
@@ -136,6 +137,11 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     "MarginalSlopes": (MarginalSlopes(LOGISTIC, (0.0,) * 3, "age"),),
     "Moments": (Moments("age", *GROUPS, 60.0, 8.0),),
     "OwnSums": (OwnSums(LevelCounts("sex", *GROUPS, ("F", "M"))),),
+    "PracticeEstimates": (
+        PracticeEstimates(CoxDerivatives(COX, ZERO), "practice", (), (1,)),
+        PracticeEstimates(GlmDerivatives(WITHIN, ZERO), "practice", (), (1,)),
+        PracticeEstimates(CoxDerivatives(replace(COX, strata=()), ZERO), None, (), (1,)),
+    ),
     "RiskTable": (
         RiskTable("entry", "time", "event", *GROUPS, GRID),
         RiskTable(None, "time", "event", *GROUPS, (7.0, 24.0)),
@@ -170,7 +176,7 @@ and the counts that it would give away together with the others. One rule that i
 nothing leaves but the name of the question, the kind of entry and the name of the rule.
 
 Letters in the columns "numbers": *p* coefficients of the model (the intercept is one), *c* time cells (each for every
-stratum), *g* groups, *l* levels, *e* edges, *v* values of a column. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
+stratum), *g* groups, *l* levels, *e* edges, *v* values of a column, *k* of the coefficients. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
 """
 QUESTIONS = """
 ## The questions
@@ -220,7 +226,7 @@ def _question(kind: type[Query]) -> Iterator[str]:
     yield f"{_first_paragraph(kind)}\n"
     yield f"For instance: *{examples[0].in_words()}*.\n"
     if not kind.summable:
-        yield "Answered by each site on its own; never added up, for the sites' answers have different lengths.\n"
+        yield "Answered by each site on its own; never added up, for the answers are meant as the sites' own or have different lengths.\n"
     by_entry, as_a_whole = _rules(examples)
     yield _row("sum", "one number is", "numbers", "judged entry by entry")
     yield _row(*["---"] * 4)

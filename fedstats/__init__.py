@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fedstats.contract.federation import Waiting as Waiting
     from fedstats.contract.fit import Fit as Fit
     from fedstats.contract.formula import FormulaError as FormulaError
+    from fedstats.contract.heterogeneity_results import Heterogeneity as Heterogeneity
     from fedstats.contract.penalty_results import CrossValidation as CrossValidation
     from fedstats.contract.penalty_results import PenaltyPath as PenaltyPath
     from fedstats.contract.query import Query as Query
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from fedstats.methods.cross_validation import cross_validate as cross_validate
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
+    from fedstats.methods.group_effects import heterogeneity as heterogeneity
     from fedstats.methods.marginal_effects import marginal_effects as marginal_effects
     from fedstats.methods.marginal_effects import standardised_risks as standardised_risks
     from fedstats.methods.patient_table import table_one as table_one
@@ -90,6 +92,7 @@ _HOME = {
     "ElasticNet": "numerics.penalties",
     "FolderTrouble": "federations.files",
     "FormulaError": "contract.formula",
+    "Heterogeneity": "contract.heterogeneity_results",
     "InProcess": "federations.in_process",
     "Ledger": "federations.ledger",
     "LedgerMismatch": "federations.files",
@@ -119,6 +122,7 @@ _HOME = {
     "cross_validate": "methods.cross_validation",
     "cox_zph": "methods.proportional_hazards",
     "egress_sheet": "federations.answering",
+    "heterogeneity": "methods.group_effects",
     "kaplan_meier": "methods.survival_curve",
     "load_results": "study.saved_results",
     "glm": "methods.glm_regression",

@@ -221,6 +221,10 @@ class DisclosurePolicy(Spec):
         counts = np.asarray(counts, dtype=float)
         return np.ones(counts.shape, dtype=bool) if self.off else threshold(self, rule, counts)[0]
 
+    def passes(self, aggregate: Aggregate) -> bool:
+        """Whether every rule is met."""
+        return self.off or all(found.passed for found in self._findings(aggregate))
+
     def review(self, aggregate: Aggregate) -> pd.DataFrame:
         """Every judgement on an aggregate, for the eyes of the site: entry, rule, about, count, needed, passed."""
         names = [f.name for f in fields(Finding)]

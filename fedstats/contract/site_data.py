@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Evidence, Rule
+from fedstats.contract.aggregate import Aggregate, Evidence, Rule
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition
 from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.entries import listed
 from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.query import QueryError, Spec
@@ -41,9 +42,9 @@ class SiteData:
         Whether anything is counted for the gate; False where every rule is off.
     secret : bytes
         Known to the site alone, at most 64 of them: what is drawn is drawn with it.  Empty where nothing leaves.
-    meets : callable, optional
-        Of a rule and counts, which of them the site's gate lets pass: what is merged rather than refused is merged by the
-        site's own thresholds, never by a question's, or else somebody could slide them.
+    gate : DisclosurePolicy, optional
+        The site's own: what is merged rather than refused is merged by its thresholds, never by a question's, or else
+        somebody could slide them.
     made : tuple of LinearPredictor
         Columns of the frame and the codebook that were made for one question, with what the gate judges of them.
     """
@@ -58,7 +59,7 @@ class SiteData:
         agreed_grids: bool = False,
         judged: bool = True,
         secret: bytes = b"",
-        meets: Callable[[Rule, NDArray[Any]], NDArray[np.bool_]] | None = None,
+        gate: DisclosurePolicy | None = None,
         made: tuple[LinearPredictor, ...] = (),
         made_evidence: tuple[Evidence, ...] = (),
     ) -> None:
@@ -67,7 +68,7 @@ class SiteData:
         self.positions = np.arange(len(frame)) if chosen is None else chosen
         self.agreed_grids, self.judged = agreed_grids, judged
         self._secret = secret
-        self._meets = meets
+        self._gate = gate
         self._n_site = len(frame) if chosen is None else n_site
         self._is_subset = chosen is not None
         self._prepared: dict[str, Any] = {}
@@ -106,20 +107,25 @@ class SiteData:
             agreed_grids=self.agreed_grids,
             judged=self.judged,
             secret=self._secret,
-            meets=self._meets,
+            gate=self._gate,
             made=tuple(self.made.values()),
             made_evidence=self._made_evidence,
         )
 
+    @property
+    def is_gated(self) -> bool:
+        """Whether anything may be refused."""
+        return self._gate is not None and self.judged and not self._gate.off
+
     def meets(self, rule: Rule, counts: NDArray[Any]) -> NDArray[np.bool_]:
         """Which counts, (...,), the site's gate lets pass; all of them where there is none."""
-        if self._meets is None or not self.judged:
+        if not self.is_gated or self._gate is None:
             return np.ones(np.shape(counts), dtype=bool)
-        return self._meets(rule, np.asarray(counts, dtype=float))
+        return self._gate.meets(rule, np.asarray(counts))
 
-    def passes(self, evidence: Iterable[Evidence]) -> bool:
-        """Whether the site's gate would let all of it pass."""
-        return all(self.meets(found.rule, found.counts).all() for found in evidence)
+    def passes(self, aggregate: Aggregate) -> bool:
+        """Whether the site's gate would let sums out, were they asked for alone."""
+        return not self.is_gated or self._gate is None or self._gate.passes(aggregate)
 
     def drawn(self, chosen: NDArray[np.bool_], parts: int) -> NDArray[np.int64]:
         """Into which of some parts of equal size each of the chosen rows falls, drawn with the site's secret.
@@ -161,7 +167,7 @@ class SiteData:
                 agreed_grids=self.agreed_grids,
                 judged=self.judged,
                 secret=self._secret,
-                meets=self._meets,
+                gate=self._gate,
                 made=made,
                 made_evidence=tuple(evidence),
             )

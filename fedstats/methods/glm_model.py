@@ -36,7 +36,8 @@ class GlmModel(Spec):
 
     A Gaussian outcome (and its offset) is worked on as ``(outcome - centre) / scale``, agreed as those of a column of the
     design are: sums of squares of 1e9 copies in a litre, or of 1e-9 moles, keep their digits in fixed point.
-    Groups of the column ``intercepts`` have intercepts of their own, which a site finds at each point and keeps.
+    Groups of the column ``intercepts`` have intercepts of their own, which a site finds at each point and keeps; of no column
+    (an empty text) the site as a whole has one.
     """
 
     outcome: str
@@ -66,7 +67,7 @@ class GlmModel(Spec):
     def in_words(self) -> str:
         """The model as a sentence."""
         others = options(weights=self.weights, offset=self.offset, cluster=self.cluster)
-        others += f", an intercept for each {self.intercepts}" if self.intercepts else ""
+        others += "" if self.intercepts is None else f", an intercept for each {self.intercepts or 'site'}"
         return (
             f"{model_kind(self.family, self.link)} of {self.outcome} on {listed(self.design.terms)}{others}"
         )
@@ -177,7 +178,7 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
         m.outcome if family.counts_outcomes else None,
         m.weights,
         m.offset,
-        tuple(column for column in (m.cluster, m.intercepts) if column is not None),
+        tuple(column for column in (m.cluster, m.intercepts) if column),
         rarer_outcome=True,
         whole_numbers=m.outcome if family.name == "poisson" else None,
         curved=family.name != "gaussian",

@@ -34,8 +34,8 @@ class Practices:
 
 
 def practices(rows: ModelRows, column: str, family: Family, y: Array) -> Practices:
-    """The practices of prepared rows."""
-    group, counted = rows.codes((column,)), rows.counted
+    """The practices of prepared rows; without a column all of them are one."""
+    group, counted = rows.codes((column,) if column else ()), rows.counted
     w = counted.astype(float) if rows.weights is None else rows.weights
     found = estimable(family, group, y, w)[group] & counted
     size = np.bincount(group, counted)

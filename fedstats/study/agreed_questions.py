@@ -23,6 +23,8 @@ class _Listener(Federation):
     is an event: a fit ends at once where it begins, whatever the rows, and what follows it is asked.
     """
 
+    rehearses = True
+
     def __init__(self, site: Site, *, still: bool) -> None:
         self.sites, self.codebook = (site.name,), site.data.codebook
         self.distinct_values = site.policy.distinct_values

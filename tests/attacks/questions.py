@@ -16,6 +16,7 @@ from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
 from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
+from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
 from fedstats.methods.survival_curve import RiskTable
@@ -53,6 +54,7 @@ QUESTIONS = {
         WithoutFolds(
             GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), 2, None, (), ((0.0,) * 3,) * 3, where=WHERE
         ),
+        PracticeEstimates(CoxDerivatives(_COX, BETA), "practice", (), (1,), where=WHERE),
         LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),
         Moments("score", "sex", ("F", "M"), 60.0, 8.0, where=WHERE).with_columns(_SCORE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),

@@ -50,7 +50,10 @@ def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
     model = getattr(query, "model", getattr(getattr(query, "question", None), "model", None))
     letters = {"p": len(model.design.names) if model else 0, "g": 3, "l": 2, "e": 3, "v": 2}
     letters["c"] = len(model.cells) if getattr(model, "grid", ()) else len(getattr(query, "grid", ()))
-    for name, entries in PAGE.answered(query).sums.items():
+    answer = PAGE.answered(query)
+    if (columns := getattr(query, "columns", None)) is not None:  # the rows decide how many groups there are
+        letters |= {"k": len(columns), "g": len(answer.sums["n"].values), "l": len(query.levels)}
+    for name, entries in answer.sums.items():
         count = query.entries()[name].count
         if "distinct" not in count:
             product = re.sub(r"(?<=[a-z)\d]) (?=[a-z(\d])", " * ", count)

@@ -145,6 +145,9 @@ def _cox() -> Iterable[Option]:
     yield row(
         "profile intervals with Firth's penalty", "the same, uniroot", "profile intervals", penalty="Firth"
     )
+    for what in ("estimates of practices", "fixed and random effects", "one-stage score test"):
+        r = "survival::coxph, score test" if what.startswith("one") else "survival::coxph, metafor::rma"
+        yield row(what, r, what)
     yield from _formulas("Cox", "survival::coxph")
 
 
@@ -192,6 +195,9 @@ def _glm(model: str, r: str) -> Iterable[Option]:
             "profile intervals",
             penalty="Firth",
         )
+    if model in ("logistic", "Poisson"):
+        for what in ("estimates of practices", "fixed and random effects", "one-stage score test"):
+            yield row(what, "glm, anova's Rao test" if what.startswith("one") else "glm, metafor::rma", what)
     for what in ("standardised risks", "risk differences", "risk ratios", "average marginal effects"):
         yield row(what, f"by hand on {r}, complex steps", what)
     if model == "logistic":

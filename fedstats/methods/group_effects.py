@@ -1,0 +1,305 @@
+"""Whether an effect is the same in all practices or sites: each group's own estimate, put together, and a one-stage test."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from fedstats.contract.arguments import check_federation, check_level, known_column
+from fedstats.contract.design import Design
+from fedstats.contract.federation import Federation, Meter, Total
+from fedstats.contract.fit import Fit
+from fedstats.contract.formula import FormulaError
+from fedstats.contract.heterogeneity_results import Heterogeneity
+from fedstats.contract.query import Query
+from fedstats.contract.threads import one_blas_thread
+from fedstats.methods.cox_fit import model_of as cox_model_of
+from fedstats.methods.cox_regression import CoxDerivatives, cox
+from fedstats.methods.glm_model import GlmDerivatives
+from fedstats.methods.glm_regression import glm, glm_model
+from fedstats.methods.patient_groups import SITE
+from fedstats.methods.practice_estimates import PracticeEstimates
+from fedstats.numerics.meta_analysis import METHODS, MetaAnalysis, Tau2, meta_analysis, one_stage_score_test
+
+Array = NDArray[np.float64]
+
+#: Sites below which they are no groups to compare.
+FEWEST_SITES = 3
+
+
+def heterogeneity(
+    federation: Federation,
+    formula: str,
+    *,
+    term: str,
+    by: str = SITE,
+    family: str = "binomial",
+    strata: str | Sequence[str] | None = None,
+    ties: Literal["efron", "breslow"] = "efron",
+    weights: str | None = None,
+    offset: str | None = None,
+    method: Tau2 = "REML",
+    hartung_knapp: bool = True,
+    level: float = 0.95,
+) -> Heterogeneity:
+    """Effects of a term by practice or site: fixed and random effects, and whether they differ.
+
+    Parameters
+    ----------
+    federation : Federation
+    formula : str
+        As of :func:`cox` or, without ``Surv()``, of :func:`glm`.
+    term : str
+        A term as it stands in the formula (all its levels), or one coefficient.
+    by : str
+        Column of practices within the sites, a label or a factor; ``"site"``, where no column is called so, is the site itself,
+        of which there have to be three.
+    family : {"binomial", "poisson"}
+        Of a model without ``Surv()``.
+    strata, ties, weights, offset
+        As of :func:`cox`; the practices are strata besides, or have intercepts of their own.
+    method : {"REML", "DL", "PM"}
+        Of the variance between groups: restricted maximum likelihood, DerSimonian & Laird, or Paule & Mandel.
+    hartung_knapp : bool
+        Standard error and Student's t of Hartung & Knapp for the mean of random effects and the prediction interval.
+    level : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    Heterogeneity
+
+    Raises
+    ------
+    FormulaError, SiteRefused, NotConverged
+
+    Notes
+    -----
+    A group is a practice that its site's gate would let out alone, or several merged; every patient of the model is in one, and
+    the site has to permit estimates of its own (``per_site_estimates``).  A group's estimate is that of the model on its patients
+    alone, other coefficients, baseline hazards and intercepts included.  The one-stage test is the score test of the model in which
+    the term's coefficients differ between groups and the other coefficients do not (Debray et al. 2013), with a baseline hazard or an
+    intercept for every practice.
+    """
+    check_federation(federation)
+    check_level(level)
+    if method not in METHODS:
+        raise FormulaError(f"method is {method!r}; choose one of {list(METHODS)}.")
+    column = _groups_of(federation, by)
+    options: dict[str, Any] = {"weights": weights, "offset": offset}
+    if formula.partition("~")[0].strip().startswith("Surv("):
+        fit, question, design = _cox(federation, formula, column, strata, ties, options)
+    else:
+        if strata is not None:
+            raise FormulaError("Strata are those of a Cox model; the practices have intercepts of their own.")
+        fit, question, design = _glm(federation, formula, column, family, options)
+    columns = _columns_of(term, design)
+    meter = Meter(federation)
+    levels = federation.codebook[column].levels if column is not None else ()
+    with one_blas_thread():
+        answers = meter.each(PracticeEstimates(question, column, levels, columns))
+        groups = list(_read(answers, design, columns, levels))
+        test = _one_stage(groups, fit, design, columns)
+        named = [(i, design.names[j]) for i, j in enumerate(columns)]
+        parts = [_of_coefficient(groups, i, name, method, hartung_knapp, level) for i, name in named]
+    tables, summaries, statistics, without = (
+        pd.concat(found, ignore_index=True) for found in zip(*parts, strict=True)
+    )
+    return Heterogeneity(
+        formula,
+        term,
+        by,
+        tables,
+        summaries,
+        statistics,
+        without,
+        test,
+        method,
+        hartung_knapp,
+        fit.effect,
+        level,
+        "exact",
+        meter.rounds + fit.rounds,
+        meter.n_bytes + fit.n_bytes,
+        federation.sites,
+    )
+
+
+def _cox(
+    federation: Federation,
+    formula: str,
+    column: str | None,
+    strata: str | Sequence[str] | None,
+    ties: Literal["efron", "breslow"],
+    options: dict[str, Any],
+) -> tuple[Fit, Query, Design]:
+    """The fit in which the term is the same in all groups, each with its own baseline hazard, and what is asked there."""
+    within = () if strata is None else (strata,) if isinstance(strata, str) else tuple(strata)
+    own = () if column is None or column in within else (column,)
+    fit = cox(federation, formula, strata=(*own, *within), ties=ties, **options)
+    model, gamma = cox_model_of(federation, fit)
+    return fit, CoxDerivatives(model, gamma), model.design
+
+
+def _glm(
+    federation: Federation, formula: str, column: str | None, family: str, options: dict[str, Any]
+) -> tuple[Fit, Query, Design]:
+    """The same with an intercept for each group."""
+    if family not in ("binomial", "poisson"):
+        raise FormulaError(f"family is {family!r}; effects of groups are ratios, of 'binomial' or 'poisson'.")
+    of_family: Any = family
+    fit = glm(federation, formula, family=of_family, intercepts=column or SITE, **options)
+    weights, offset = options["weights"], options["offset"]
+    model = glm_model(federation, formula, family, None, weights, offset, None, column or SITE)
+    gamma = np.linalg.solve(model.design.unscaling(), fit.beta)
+    return fit, GlmDerivatives(model, tuple(gamma.tolist())), model.design
+
+
+def _groups_of(federation: Federation, by: object) -> str | None:
+    """The column of practices; None: the sites themselves."""
+    if by == SITE and SITE not in federation.codebook:
+        if len(federation.sites) < FEWEST_SITES and not federation.rehearses:
+            raise FormulaError(
+                f"There are {len(federation.sites)} sites, and effects by site take {FEWEST_SITES}: name a column of practices, as in by='practice'."
+            )
+        return None
+    variable = known_column(by, federation.codebook, "by")
+    if variable.kind not in ("factor", "label"):
+        raise FormulaError(
+            f"Practices are a label or a factor; {variable.name!r} is neither in the codebook."
+        )
+    return variable.name
+
+
+def _columns_of(term: object, design: Design) -> tuple[int, ...]:
+    found = tuple(j for j, name in enumerate(design.names) if term in (name, design.term_of_each[j]))
+    if not found:
+        terms = dict.fromkeys(t for t in design.term_of_each if t != "Intercept")
+        raise FormulaError(f"term is {term!r}; the model has {', '.join(terms)}.")
+    return found
+
+
+@dataclass(frozen=True)
+class _Group:
+    """What came of one group, on the scale of the columns as they were written."""
+
+    site: str
+    name: str
+    members: str
+    practices: int
+    n: int
+    n_event: int
+    estimate: Array
+    variance: Array
+    sums: dict[str, Array]
+
+
+def _read(
+    answers: dict[str, Total], design: Design, columns: tuple[int, ...], levels: tuple[str, ...]
+) -> Iterator[_Group]:
+    scale = np.diag(design.unscaling())[list(columns)]
+    for site, answer in answers.items():
+        for i, n in enumerate(answer["n"]):
+            of_group = {name: np.asarray(values[i]) for name, values in answer.items()}
+            members = ", ".join(
+                lv for lv, there in zip(levels, of_group["members"], strict=True) if there > 0
+            )
+            alone = len(answer["n"]) == 1
+            known = of_group["estimated"] > 0
+            yield _Group(
+                site,
+                site if alone and not members else f"{site}: {members or i + 1}",
+                members,
+                round(float(of_group["practices"])),
+                round(float(n)),
+                round(float(of_group["n_event"])),
+                np.where(known, scale * of_group["estimate"], np.nan),
+                np.where(known, scale**2 * np.diag(of_group["covariance"]), np.nan),
+                of_group,
+            )
+
+
+def _one_stage(
+    groups: list[_Group], fit: Fit, design: Design, columns: tuple[int, ...]
+) -> tuple[float, int, float]:
+    """On the scale of the questions, where the sums are; the statistic is the same on any."""
+    inverse = np.linalg.inv(design.unscaling())
+    information = np.linalg.inv(inverse @ fit.covariance @ inverse.T)
+    others = [j for j in range(len(information)) if j not in columns]
+    score, own, cross = (
+        np.stack([group.sums[name] for group in groups]) for name in ("score", "own", "cross")
+    )
+    return one_stage_score_test(score, own, cross, information[np.ix_(others, others)])
+
+
+def _of_coefficient(
+    groups: list[_Group], i: int, name: str, method: str, hartung_knapp: bool, level: float
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Groups, summaries, statistics, and the summaries without each of the groups."""
+    y, v = (
+        np.array([values[i] for values in found])
+        for found in zip(*((g.estimate, g.variance) for g in groups), strict=True)
+    )
+    known = np.isfinite(y) & (v > 0)
+    if not known.any():
+        raise ArithmeticError(f"No group has an estimate of {name} of its own.")
+
+    def together(chosen: NDArray[np.bool_]) -> MetaAnalysis:
+        return meta_analysis(y[chosen], v[chosen], method, hartung_knapp=hartung_knapp, level=level)
+
+    whole = together(known)
+    half = norm.isf((1 - level) / 2) * np.sqrt(v)
+    shares = {
+        f"weight_{effects}": 100 * w / np.nansum(w)
+        for effects, w in (("fixed", 1 / v), ("random", 1 / (v + np.nan_to_num(whole.tau2))))
+    }
+    table = pd.DataFrame(
+        {"term": name, "group": [g.name for g in groups], "site": [g.site for g in groups]}
+        | {what: [getattr(g, what) for g in groups] for what in ("practices", "members", "n", "n_event")}
+        | {"estimate": y, "std_error": np.sqrt(v), "conf_low": y - half, "conf_high": y + half}
+        | shares
+    )
+    return (
+        table,
+        _summaries(name, whole, level),
+        _statistics(name, whole, int(known.sum())),
+        _without(name, [g.name for g in groups], known, together, level),
+    )
+
+
+def _summaries(name: str, whole: MetaAnalysis, level: float) -> pd.DataFrame:
+    rows = []
+    for effects, mean, prediction in (
+        ("fixed", whole.fixed, (np.nan, np.nan)),
+        ("random", whole.random, whole.prediction),
+    ):
+        low, high = mean.interval(level)
+        row = {"term": name, "effects": effects, "estimate": mean.estimate, "std_error": mean.std_error}
+        row |= {"df": mean.df, "p_value": mean.p_value, "conf_low": low, "conf_high": high}
+        rows.append(row | {"prediction_low": prediction[0], "prediction_high": prediction[1]})
+    return pd.DataFrame(rows)
+
+
+def _statistics(name: str, whole: MetaAnalysis, groups: int) -> pd.DataFrame:
+    row = {"term": name, "groups": groups, "q": whole.q, "df": whole.df, "p_value": whole.p_value}
+    row |= {"i2": whole.i2, "h2": whole.h2, "tau2": whole.tau2}
+    return pd.DataFrame([row | {"tau2_low": whole.tau2_interval[0], "tau2_high": whole.tau2_interval[1]}])
+
+
+def _without(
+    name: str, names: list[str], known: NDArray[np.bool_], together: Any, level: float
+) -> pd.DataFrame:
+    rows = []
+    for i in np.flatnonzero(known) if known.sum() > 2 else ():
+        found: MetaAnalysis = together(known & (np.arange(len(known)) != i))
+        low, high = found.random.interval(level)
+        row = {"term": name, "left_out": names[i], "estimate": found.random.estimate, "conf_low": low}
+        rows.append(
+            row | {"conf_high": high, "p_value": found.random.p_value, "i2": found.i2, "tau2": found.tau2}
+        )
+    columns = ["term", "left_out", "estimate", "conf_low", "conf_high", "p_value", "i2", "tau2"]
+    return pd.DataFrame(rows, columns=columns)
