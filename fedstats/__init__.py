@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from fedstats.methods.group_effects import heterogeneity as heterogeneity
     from fedstats.methods.marginal_effects import marginal_effects as marginal_effects
     from fedstats.methods.marginal_effects import standardised_risks as standardised_risks
+    from fedstats.methods.multiple_tests import adjusted_p_values as adjusted_p_values
     from fedstats.methods.patient_table import table_one as table_one
     from fedstats.methods.penalised_path import penalty_path as penalty_path
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
@@ -113,6 +114,7 @@ _HOME = {
     "Table": "contract.results",
     "Waiting": "contract.federation",
     "account_table": "reporting.egress_view",
+    "adjusted_p_values": "methods.multiple_tests",
     "asked_table": "reporting.egress_view",
     "asked": "federations.answering",
     "baseline_hazard": "methods.survival_prediction",
