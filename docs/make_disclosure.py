@@ -41,6 +41,7 @@ from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
+from fedstats.methods.standardised_curves import ExpectedSurvival
 from fedstats.methods.survival_curve import RiskTable
 
 PAGE = Path(__file__).with_name("disclosure.md")
@@ -115,6 +116,7 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         CoxTimeTrends(COX, ZERO, "steps", (7.0, 24.0), (0.0, 0.5, 1.0)),
     ),
     "DesignMoments": (DesignMoments(GlmDerivatives(LOGISTIC, (0.0,) * 3)),),
+    "ExpectedSurvival": (ExpectedSurvival(SHARED, ZERO, (0.01,) * CELLS, "sex", ("F", "M")),),
     "FirthCorrection": (FirthCorrection(LOGISTIC, (0.0,) * 3, (0.01,) * 6),),
     "DistinctTimes": (DistinctTimes("time", "event"),),
     "DistinctValues": (DistinctValues("age", *GROUPS),),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fedstats.contract.results import Curve as Curve
     from fedstats.contract.results import NotAvailable as NotAvailable
     from fedstats.contract.results import Table as Table
+    from fedstats.contract.standardised_curves import StandardisedSurvival as StandardisedSurvival
     from fedstats.contract.table_checks import DataError as DataError
     from fedstats.federations.answering import asked as asked
     from fedstats.federations.answering import egress_sheet as egress_sheet
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from fedstats.methods.patient_table import table_one as table_one
     from fedstats.methods.penalised_path import penalty_path as penalty_path
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
+    from fedstats.methods.standardised_curves import standardised_survival as standardised_survival
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.methods.survival_prediction import baseline_hazard as baseline_hazard
     from fedstats.methods.survival_prediction import predict_survival as predict_survival
@@ -109,6 +111,7 @@ _HOME = {
     "Site": "federations.site",
     "SiteMissing": "federations.folder",
     "SiteRefused": "contract.federation",
+    "StandardisedSurvival": "contract.standardised_curves",
     "Study": "study.definition",
     "StudyError": "study.toml_file",
     "Table": "contract.results",
@@ -141,6 +144,7 @@ _HOME = {
     "serve": "federations.answering",
     "sheets": "reporting.egress_view",
     "standardised_risks": "methods.marginal_effects",
+    "standardised_survival": "methods.standardised_curves",
     "table_one": "methods.patient_table",
     "serving": "federations.answering",
     "Verification": "study.verification",

@@ -1,5 +1,7 @@
 """Counts of a model's rows that the gate judges beside their levels: sizes of coefficients, who weighs, who is left out."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -29,6 +31,14 @@ def left_out(
     return (
         Evidence("dropped rows", counts, ("empty cells", "weight zero")),
         *(_unusual(column, frame[column]) for column in extra),
+    )
+
+
+def of_own_site(names: Iterable[str], codebook: Codebook) -> tuple[Evidence, ...]:
+    """Where the site's own name is read: what is summed by it is this site's alone, whoever else is in the total."""
+    own = [name for name in names if name in codebook and codebook[name].of_site]
+    return tuple(
+        Evidence("per-site estimate", np.ones(1), f"sums by {name}, which is the site") for name in own
     )
 
 

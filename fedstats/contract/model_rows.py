@@ -12,7 +12,14 @@ from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.few_predictors import in_groups
 from fedstats.contract.model_cells import model_cells
-from fedstats.contract.model_evidence import UNJUDGED, effective_size, knots, left_out, standard_scales
+from fedstats.contract.model_evidence import (
+    UNJUDGED,
+    effective_size,
+    knots,
+    left_out,
+    of_own_site,
+    standard_scales,
+)
 from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
 
@@ -245,6 +252,7 @@ def model_rows(
             *cells.evidence(design, outcomes, rarer_outcome),
             *cells.dominance(judged, columns, outcomes, heft, added),
             *knots(design, data.codebook),
+            *of_own_site((*design.variables, *groups), data.codebook),
         )
         if event is not None and code is not None:
             evidence += tuple(cells.of_other_codes(judged, columns, rows[event], code, heft, added))

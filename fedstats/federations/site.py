@@ -116,7 +116,8 @@ class Site:
     ) -> None:
         self.name, self._agreed, self._reviewed = name, agreed, reviewed
         self.home, self.fingerprints, self.among = home, dict(fingerprints or {}), tuple(among)
-        harmonised = codebook.harmonise(frame, f"The table of {name}")
+        own = {v.name: name for v in codebook.variables if v.of_site and v.name not in frame.columns}
+        harmonised = codebook.harmonise(frame.assign(**own) if own else frame, f"The table of {name}")
         self.memory = memory
         if memory is not None:
             memory.hold(harmonised, codebook)

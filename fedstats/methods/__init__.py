@@ -21,6 +21,7 @@ from fedstats.methods import (
     penalised_path,
     proportional_hazards,
     standardisation,
+    standardised_curves,
     survival_curve,
 )
 
@@ -42,5 +43,6 @@ __all__ = [
     "penalised_path",
     "proportional_hazards",
     "standardisation",
+    "standardised_curves",
     "survival_curve",
 ]

@@ -14,6 +14,7 @@ from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.design import level_codes
 from fedstats.contract.dominance import deviations, shares
 from fedstats.contract.entries import Entries, between, crossed, each, groups_of
+from fedstats.contract.model_evidence import of_own_site
 from fedstats.contract.query import Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.numerics.cell_suppression import shown_together
@@ -78,6 +79,7 @@ class _ByGroup(Query):
         evidence = (
             *data.subset_evidence,
             Evidence("dropped rows", np.array([ungrouped]), "rows without a group"),
+            *of_own_site((self.variable, *self._by), data.codebook),
         )
         keep = group >= 0
         columns = data.sources((self.variable, *self._by))

@@ -14,9 +14,11 @@ import pandas as pd
 
 from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
 from fedstats.contract.fit import Fit
+from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
 from fedstats.contract.query import canonical_json
 from fedstats.contract.results import Curve, NotAvailable, PredictedSurvival, Table
+from fedstats.contract.standardised_curves import StandardisedSurvival
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
@@ -28,6 +30,7 @@ _KINDS: dict[str, type] = {
     for kind in (
         *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
         *(StandardisedRisks, MarginalEffects, NotAvailable, PatientTable),
+        *(Heterogeneity, StandardisedSurvival),
     )
 }
 

@@ -19,6 +19,12 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
         In one sentence with the file's name.
     """
     _check_names(content, codebook, file)
+    for variable in codebook.variables:
+        if variable.of_site and set(variable.levels) != set(content.study.sites):
+            raise StudyError(
+                f"{file}: {variable.name} is of_site in codebook.toml, with the levels {', '.join(variable.levels)}; the sites are "
+                f"{', '.join(content.study.sites)}."
+            )
     try:
         for curve in content.curves:
             name = curve.name

@@ -19,6 +19,7 @@ from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
+from fedstats.methods.standardised_curves import ExpectedSurvival
 from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import column, logistic
 
@@ -44,6 +45,7 @@ QUESTIONS = {
         CoxMeat(replace(_COX, event="ecog", event_level="1"), BETA, where=WHERE),
         CoxFirthCorrection(_COX, BETA, (0.01,) * 3, where=WHERE),
         CoxTimeTrends(_COX, BETA, "steps", CELLS, (0.0, 0.5, 1.0), where=WHERE),
+        ExpectedSurvival(_SHARED, BETA, (0.1,) * 4, "ecog", ("0", "1"), where=WHERE),
         _LOGISTIC,
         GlmMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
         FirthCorrection(_LOGISTIC.model, (0.0,) * 3, (0.01,) * 6, where=WHERE),

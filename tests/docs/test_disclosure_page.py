@@ -50,6 +50,8 @@ def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
     model = getattr(query, "model", getattr(getattr(query, "question", None), "model", None))
     letters = {"p": len(model.design.names) if model else 0, "g": 3, "l": 2, "e": 3, "v": 2}
     letters["c"] = len(model.cells) if getattr(model, "grid", ()) else len(getattr(query, "grid", ()))
+    if hasattr(query, "hazards") and hasattr(query, "values"):
+        letters["e"] = len(model.grid)
     answer = PAGE.answered(query)
     if (columns := getattr(query, "columns", None)) is not None:  # the rows decide how many groups there are
         letters |= {"k": len(columns), "g": len(answer.sums["n"].values), "l": len(query.levels)}

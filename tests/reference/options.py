@@ -118,6 +118,10 @@ def _cox() -> Iterable[Option]:
         yield row(f"`cluster`, {words}", "survival::coxph", cluster=True, **at)
         yield row(f"`strata`, {words}", "survival::strata", strata=True, **at)
         yield row(f"predicted survival, {words}", "survival::survfit", "predicted survival", **at)
+        if baseline == "shared":
+            yield row(
+                f"standardised survival, {words}", "means of survival::survfit", "standardised survival", **at
+            )
         yield row(f"baseline hazard, {words}", "survival::basehaz", "baseline hazard", **at)
         yield row(f"a cause of several, {words}", "survival::coxph", cause=True, **at)
         yield row(f"`time_varying`, {words}", "survival::coxph on survSplit", varying=True, **at)
