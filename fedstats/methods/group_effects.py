@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fedstats.contract.arguments import check_federation, check_level, known_column
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import FormulaError
+from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.contract.query import Query
 from fedstats.contract.threads import one_blas_thread
@@ -89,15 +90,19 @@ def heterogeneity(
     check_level(level)
     if method not in METHODS:
         raise FormulaError(f"method is {method!r}; choose one of {list(METHODS)}.")
-    column = _groups_of(federation, by)
+    n_sites = FEWEST_SITES if federation.rehearses else len(federation.sites)
+    column = practices_of(by, federation.codebook, n_sites)
     options: dict[str, Any] = {"weights": weights, "offset": offset}
+    _, asked = parse(formula, federation.codebook, intercept=False)
+    columns_of(term, asked)
+    check_within(asked, federation.codebook)
     if formula.partition("~")[0].strip().startswith("Surv("):
         fit, question, design = _cox(federation, formula, column, strata, ties, options)
     else:
         if strata is not None:
             raise FormulaError("Strata are those of a Cox model; the practices have intercepts of their own.")
         fit, question, design = _glm(federation, formula, column, family, options)
-    columns = _columns_of(term, design)
+    columns = columns_of(term, design)
     meter = Meter(federation)
     levels = federation.codebook[column].levels if column is not None else ()
     with one_blas_thread():
@@ -159,15 +164,20 @@ def _glm(
     return fit, GlmDerivatives(model, tuple(gamma.tolist())), model.design
 
 
-def _groups_of(federation: Federation, by: object) -> str | None:
-    """The column of practices; None: the sites themselves."""
-    if by == SITE and SITE not in federation.codebook:
-        if len(federation.sites) < FEWEST_SITES and not federation.rehearses:
+def practices_of(by: object, codebook: Codebook, n_sites: int) -> str | None:
+    """The column of practices; None: the sites themselves, of which there have to be enough.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if by == SITE and SITE not in codebook:
+        if n_sites < FEWEST_SITES:
             raise FormulaError(
-                f"There are {len(federation.sites)} sites, and effects by site take {FEWEST_SITES}: name a column of practices, as in by='practice'."
+                f"There are {n_sites} sites, and effects by site take {FEWEST_SITES}: name a column of practices, as in by='practice'."
             )
         return None
-    variable = known_column(by, federation.codebook, "by")
+    variable = known_column(by, codebook, "by")
     if variable.kind not in ("factor", "label"):
         raise FormulaError(
             f"Practices are a label or a factor; {variable.name!r} is neither in the codebook."
@@ -175,12 +185,29 @@ def _groups_of(federation: Federation, by: object) -> str | None:
     return variable.name
 
 
-def _columns_of(term: object, design: Design) -> tuple[int, ...]:
+def columns_of(term: object, design: Design) -> tuple[int, ...]:
+    """Positions of the coefficients of a term, or of one.
+
+    Raises
+    ------
+    FormulaError
+    """
     found = tuple(j for j, name in enumerate(design.names) if term in (name, design.term_of_each[j]))
     if not found:
         terms = dict.fromkeys(t for t in design.term_of_each if t != "Intercept")
         raise FormulaError(f"term is {term!r}; the model has {', '.join(terms)}.")
     return found
+
+
+def check_within(design: Design, codebook: Codebook) -> None:
+    """No column that is the same for all patients of a group.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if own := [name for name in design.variables if codebook[name].of_site]:
+        raise FormulaError(f"{own[0]} is the site, the same for all patients of a group: leave it out.")
 
 
 @dataclass(frozen=True)

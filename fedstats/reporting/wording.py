@@ -4,6 +4,7 @@ from typing import Any
 
 from fedstats.contract.formula import parse, parse_groups
 from fedstats.contract.query import Query
+from fedstats.methods.patient_groups import SITE
 from fedstats.study.definition import Study
 from fedstats.study.model_spec import ModelSpec
 from fedstats.study.study_file import CurveSpec
@@ -42,10 +43,16 @@ def _is_of_model(model: Any, spec: ModelSpec, study: Study) -> bool:
     outcome, design = parse(spec.formula, study.codebook, intercept=spec.has_intercept)
     if spec.kind != "cox":
         told = tuple(getattr(model, name, None) for name in ("outcome", "family", "link", "intercepts"))
-        return bool(told == (outcome.event, *spec.distribution, spec.intercepts) and model.design == design)
+        within = {spec.intercepts, *("" if h.by == SITE else h.by for h in spec.heterogeneity)}
+        same = any(told == (outcome.event, *spec.distribution, column) for column in within)
+        return same and bool(model.design.columns == design.columns)
     followed = tuple(getattr(model, name, None) for name in ("time", "event", "event_level"))
     same = followed == (outcome.time, outcome.event, outcome.event_level)
-    return same and model.design == design and tuple(model.strata) == spec.strata_columns
+    own: list[tuple[str, ...]] = [spec.strata_columns]
+    own += [
+        (h.by, *spec.strata_columns) for h in spec.heterogeneity if h.by not in (SITE, *spec.strata_columns)
+    ]
+    return bool(same and model.design == design) and tuple(model.strata) in own
 
 
 def _is_of_rows(query: Any, spec: ModelSpec, study: Study) -> bool:

@@ -4,8 +4,9 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.formula import parse_groups
 from fedstats.methods.patient_groups import PatientGroups
+from fedstats.study.families import check_family
 from fedstats.study.follow_ups import follow_ups
-from fedstats.study.model_checks import check_model_spec
+from fedstats.study.model_checks import check_heterogeneity, check_model_spec
 from fedstats.study.study_file import StudyFile
 from fedstats.study.toml_file import StudyError
 
@@ -32,6 +33,10 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
         for model in content.models:
             name = model.name
             check_model_spec(model, codebook, policy)
+            check_heterogeneity(model, codebook, len(content.study.sites))
+        for family in content.families:
+            name = family.name
+            check_family(family, content)
     except ValueError as problem:
         raise StudyError(f"{file}: {name}: {problem}") from None
 

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
+from fedstats.numerics.multiplicity import Adjustment
 from fedstats.study.model_spec import Entry, ModelSpec
 
 #: Names that a file server with Windows behind it keeps for devices: an exchange folder may lie on one.
@@ -72,6 +73,25 @@ class CurveSpec(Entry):
     note: str = ""
 
 
+class FamilyTests(Entry):
+    """One of ``tests`` of a family: a model, and of it the terms or coefficients whose tests belong to it (all unless given)."""
+
+    model: str
+    terms: tuple[str, ...] | None = None
+
+
+class FamilySpec(Entry):
+    """``[[families]]``: tests of models whose p-values are adjusted for their number, together.
+
+    ``joint`` takes one test a term, of all its levels, in place of one a coefficient.
+    """
+
+    name: str = Field(min_length=1)
+    tests: tuple[FamilyTests, ...] = Field(min_length=1)
+    method: Adjustment = "holm"
+    joint: bool = False
+
+
 class StudyFile(Entry):
     """The whole file.
 
@@ -86,3 +106,4 @@ class StudyFile(Entry):
     table_one: TableSpec | None = None
     curves: tuple[CurveSpec, ...] = ()
     models: tuple[ModelSpec, ...] = ()
+    families: tuple[FamilySpec, ...] = ()
