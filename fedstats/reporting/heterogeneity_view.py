@@ -8,14 +8,13 @@ from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.reporting import formats
 from fedstats.reporting.effects import design_labels, design_steps
 from fedstats.reporting.figures import Picture, figure
+from fedstats.reporting.group_drawing import LIMITS, group_rows
 from fedstats.reporting.plots import forest_plot
 from fedstats.reporting.tables import Table, table
 from fedstats.study.definition import Study
 from fedstats.study.model_spec import ModelSpec
 
-FIXED, RANDOM, NEW = "All, one effect", "All, effects that vary", "A new group (prediction)"
 _METHODS = {"REML": "REML", "DL": "DerSimonian and Laird", "PM": "Paule and Mandel"}
-_LIMITS = ["estimate", "conf_low", "conf_high"]
 
 
 def heterogeneity_title(spec: ModelSpec, term: str, study: Study) -> str:
@@ -35,38 +34,30 @@ def heterogeneity_table(spec: ModelSpec, found: Heterogeneity, study: Study) -> 
     rows, labels = [], _labels(found, study)
     effect = f"{found.effect} ({found.level:.0%} interval)"
     for term, label in labels.items():
-        for group in _groups(found, term, study).itertuples():
-            weight = "" if np.isnan(group.weight_random) else f"{group.weight_random:.1f} %"
-            sizes = {"Patients": formats.count(group.n), "Events": formats.count(group.n_event)}
-            rows.append(
-                {"term": label, "Group": group.name} | sizes | {effect: _words(group), "Weight": weight}
-            )
-        for said, line in _together(found, term, study).iterrows():
-            rows.append(
-                {"term": label, "Group": said, "Patients": "", "Events": ""}
-                | {effect: _words(line), "Weight": ""}
-            )
-    return table(
-        pd.DataFrame(rows),
-        caption=heterogeneity_title(spec, found.term, study),
-        note=_note(found, labels),
-        groups="term",
-    )
+        own = found.groups[found.groups["term"] == term]
+        sizes = [(formats.count(n), formats.count(events)) for n, events in own[["n", "n_event"]].to_numpy()]
+        weights = ["" if np.isnan(w) else f"{w:.1f} %" for w in own["weight_random"]]
+        cells = [(*size, weight) for size, weight in zip(sizes, weights, strict=True)] + [("", "", "")] * 3
+        for row, (n, events, weight) in zip(_rows(found, term, study).itertuples(), cells, strict=True):
+            line = {"term": label, "Group": row.term, "Patients": n, "Events": events}
+            rows.append(line | {effect: _words(row), "Weight": weight})
+    caption = heterogeneity_title(spec, found.term, study)
+    return table(pd.DataFrame(rows), caption=caption, note=_note(found, labels), groups="term")
 
 
 def heterogeneity_pictures(spec: ModelSpec, found: Heterogeneity, study: Study) -> list[Picture]:
     """A forest plot a coefficient, the groups above and what they say together beneath."""
     title, drawn = heterogeneity_title(spec, found.term, study), []
     for term, label in _labels(found, study).items():
-        groups = _groups(found, term, study)[["name", *_LIMITS]].rename(columns={"name": "term"})
-        together = _together(found, term, study).rename_axis("term").reset_index()[["term", *_LIMITS]]
-        shown = pd.concat([groups, together], ignore_index=True)
-        said = "; ".join(f"{row.term} {_words(row)}" for row in together.itertuples())
+        shown = _rows(found, term, study)
+        said = "; ".join(f"{row.term} {_words(row)}" for row in shown.iloc[-3:].itertuples())
+        i2 = found.statistics.set_index("term").loc[term, "i2"]
+        what = f"each group's own {found.effect.lower()} with {found.level:.0%} intervals, and all together"
         drawn.append(
             figure(
                 forest_plot(shown, effect=found.effect, level=found.level),
-                alt=f"Forest plot of {found.effect.lower()}s of {label} in {len(groups)} groups. {said}.",
-                caption=f"{title}, {label}: each group's own {found.effect.lower()} with {found.level:.0%} intervals, and all together.",
+                alt=f"Forest plot of {found.effect.lower()}s of {label} in {len(shown) - 3} groups. {said}.",
+                caption=f"{title}, {label}: {what}" + ("." if np.isnan(i2) else f" (I² {i2:.0%})."),
                 data=shown,
             )
         )
@@ -79,41 +70,20 @@ def _labels(found: Heterogeneity, study: Study) -> dict[str, str]:
     return {term: labels.get(term, term) for term in dict.fromkeys(found.groups["term"])}
 
 
-def _step(found: Heterogeneity, term: str, study: Study) -> float:
+def _rows(found: Heterogeneity, term: str, study: Study) -> pd.DataFrame:
+    """Groups under their names and what they say together, as ratios per the step that the label states."""
     _, design = parse(found.formula, study.codebook, intercept=False)
-    return design_steps(design, study.codebook).get(term, 1.0)
-
-
-def _groups(found: Heterogeneity, term: str, study: Study) -> pd.DataFrame:
-    """Groups of a coefficient under their names, as ratios per the step that its label states."""
-    rows = found.groups[found.groups["term"] == term].reset_index(drop=True)
     names = []
-    for row in rows.itertuples():
+    for row in found.groups[found.groups["term"] == term].itertuples():
         site = study.site_title(str(row.site))
         own = str(row.group).removeprefix(str(row.site)).removeprefix(": ")
         merged = f", {row.practices} merged" if row.practices > 1 else ""
         names.append(f"{site}: {own}{merged}" if own else site)
-    step = _step(found, term, study)
-    return rows.assign(name=names, **{c: np.exp(rows[c] * step) for c in _LIMITS})
-
-
-def _together(found: Heterogeneity, term: str, study: Study) -> pd.DataFrame:
-    """Fixed and random effects and the prediction interval, by their names."""
-    fixed, random = (
-        found.summaries[(found.summaries["term"] == term) & (found.summaries["effects"] == e)].iloc[0]
-        for e in ("fixed", "random")
-    )
-    prediction = [random["estimate"], random["prediction_low"], random["prediction_high"]]
-    frame = pd.DataFrame(
-        [fixed[_LIMITS].tolist(), random[_LIMITS].tolist(), prediction],
-        index=[FIXED, RANDOM, NEW],
-        columns=_LIMITS,
-    )
-    return np.exp(frame.astype(float) * _step(found, term, study))
+    return group_rows(found, term, design_steps(design, study.codebook).get(term, 1.0), names)
 
 
 def _words(row: object) -> str:
-    values = [float(getattr(row, name)) for name in _LIMITS]
+    values = [float(getattr(row, name)) for name in LIMITS]
     return formats.MISSING if np.isnan(values[0]) else formats.ratio(*values)
 
 

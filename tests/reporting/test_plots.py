@@ -13,9 +13,10 @@ import fedstats as fs
 from fedstats.reporting import forest_plot, survival_plot
 from fedstats.reporting.measure import spread
 from fedstats.reporting.palette import COLOURS, DASHES, MARKERS
-from fedstats.reporting.plots import deviance_plot, hazard_plot, path_plot
+from fedstats.reporting.plots import deviance_plot, hazard_plot, heterogeneity_plot, path_plot
 from fedstats.reporting.survival_drawing import numbers_at_risk
 from fedstats.reporting.ticks import difference_ticks, grid_ticks, ratio_ticks, time_ticks
+from tests.datasets import DATASETS, split
 from tests.reporting.sample_report import effects, survival_curve
 
 SCRIPT = "<script>alert('$x_1$')</script> with a label that is much longer than one would like it to be"
@@ -278,3 +279,13 @@ def test_labels_move_apart_and_no_further():
 
 def test_no_two_groups_share_a_look():
     assert len(set(COLOURS)) == len(set(map(str, DASHES))) == len(set(MARKERS)) == 7
+
+
+def test_effects_by_group_are_drawn_with_what_they_say_together():
+    sites = fs.InProcess(split(DATASETS["gbsg2"](), 4), policy=fs.DisclosurePolicy.none())
+    found = fs.heterogeneity(sites, "Surv(time, cens) ~ C(tgrade) + age", term="C(tgrade)")
+    shown = words(drawn(heterogeneity_plot(found, "C(tgrade)[III]")))
+    for said in ("site1", "site4", "All, effects that vary", "A new group (prediction)"):
+        assert said in shown
+    with pytest.raises(ValueError, match=r"there are C\(tgrade\)\[II\]"):
+        heterogeneity_plot(found, "age")
