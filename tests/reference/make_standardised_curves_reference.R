@@ -1,8 +1,8 @@
 # Reference values of standardised survival of Cox models for tests/reference, on the tests' own data sets:
 #
-#   Rscript tests/reference/make_curves_reference.R
+#   Rscript tests/reference/make_standardised_curves_reference.R
 #
-# writes tests/reference/curves.json (needs survival).  The mean of survfit(fit, newdata = everybody with the column set); its
+# writes tests/reference/standardised_curves.json (needs survival).  The mean of survfit(fit, newdata = everybody with the column set); its
 # standard error from hazards that are written out, by central differences in the coefficients and the variances of the increments.
 
 suppressPackageStartupMessages(library(survival))
@@ -107,4 +107,4 @@ cases <- list(
   "lung, offset" = case("lung", "Surv(time, status) ~ sex + ph.ecog", "sex", 1:2, list(offset = "age_effect"), sites = few),
   "heart, entries" = case("heart", "Surv(start, stop, event) ~ age + surgery", "surgery", 0:1, sites = few)
 )
-write_reference("curves", list(cases = cases), "survival")
+write_reference("standardised_curves", list(cases = cases), "survival")

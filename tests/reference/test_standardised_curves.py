@@ -13,7 +13,7 @@ from tests.datasets import DATASETS, split
 from tests.reference.comparison import layouts, numbers
 
 
-@pytest.fixture(scope="module", params=layouts("curves"))
+@pytest.fixture(scope="module", params=layouts("standardised_curves"))
 def found(request):
     case, sites = request.param.case, request.param.sites
     fit = fs.cox(sites, case["formula"], baseline="shared", **case["options"])
