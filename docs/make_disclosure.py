@@ -40,9 +40,9 @@ from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
+from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
 from fedstats.methods.standardised_curves import ExpectedSurvival
-from fedstats.methods.survival_curve import RiskTable
 
 PAGE = Path(__file__).with_name("disclosure.md")
 PROFILES = (
@@ -62,6 +62,8 @@ CODEBOOK = Codebook(
         Variable("age", "numeric", centre=60.0, scale=8.0, edges=(50.0, 60.0, 70.0)),
         Variable("sex", "factor", levels=("F", "M")),
         Variable("arm", "factor", levels=("A", "B", "C")),
+        Variable("cause", "factor", levels=("0", "1", "2")),
+        Variable("weight", "numeric"),
         Variable("practice", "label"),
     ),
     TimeGrid("months", (6.0, 12.0), 24.0),
@@ -80,6 +82,8 @@ def cohort(n: int = 600) -> pd.DataFrame:
             "age": 40.0 + random.integers(0, 40, n),
             "sex": np.where(i % 2, "M", "F"),
             "arm": np.array(["A", "B", "C"])[i % 3],
+            "cause": np.array(["0", "1", "2"])[(i // 3) % 3],
+            "weight": 0.5 + (i % 29) / 29,
             "practice": np.where(i % 5 < 2, "one", "two"),
         }
     )
@@ -147,6 +151,9 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     "RiskTable": (
         RiskTable("entry", "time", "event", *GROUPS, GRID),
         RiskTable(None, "time", "event", *GROUPS, (7.0, 24.0)),
+        RiskTable(None, "time", "event", *GROUPS, (12.0,), strata=("sex",), strata_levels=(("F", "M"),)),
+        RiskTable("entry", "time", "cause", *GROUPS, GRID, causes=("1", "2")),
+        RiskTable(None, "time", "event", *GROUPS, GRID, weights="weight"),
     ),
     "StandardisedMeans": (StandardisedMeans(LOGISTIC, (0.0,) * 3, "sex", ("F", "M")),),
 }
@@ -178,7 +185,8 @@ and the counts that it would give away together with the others. One rule that i
 nothing leaves but the name of the question, the kind of entry and the name of the rule.
 
 Letters in the columns "numbers": *p* coefficients of the model (the intercept is one), *c* time cells (each for every
-stratum), *g* groups, *l* levels, *e* edges, *v* values of a column, *k* of the coefficients. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
+stratum), *g* groups (each in every
+stratum), *k* causes, or some of the coefficients, *l* levels, *e* edges, *v* values of a column. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
 """
 QUESTIONS = """
 ## The questions

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate as Aggregate
     from fedstats.contract.aggregate import Release as Release
     from fedstats.contract.codebook import Codebook as Codebook
+    from fedstats.contract.curve import Curve as Curve
     from fedstats.contract.disclosure import DisclosurePolicy as DisclosurePolicy
     from fedstats.contract.disclosure import DisclosureRefused as DisclosureRefused
     from fedstats.contract.federation import Federation as Federation
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from fedstats.contract.penalty_results import PenaltyPath as PenaltyPath
     from fedstats.contract.query import Query as Query
     from fedstats.contract.query import QueryError as QueryError
-    from fedstats.contract.results import Curve as Curve
     from fedstats.contract.results import NotAvailable as NotAvailable
     from fedstats.contract.results import Table as Table
     from fedstats.contract.standardised_curves import StandardisedSurvival as StandardisedSurvival
@@ -46,17 +46,22 @@ if TYPE_CHECKING:
     from fedstats.federations.site import Site as Site
     from fedstats.federations.together import Results as Results
     from fedstats.federations.together import together as together
+    from fedstats.methods.competing_risks import cumulative_incidence as cumulative_incidence
     from fedstats.methods.cox_regression import cox as cox
     from fedstats.methods.cross_validation import cross_validate as cross_validate
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
     from fedstats.methods.group_effects import heterogeneity as heterogeneity
+    from fedstats.methods.hazard_ratios import period_hazard_ratios as period_hazard_ratios
+    from fedstats.methods.log_rank import logrank as logrank
+    from fedstats.methods.log_rank import max_combo as max_combo
     from fedstats.methods.marginal_effects import marginal_effects as marginal_effects
     from fedstats.methods.marginal_effects import standardised_risks as standardised_risks
     from fedstats.methods.multiple_tests import adjusted_p_values as adjusted_p_values
     from fedstats.methods.patient_table import table_one as table_one
     from fedstats.methods.penalised_path import penalty_path as penalty_path
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
+    from fedstats.methods.restricted_means import rmst as rmst
     from fedstats.methods.standardised_curves import standardised_survival as standardised_survival
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.methods.survival_prediction import baseline_hazard as baseline_hazard
@@ -84,7 +89,7 @@ _HOME = {
     "Aggregate": "contract.aggregate",
     "Codebook": "contract.codebook",
     "CrossValidation": "contract.penalty_results",
-    "Curve": "contract.results",
+    "Curve": "contract.curve",
     "DataError": "contract.table_checks",
     "DisclosurePolicy": "contract.disclosure",
     "DisclosureRefused": "contract.disclosure",
@@ -125,19 +130,24 @@ _HOME = {
     "check_model": "study.check_model",
     "cox": "methods.cox_regression",
     "cross_validate": "methods.cross_validation",
+    "cumulative_incidence": "methods.competing_risks",
     "cox_zph": "methods.proportional_hazards",
     "egress_sheet": "federations.answering",
     "heterogeneity": "methods.group_effects",
     "kaplan_meier": "methods.survival_curve",
     "load_results": "study.saved_results",
     "glm": "methods.glm_regression",
+    "logrank": "methods.log_rank",
+    "max_combo": "methods.log_rank",
     "logistic": "methods.glm_regression",
     "marginal_effects": "methods.marginal_effects",
     "open_questions": "federations.answering",
     "penalty_path": "methods.penalised_path",
+    "period_hazard_ratios": "methods.hazard_ratios",
     "predict_survival": "methods.survival_prediction",
     "refusals": "federations.refusals",
     "refusals_table": "reporting.refusals_table",
+    "rmst": "methods.restricted_means",
     "review": "federations.answering",
     "save_results": "study.saved_results",
     "send": "federations.answering",

@@ -49,12 +49,6 @@ class RiskSets:
     death_cell: Index
     steps: sparse.csc_matrix | sparse.csr_matrix
 
-    @property
-    def at_risk(self) -> Index:
-        """Patients at risk in each cell, (D,)."""
-        moves = np.asarray(self.steps.sum(axis=1)).ravel()[: self.n_cells]
-        return np.rint(_suffix_sums(moves, self.bounds, subtracts=False)).astype(np.int64)
-
 
 class CellSums(NamedTuple):
     """Sums over the risk set and over the tied deaths of every event cell.

@@ -5,7 +5,8 @@ from html import escape
 import pandas as pd
 
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.results import NOT_SHOWN, Curve
+from fedstats.contract.curve import Curve
+from fedstats.contract.results import NOT_SHOWN
 from fedstats.contract.results import Table as Description
 from fedstats.reporting import formats
 from fedstats.reporting.characteristics import THREE, characteristics, group_sizes, has_interpolated

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.curve import Curve
 from fedstats.contract.formula import parse_groups
-from fedstats.contract.results import OVERALL, Curve, Table
+from fedstats.contract.results import OVERALL, Table
 from fedstats.methods.follow_up import follow_up
 from fedstats.methods.patient_groups import PatientGroups
 from fedstats.numerics.survival_table import quantile_time

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.condition import level_name
+from fedstats.contract.curve import Curve
 from fedstats.contract.design import Design, Period
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.fit import Fit
 from fedstats.contract.periods import periods_of, within
-from fedstats.contract.results import NOT_SHOWN, Curve, Table
+from fedstats.contract.results import NOT_SHOWN, Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox

@@ -5,8 +5,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from fedstats.contract.curve import Curve
 from fedstats.contract.fit import Fit
-from fedstats.contract.results import Curve, Table
+from fedstats.contract.results import Table
 from fedstats.federations.answering import review
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.curve import Curve
 from fedstats.contract.fit import Fit
-from fedstats.contract.results import Curve, NotAvailable
+from fedstats.contract.results import NotAvailable
 from fedstats.federations.archive import Archive
 from fedstats.federations.keys import COORDINATOR, home_of
 from fedstats.federations.ledger import Ledger

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.curve import Curve
 from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
 from fedstats.contract.fit import Fit
 from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
 from fedstats.contract.query import canonical_json
-from fedstats.contract.results import Curve, NotAvailable, PredictedSurvival, Table
+from fedstats.contract.results import NotAvailable, PredictedSurvival, Table
 from fedstats.contract.standardised_curves import StandardisedSurvival
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results

@@ -18,9 +18,9 @@ from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
+from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
 from fedstats.methods.standardised_curves import ExpectedSurvival
-from fedstats.methods.survival_curve import RiskTable
 from tests.attacks.targets import column, logistic
 
 CELLS = (300.0, 600.0)

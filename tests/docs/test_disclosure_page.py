@@ -1,5 +1,6 @@
 """docs/disclosure.md is what the code says today."""
 
+import math
 import re
 from typing import get_args
 
@@ -49,6 +50,8 @@ def test_every_rule_judges_some_question_or_is_named_for_all():
 def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
     model = getattr(query, "model", getattr(getattr(query, "question", None), "model", None))
     letters = {"p": len(model.design.names) if model else 0, "g": 3, "l": 2, "e": 3, "v": 2}
+    letters["g"] *= math.prod(len(levels) for levels in getattr(query, "strata_levels", ()))
+    letters["k"] = len(getattr(query, "causes", ()))
     letters["c"] = len(model.cells) if getattr(model, "grid", ()) else len(getattr(query, "grid", ()))
     if hasattr(query, "hazards") and hasattr(query, "values"):
         letters["e"] = len(model.grid)

@@ -54,11 +54,24 @@ def facts(layout: Layout) -> Facts:
     }
 
 
+#: Of what is worked out of a table of counts, by the name under which R's answers are kept.
+OF_COUNTS = {
+    "kaplan_meier": "Kaplan-Meier",
+    "curves": "Kaplan-Meier",
+    "follow_up": "Kaplan-Meier",
+    "log_rank": "Log-rank",
+    "max_combo": "MaxCombo",
+    "means": "Restricted mean survival",
+    "incidences": "Cumulative incidence",
+    "ratios": "Hazard ratios by period",
+}
+
+
 def _model(asked: Facts, kind: str) -> str:
     if "variables" in asked:
         return "Table 1"
-    if kind == "kaplan_meier":
-        return "Kaplan-Meier"
+    if kind in OF_COUNTS:
+        return OF_COUNTS[kind]
     if asked["formula"].startswith("Surv("):
         return "Cox"
     family = asked.get("family") or asked.get("kind") or "logistic"
@@ -232,6 +245,60 @@ def _table() -> Iterable[Option]:
         yield Option("Table 1", name, r, (what,), {})
 
 
+def _counts() -> Iterable[Option]:
+    survfit = "survival::survfit"
+    for what in ("curve", "median"):
+        yield Option("Kaplan-Meier", f"{what}s", survfit, (what,), {})
+    for name, asked in {"`weights`": {"robust": False}, "`weights`, `robust`": {"robust": True}}.items():
+        yield Option("Kaplan-Meier", name, survfit, ("curve",), {"weights": True} | asked)
+    yield Option("Kaplan-Meier", "`landmark`", f"{survfit} on a subset", ("curve",), {"landmark": True})
+    yield Option("Kaplan-Meier", "cumulative hazards", survfit, ("cumulative hazard",), {"robust": False})
+    yield Option("Kaplan-Meier", "milestones", "summary(survfit)", ("milestones",), {})
+    yield Option("Kaplan-Meier", "quantiles", "quantile(survfit)", ("quantiles",), {})
+    yield Option("Kaplan-Meier", "`reverse`", f"{survfit} of censoring", ("follow-up",), {})
+    survdiff, by_hand = "survival::survdiff", "by hand"
+    yield Option(
+        "Log-rank", "the test itself", survdiff, ("test",), {"rho": False, "gamma": False, "entry": False}
+    )
+    yield Option("Log-rank", "`strata`", survdiff, ("test",), {"strata": True})
+    yield Option("Log-rank", "`rho`", survdiff, ("test",), {"rho": True, "gamma": False})
+    yield Option("Log-rank", "`gamma`", by_hand, ("test",), {"gamma": True})
+    yield Option(
+        "Log-rank", "`Surv(entry, time, event)`", "survival::coxph, exact ties", ("test",), {"entry": True}
+    )
+    yield Option("MaxCombo", "the test itself", "mvtnorm::pmvnorm", ("test",), {"strata": False})
+    yield Option("MaxCombo", "`strata`", "mvtnorm::pmvnorm", ("test",), {"strata": True})
+    of_means = ("restricted means",)
+    yield Option("Restricted mean survival", "means", "summary(survfit, rmean)", of_means, {"weights": False})
+    yield Option(
+        "Restricted mean survival",
+        "`weights`",
+        "summary(survfit, rmean)",
+        of_means,
+        {"weights": True, "robust": False},
+    )
+    yield Option("Restricted mean survival", "`robust`", "residuals(survfit)", of_means, {"robust": True})
+    yield Option("Cumulative incidence", "curves", survfit, ("incidence",), {"entry": False})
+    yield Option(
+        "Cumulative incidence",
+        "`Surv(entry, time, cause)`",
+        "survfit, etm::etm",
+        ("incidence",),
+        {"entry": True},
+    )
+    for ties in ("efron", "breslow"):
+        yield Option(
+            "Hazard ratios by period",
+            f"`ties`, {ties}",
+            "survival::coxph on survSplit",
+            FITTED,
+            {"ties": ties},
+        )
+    yield Option(
+        "Hazard ratios by period", "`strata`", "survival::coxph on survSplit", FITTED, {"strata": True}
+    )
+
+
 OPTIONS = (
     *_cox(),
     *_glm("logistic", "glm"),
@@ -239,5 +306,5 @@ OPTIONS = (
     *_glm("Poisson", "glm"),
     *_glm("Gaussian", "glm"),
     *_table(),
-    *(Option("Kaplan-Meier", f"{what}s", "survival::survfit", (what,), {}) for what in ("curve", "median")),
+    *_counts(),
 )
