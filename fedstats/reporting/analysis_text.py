@@ -12,7 +12,7 @@ from fedstats.reporting import formats
 from fedstats.reporting.characteristics import THREE, characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import spans
 from fedstats.reporting.tables import Table, table
-from fedstats.study.study_file import CurveSpec
+from fedstats.study.curve_spec import CurveSpec
 
 
 def paragraph(text: str) -> str:
@@ -64,8 +64,8 @@ def _medians(curve: Curve) -> list[str]:
     return spans(curve.medians["median_low"], curve.medians["median_high"])
 
 
-def median_table(spec: CurveSpec, curve: Curve) -> Table:
-    """Medians with intervals; on a grid those on exact times lie within what is printed."""
+def median_table(spec: CurveSpec, curve: Curve, title: str = "") -> Table:
+    """Medians with intervals; on a grid those on exact times lie within what is printed (but for robust standard errors)."""
     unit, medians = curve.unit or "time", curve.medians
     note = f"Status: {curve.status}."
     if curve.status == "exact":
@@ -80,10 +80,12 @@ def median_table(spec: CurveSpec, curve: Curve) -> Table:
             " The median on exact times is not known to the coordinator; the sums that left the sites say between "
             "which edges of the grid it lies. The interval runs, edge to edge, from the lower confidence bound of the "
             "lowest curve that the sums allow to an upper bound for the highest, so it contains the interval on exact times."
+            if not curve.robust
+            else " The median on exact times lies between these edges of the grid; the interval is that of the curve on the grid."
         )
     columns = {
         "Group": list(medians["group"]),
         f"Median ({unit})": _medians(curve),
         f"{curve.level:.0%} interval": intervals,
     }
-    return table(pd.DataFrame(columns), caption=f"Median: {spec.title}", note=note)
+    return table(pd.DataFrame(columns), caption=title or f"Median: {spec.title}", note=note)

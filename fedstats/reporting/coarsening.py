@@ -12,6 +12,7 @@ import pandas as pd
 from fedstats.contract.curve import Curve
 from fedstats.contract.formula import parse_groups
 from fedstats.contract.results import OVERALL, Table
+from fedstats.contract.survival_results import CountedResult
 from fedstats.methods.follow_up import follow_up
 from fedstats.methods.patient_groups import PatientGroups
 from fedstats.numerics.survival_table import quantile_time
@@ -89,7 +90,7 @@ def grid_effects(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame)
     """
     rows = []
     for name, curve in results.items():
-        if isinstance(curve, Curve) and curve.status != "exact":
+        if isinstance(curve, Curve) and curve.is_plain and curve.status != "exact":
             rows += [{"analysis": name} | effect for effect in _effects_of_a_grid(study, curve, pooled)]
     return pd.DataFrame(rows)
 
@@ -122,9 +123,9 @@ def _effects_of_a_grid(study: Study, curve: Curve, pooled: pd.DataFrame) -> list
 
 
 def curve_rows(
-    study: Study, curve: Curve, pooled: pd.DataFrame
+    study: Study, curve: Curve | CountedResult, pooled: pd.DataFrame
 ) -> tuple[pd.DataFrame, "pd.Series[Any]", Any]:
-    """Pooled rows that a curve is about, the name of each one's group, and the outcome."""
+    """Pooled rows that a curve or a test is about, the name of each one's group, and the outcome."""
     outcome, group = parse_groups(curve.formula, study.codebook)
     frame = pooled.dropna(subset=[*outcome.variables, *([group] if group else [])])
     if group is None:

@@ -21,6 +21,7 @@ from fedstats.methods.follow_up import follow_up
 from fedstats.methods.glm_regression import glm
 from fedstats.reporting import formats
 from fedstats.reporting.coarsening import curve_rows, groups_of
+from fedstats.reporting.pooled_counts import counted_rows
 from fedstats.reporting.pooled_fits import SITE, complete_rows, glm_by_statsmodels
 from fedstats.reporting.pooled_follow_ups import follow_up_rows
 from fedstats.study.definition import Study
@@ -55,6 +56,7 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
         check = _check_for(result)
         if check is not None:
             rows.append({"analysis": name} | check(study, result, pooled))
+    rows += counted_rows(study, results, pooled)
     rows += follow_up_rows(study, results, pooled)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -90,7 +92,7 @@ def _one_site(study: Study, name: str, fit: Fit, pooled: pd.DataFrame) -> dict[s
 
 def _check_for(result: Any) -> Callable[[Study, Any, pd.DataFrame], dict[str, Any]] | None:
     if isinstance(result, Curve):
-        return _curve
+        return _curve if result.is_plain else None
     if isinstance(result, Table):
         return _table
     if not isinstance(result, Fit):

@@ -53,6 +53,7 @@ class Study:
         self.rehearsal = self.folder / heading.rehearsal if heading.rehearsal else None
         self.table_one, self.curves, self.models = content.table_one, content.curves, content.models
         self.families = content.families
+        self.incidences = content.incidences
 
     @classmethod
     def load(cls, path: str | Path) -> "Study":

@@ -20,6 +20,14 @@ from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
 from fedstats.contract.query import canonical_json
 from fedstats.contract.results import NotAvailable, PredictedSurvival, Table
 from fedstats.contract.standardised_curves import StandardisedSurvival
+from fedstats.contract.survival_results import (
+    CumulativeIncidence,
+    CurvePoints,
+    LogRankTest,
+    MaxComboTest,
+    PeriodHazardRatios,
+    RestrictedMeans,
+)
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
@@ -32,6 +40,7 @@ _KINDS: dict[str, type] = {
         *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
         *(StandardisedRisks, MarginalEffects, NotAvailable, PatientTable),
         *(Heterogeneity, StandardisedSurvival),
+        *(CurvePoints, LogRankTest, MaxComboTest, RestrictedMeans, CumulativeIncidence, PeriodHazardRatios),
     )
 }
 

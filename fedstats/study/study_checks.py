@@ -2,8 +2,9 @@
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
-from fedstats.contract.formula import parse_groups
 from fedstats.methods.patient_groups import PatientGroups
+from fedstats.study.curve_checks import check_curve_spec, check_incidence_spec
+from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
 from fedstats.study.families import check_family
 from fedstats.study.follow_ups import follow_ups
 from fedstats.study.model_checks import check_heterogeneity, check_model_spec
@@ -29,7 +30,10 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
     try:
         for curve in content.curves:
             name = curve.name
-            parse_groups(curve.formula, codebook)
+            check_curve_spec(curve, codebook)
+        for incidence in content.incidences:
+            name = incidence.name
+            check_incidence_spec(incidence, codebook)
         for model in content.models:
             name = model.name
             check_model_spec(model, codebook, policy)
@@ -42,8 +46,11 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
 
 
 def _check_names(content: StudyFile, codebook: Codebook, file: str) -> None:
-    names = [c.name for c in content.curves] + [m.name for m in content.models]
+    names = [c.name for c in content.curves] + [i.name for i in content.incidences]
+    names += [m.name for m in content.models]
     names += [asked.name for m in content.models for asked in follow_ups(m)]
+    names += [asked.name for c in content.curves for asked in curve_follow_ups(c)]
+    names += [asked.name for i in content.incidences for asked in incidence_follow_ups(i)]
     twice = sorted({n for n in names if names.count(n) > 1 or n == "table_one"})
     if twice:
         raise StudyError(f"{file}: the name {twice[0]!r} is used twice; every analysis has its own.")

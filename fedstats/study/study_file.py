@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
 from fedstats.numerics.multiplicity import Adjustment
+from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.model_spec import Entry, ModelSpec
 
 #: Names that a file server with Windows behind it keeps for devices: an exchange folder may lie on one.
@@ -63,16 +64,6 @@ class TableSpec(Entry):
     title: str = "Patient characteristics"
 
 
-class CurveSpec(Entry):
-    """``[[curves]]``: a Kaplan-Meier figure."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
-    title: str
-    formula: str
-    conf_type: Literal["log", "log-log", "plain"] = "log"
-    note: str = ""
-
-
 class FamilyTests(Entry):
     """One of ``tests`` of a family: a model, and of it the terms or coefficients whose tests belong to it (all unless given)."""
 
@@ -105,5 +96,6 @@ class StudyFile(Entry):
     disclosure: dict[str, Any] = Field(default_factory=dict)
     table_one: TableSpec | None = None
     curves: tuple[CurveSpec, ...] = ()
+    incidences: tuple[IncidenceSpec, ...] = ()
     models: tuple[ModelSpec, ...] = ()
     families: tuple[FamilySpec, ...] = ()
