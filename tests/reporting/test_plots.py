@@ -63,6 +63,9 @@ def test_numbers_at_risk_are_carried_to_the_tick():
     assert numbers_at_risk(grid, [0, 3]) == [10, 3]  # those who left in a cell are gone at its end
     assert np.isnan(numbers_at_risk(grid, [6])[0])
     assert numbers_at_risk(grid.assign(n_censor=[0, 3, 2]), [6, 9]) == [0, 0]
+    later = grid.assign(time=[6.0, 9.0, 12.0], start=[6.0, 6.0, 9.0])  # from a landmark at 6 on
+    assert np.isnan(numbers_at_risk(later, [0])[0])
+    assert numbers_at_risk(later, [6])[0] == numbers_at_risk(grid, [0])[0]
     axes = survival_plot(survival_curve(("a", "b"), n=1200))
     assert "1,200" in words(axes)
     assert "Number at risk" not in words(survival_plot(survival_curve(("a",)), risk_table=False))
