@@ -11,7 +11,7 @@ from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.few_predictors import in_groups
-from fedstats.contract.model_cells import model_cells
+from fedstats.contract.model_cells import few_values, model_cells
 from fedstats.contract.model_evidence import (
     UNJUDGED,
     effective_size,
@@ -38,6 +38,8 @@ class ModelRows:
     levels : (n, c) bool       who has which level of the model
     level_names : (c,) str
     judged : Design            the model's columns, and those behind columns that the question made
+    summed : Design            these, and the outcome where it is a measurement
+    event : (n,) or None       the outcome as 0/1, whatever the family; None where it is a measurement
     weights, offset : (n,) or None
     dropped : int              rows with an empty cell in one of the model's columns
     standard : (p,)            agreed spread of each column in the question's units
@@ -54,6 +56,8 @@ class ModelRows:
     levels: Array
     level_names: tuple[str, ...]
     judged: Design
+    summed: Design
+    event: Array | None
     weights: Array | None
     offset: Array | None
     dropped: int
@@ -179,7 +183,7 @@ def model_rows(
     Parameters
     ----------
     outcome : tuple of str     time columns and the event column
-    event : str or None        the 0/1 column among them; None: the outcome is a measurement
+    event : str or None        the 0/1 column among them; None: the outcome is a measurement, or what the family takes for one
     groups : tuple of str      strata or cluster columns
     rarer_outcome : bool       parameters are weighed against the rarer of both outcomes, not the events
     whole_numbers : str        a column that must hold 0, 1, 2 ...
@@ -216,7 +220,7 @@ def model_rows(
             x[undefined, j] = (0.0 - column.centre) / column.scale
     if raw is not None:
         np.nan_to_num(raw, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    y, fault = _outcome(frame, event, whole_numbers, code)
+    y, fault = _outcome(frame, outcome[0], event, whole_numbers, code)
     faults += fault
     w = None if weights is None else frame[weights].to_numpy(dtype=float)
     if w is not None and (w < 0).any():
@@ -226,8 +230,8 @@ def model_rows(
     counted = np.ones(len(frame), dtype=bool) if w is None else w > 0
     dropped = int((~complete).sum())
     whole = judged = replace(design, columns=(*design.columns, *data.behind(design, offset)))
-    if y is None:  # a measurement is summed with every column, as if it were one of them
-        judged = replace(whole, columns=(*whole.columns, Column(outcome[0], (Part(outcome[0]),))))
+    if y is None:
+        judged = with_measured(whole, outcome[0])
     levels, names, evidence = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED
     present = np.broadcast_to(counted[:, None], x.shape)
     if raw is not None:
@@ -263,6 +267,8 @@ def model_rows(
         levels,
         names,
         whole,
+        judged,
+        y,
         w,
         shift,
         dropped,
@@ -279,21 +285,28 @@ def model_rows(
     )
 
 
+def with_measured(design: Design, outcome: str) -> Design:
+    """The columns of a design and a measured outcome, which is summed with every column as if it were one of them."""
+    return replace(design, columns=(*design.columns, Column(outcome, (Part(outcome),))))
+
+
 def _outcome(
-    frame: pd.DataFrame, event: str | None, whole_numbers: str | None, code: str | None
+    frame: pd.DataFrame, outcome: str, event: str | None, whole_numbers: str | None, code: str | None
 ) -> tuple[Array | None, list[str]]:
-    """The 0/1 outcome, None where it is a measurement, and what is wrong with it."""
-    if whole_numbers is not None:
-        counts = frame[whole_numbers].to_numpy(dtype=float)
-        wrong = ((counts < 0) | (counts != np.floor(counts))).any()
-        return None, [
-            f"The column {whole_numbers!r} must hold whole numbers from 0 on to be counts."
-        ] if wrong else []
-    if event is None:
-        return None, []
-    if code is not None:
+    """The 0/1 outcome, None where it is a measurement, and what is wrong with it.
+
+    A family that takes measurements, or counts, may be given an outcome that is there or not: then its sums are those
+    of a 0/1 outcome.
+    """
+    if event is not None and code is not None:
         return (level_codes(frame[event], (code,)) == 0).astype(float), []
-    y = frame[event].to_numpy(dtype=float)
-    if np.isin(y, (0.0, 1.0)).all():
-        return y, []
-    return (y == 1.0).astype(float), [f"The column {event!r} must hold 0 and 1 alone to be an event."]
+    y = frame[event or outcome].to_numpy(dtype=float)
+    zeros_and_ones = bool(np.isin(y, (0.0, 1.0)).all())
+    if event is not None:
+        fault = f"The column {event!r} must hold 0 and 1 alone to be an event."
+        return (y == 1.0).astype(float), [] if zeros_and_ones else [fault]
+    values, _ = few_values(y, 2)
+    both = y == values[-1] if len(values) == 2 else y == 1.0
+    whole = f"The column {whole_numbers!r} must hold whole numbers from 0 on to be counts."
+    counts = whole_numbers is None or not ((y < 0) | (y != np.floor(y))).any()
+    return both.astype(float) if zeros_and_ones or len(values) == 2 else None, [] if counts else [whole]

@@ -194,7 +194,7 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
             "Intercepts of groups stand in place of one for all, in a model whose link is the canonical one."
         )
     inside = practices(rows, m.intercepts, family, _outcome(m, rows))
-    rows = judged_within(rows, m.design, m.outcome, inside, rarer_outcome=family.counts_outcomes)
+    rows = judged_within(rows, m.design, inside)
     return _GlmRows(rows, inside)
 
 
@@ -297,15 +297,28 @@ class GlmMeat(GlmQuery):
         family = self.model.distribution
         u = x * (w * family.residual(y, eta))[:, None]
         more = dominance_of_residuals(u, self.model.design)
-        if family.counts_outcomes:
-            more += (pairs_by_outcome(rows.levels, y, rows.counted),)
-        else:  # two columns times the square of a third, which the coefficients choose
-            who = rows.counted
-            weights = None if rows.weights is None else rows.weights[who]
+        if rows.event is not None:
+            more += (pairs_by_outcome(rows.levels, rows.event, rows.counted),)
+        if not family.counts_outcomes:
             asked = replace(self, beta=())
-            more += data.prepared(asked, lambda: of_threes(rows.judged, rows.frame[who], weights))
+            more += data.prepared(asked, lambda: _of_squares(rows))
         if self.model.cluster is not None:
             u, of_clusters = scores_of_clusters(u, rows.codes((self.model.cluster,)))
             more += of_clusters
         answer = self._answer(data, rows, (w * family.expected(eta),), {"meat": rows.matrix(u.T @ u)})
         return answer.with_evidence(*more)
+
+
+def _of_squares(rows: ModelRows) -> tuple[Evidence, ...]:
+    """Of a squared residual two columns leave times the outcome, its square, and two columns which the coefficients choose."""
+    if not rows.is_judged:
+        return ()
+    who = rows.counted
+    weights, event = (None if v is None else v[who] for v in (rows.weights, rows.event))
+    return of_threes(
+        rows.summed,
+        rows.frame[who],
+        weights,
+        squared=event is None,
+        event=None if rows.curved else event,
+    )
