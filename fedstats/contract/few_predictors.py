@@ -24,7 +24,9 @@ _BINS = 2048
 _SMOOTH = 4 * np.pi
 
 
-def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Evidence, ...]:
+def in_groups(
+    eta: Array, levels: Array, counted: NDArray[np.bool_], split: Array | None = None
+) -> tuple[Evidence, ...]:
     """How many patients have one of few predictors, with one or two levels and without.
 
     A curved function of the predictor has one value a group, and counts of patients are whole numbers: the sums of each
@@ -35,12 +37,18 @@ def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Ev
     eta : (n,)            linear predictors
     levels : (n, c)       0/1
     counted : (n,) bool   rows with a weight
+    split : (n, s)        0/1: what sums multiply with two levels besides, the outcome or a third level
     """
     group = predictor_groups(eta[counted])
     if group is None:
         return ()
     about = "patients of one predictor, with a level or two, with one of them or neither"
-    return (Evidence("patients of one predictor", levels_by_group(group, levels[counted]), about),)
+    counts = [levels_by_group(group, levels[counted])]
+    if split is not None:
+        about += ", by what multiplies them"
+        for half in split[counted].T > 0:
+            counts += [levels_by_group(group[who], levels[counted][who]) for who in (half, ~half)]
+    return (Evidence("patients of one predictor", np.concatenate(counts), about),)
 
 
 def predictor_groups(eta: Array) -> NDArray[np.int64] | None:

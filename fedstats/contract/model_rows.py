@@ -124,9 +124,13 @@ class ModelRows:
             found += [*self.effective_sizes(effect), *dominance_in_pairs(effect, self.levels)]
         return (*found, *self.predictor_groups(self.linear_predictor(gamma)))
 
-    def predictor_groups(self, eta: Array) -> tuple[Evidence, ...]:
-        """What the gate judges of patients who share a linear predictor, (n,), where that is what weighs them."""
-        return in_groups(eta, self.levels, self.counted) if self.is_judged and self.curved else ()
+    def predictor_groups(self, eta: Array, split: Array | None = None) -> tuple[Evidence, ...]:
+        """What the gate judges of patients who share a linear predictor, (n,), where that is what weighs them.
+
+        With ``split``, (n, s) of 0 and 1, two levels are multiplied with each of these, and squares bend a straight predictor.
+        """
+        bent = self.curved or split is not None
+        return in_groups(eta, self.levels, self.counted, split) if self.is_judged and bent else ()
 
     def effective_sizes(self, effect: Array, among: str = "") -> tuple[Evidence, ...]:
         """What the gate judges of rows that are weighted: how many they are worth, in all, within a level and outside.

@@ -194,6 +194,7 @@ class CoxMeat(CoxQuery):
         y = np.zeros(cox.rows.n)
         y[cox.sets.death] = 1.0
         parts += (pairs_by_outcome(cox.rows.levels, y, cox.rows.counted & cox.informative),)
+        parts += cox.rows.predictor_groups(cox.rows.linear_predictor(np.array(self.beta)), y[:, None])
         return self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
 
     def residuals(self, data: SiteData) -> tuple[CoxRows, Array, Array]:

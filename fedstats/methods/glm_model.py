@@ -106,9 +106,7 @@ class GlmQuery(Query):
         rows, inside, family = prepared.rows, prepared.practices, m.distribution
         y = _outcome(m, rows)
         w = np.ones(rows.n) if rows.weights is None else rows.weights
-        eta = rows.x @ np.array(self.beta)
-        if rows.offset is not None:
-            eta = eta + rows.offset / m.scale
+        eta = self._predictor(rows)
         if not family.canonical:
             eta = np.where(rows.counted, eta, -1.0)  # rows without a weight may lie where they like
             if not family.reaches(eta):
@@ -120,6 +118,11 @@ class GlmQuery(Query):
         eta = np.where(known, eta, 0.0)  # whose intercept is infinite has a likelihood of one
         eta[known] = with_intercepts(family, among, y[known], w[known], eta[known])
         return _Point(rows, centred(rows.x, inside.group, w * family.expected(eta)), y, w, eta, inside)
+
+    def _predictor(self, rows: ModelRows) -> Array:
+        """Of each row, without an intercept of its practice."""
+        eta: Array = rows.x @ np.array(self.beta)
+        return eta if rows.offset is None else eta + rows.offset / self.model.scale
 
     def is_bounded(self) -> bool:
         """Of a log-binomial model, whose risks end at one."""
@@ -264,6 +267,8 @@ class GlmDerivatives(GlmQuery):
             sums["intercepts"] = Sum(np.array([inside.count]), everybody)
             sums["uninformative"] = Sum(silent, silent)
         answer = self._answer(data, rows, effects, sums)
+        if not family.canonical:
+            answer = answer.with_evidence(*rows.predictor_groups(eta, by_outcome(rows)))
         return answer if family.counts_outcomes else answer.with_evidence(*self._dominance(x, y, w, eta))
 
     def _dominance(self, x: Array, y: Array, w: Array, eta: Array) -> tuple[Evidence, ...]:
@@ -302,11 +307,17 @@ class GlmMeat(GlmQuery):
         if not family.counts_outcomes:
             asked = replace(self, beta=())
             more += data.prepared(asked, lambda: _of_squares(rows))
+        more += rows.predictor_groups(self._predictor(rows), by_outcome(rows))
         if self.model.cluster is not None:
             u, of_clusters = scores_of_clusters(u, rows.codes((self.model.cluster,)))
             more += of_clusters
         answer = self._answer(data, rows, (w * family.expected(eta),), {"meat": rows.matrix(u.T @ u)})
         return answer.with_evidence(*more)
+
+
+def by_outcome(rows: ModelRows) -> Array:
+    """A 0/1 outcome as the only column, (n, 1); none of a measured one."""
+    return np.zeros((rows.n, 0)) if rows.event is None else rows.event[:, None]
 
 
 def _of_squares(rows: ModelRows) -> tuple[Evidence, ...]:

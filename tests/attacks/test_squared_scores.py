@@ -5,6 +5,8 @@ import pytest
 
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.design import Design
+from fedstats.methods.cox_model import CoxMeat, CoxModel
+from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from tests.attacks.targets import NONE, STRICT, ask, cohort, column
 
@@ -124,6 +126,63 @@ def three_levels_by_the_outcome(policy):
 def test_three_levels_by_a_0_1_outcome_are_counted_by_a_linear_model_without_a_gate_and_refused():
     assert three_levels_by_the_outcome(NONE) == pytest.approx(1, abs=1e-9)
     assert three_levels_by_the_outcome(STRICT) == "pair of levels"
+
+
+# A coefficient on a third level ----------------------------------------------------------------------------
+
+
+def one_with_three_levels_and_the_event():
+    """One of those with two levels by the outcome, of whom there are enough, has the third."""
+    frame = cohort()
+    pair = (frame["a"] == 1) & (frame["b"] == 1)
+    three = np.flatnonzero(pair & (np.arange(len(frame)) % 3 > 0))
+    third = np.where(pair, 0, np.arange(len(frame)) % 3 > 0).astype(int)
+    third[three] = 1
+    frame = frame.assign(w=third)
+    frame.loc[three, "y"] = 0
+    frame.loc[three[0], "y"] = 1
+    return frame, int(pair.sum()), len(three)
+
+
+def by_a_third_level(policy, family):
+    frame, pair, three = one_with_three_levels_and_the_event()
+    asked = model(family, column("a"), column("b"), column("w"), column("age", scale=8.0))
+    slope = 2.0 if family == "binomial" else 1.0
+    answer = ask(frame, GlmMeat(asked, (0.0, 0.0, 0.0, slope, 0.0)), policy)
+    if isinstance(answer, str):
+        return answer
+    here, inverse = (
+        full_matrix(answer["meat"])[1, 2],
+        {"binomial": lambda e: 1 / (1 + np.exp(-e)), "poisson": np.exp},
+    )
+    mu = inverse[family](slope)
+    if family == "binomial":  # without the third level a square is a quarter, whatever the outcome
+        others = (pair - three) / 4
+    else:  # of one without the event the square is that of the mean, 1; of one with it 0
+        others = int(((frame["a"] == 1) & (frame["b"] == 1) & (frame["w"] == 0) & (frame["y"] == 0)).sum())
+    return (here - others - three * mu**2) / ((1 - mu) ** 2 - mu**2)
+
+
+@pytest.mark.parametrize("family", ["binomial", "poisson"])
+def test_a_coefficient_on_a_third_level_counts_it_by_the_outcome_without_a_gate_and_is_refused(family):
+    assert by_a_third_level(NONE, family) == pytest.approx(1, abs=1e-6)
+    assert by_a_third_level(STRICT, family) == "patients of one predictor"
+
+
+def test_the_same_coefficients_are_answered_of_derivatives():
+    frame = one_with_three_levels_and_the_event()[0]
+    asked = model("binomial", column("a"), column("b"), column("w"), column("age", scale=8.0))
+    assert not isinstance(ask(frame, GlmDerivatives(asked, (0.0, 0.0, 0.0, 2.0, 0.0)), STRICT), str)
+    assert not isinstance(ask(frame, GlmMeat(asked, (0.0, 0.1, 0.1, 0.2, 0.1)), STRICT), str)
+
+
+def test_squared_residuals_of_a_cox_model_are_judged_by_a_third_level_and_the_event():
+    frame = one_with_three_levels_and_the_event()[0]
+    design = Design((column("a"), column("b"), column("w"), column("age", scale=8.0)))
+    asked = CoxModel(None, "time", "y", design, (), "breslow", None, None, 0.0, None)
+    assert not isinstance(ask(frame, CoxMeat(asked, (0.1, 0.1, 0.2, 0.1)), STRICT), str)
+    assert not isinstance(ask(frame, CoxDerivatives(asked, (0.0, 0.0, 1.0, 0.0)), STRICT), str)
+    assert ask(frame, CoxMeat(asked, (0.0, 0.0, 1.0, 0.0)), STRICT) == "patients of one predictor"
 
 
 @pytest.mark.parametrize(("family", "outcome"), [("poisson", "y"), ("gaussian", "y"), ("gaussian", "lab")])
