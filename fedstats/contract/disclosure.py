@@ -183,10 +183,10 @@ class DisclosurePolicy(Spec):
         return self.tightened_by(replace(DisclosurePolicy.none(), name="the study", **thresholds_of(content)))
 
     def with_points(self, stated: int | None) -> "DisclosurePolicy":
-        """A built-in profile in a study that states at how many points it asks about one model; None: the profile's own.
+        """What a study asks for that states at how many points it asks about one model; None: its profile's number.
 
-        The one number that a study states and a profile takes over: a penalty's path, or many profile likelihoods, need
-        more than a fit.  What a study may state ends at 400, and a site's own file overrides it.
+        A penalty's path, or many profile likelihoods, need more than a fit, and a study may state up to 400.  That is what its
+        coordinator may ask; a site answers at no more than its own profile has.
         """
         return self if stated is None or self.off else replace(self, max_points=stated)
 

@@ -8,18 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Cohort, Evidence, Sum
+from fedstats.contract.coefficient_sizes import Terms, terms_of
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.few_predictors import in_groups
 from fedstats.contract.model_cells import few_values, model_cells
-from fedstats.contract.model_evidence import (
-    UNJUDGED,
-    effective_size,
-    knots,
-    left_out,
-    of_own_site,
-    standard_scales,
-)
+from fedstats.contract.model_evidence import UNJUDGED, effective_size, knots, left_out, of_own_site
 from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
 
@@ -42,7 +36,7 @@ class ModelRows:
     event : (n,) or None       the outcome as 0/1, whatever the family; None where it is a measurement
     weights, offset : (n,) or None
     dropped : int              rows with an empty cell in one of the model's columns
-    standard : (p,)            agreed spread of each column in the question's units
+    terms : Terms or None      by how much columns make patients differ; None where nobody judges
     evidence : tuple           for the gate, made once
     cohort : Cohort            whose sums these are: complete rows with a weight
     faults : tuple of str      rows that do not fit, said after the gate alone
@@ -61,7 +55,7 @@ class ModelRows:
     weights: Array | None
     offset: Array | None
     dropped: int
-    standard: Array
+    terms: Terms | None
     evidence: tuple[Evidence, ...]
     cohort: Cohort
     faults: tuple[str, ...]
@@ -113,13 +107,26 @@ class ModelRows:
         both[np.ix_(some, some)] = np.rint(there.T @ there)
         return np.asarray(both, dtype=np.int64)
 
-    def evidence_at(self, gamma: Array, intercept: bool, *effects: Array) -> tuple[Evidence, ...]:
+    def beforehand(self, gamma: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
+        """What the gate judges of the rows, and then of the coefficients, before any sum is made.
+
+        The rows come first: where they do not pass, no coefficient makes another refusal of it.
+
+        Parameters
+        ----------
+        gamma : (k,)     coefficients of ``x``
+        unit : float     what they count in, of an outcome that is a measurement
+        """
+        if self.terms is None or len(gamma) != self.x.shape[1]:
+            return self.evidence
+        first = self.x.shape[1] - len(self.terms.alone)  # an intercept's size is nobody's
+        return (*self.evidence, self.terms.sizes(self.x[:, first:], gamma[first:], unit))
+
+    def evidence_at(self, gamma: Array, *effects: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and who weighs in the sums, (n,) each."""
         if not self.is_judged:
             return UNJUDGED
-        slopes = gamma[1:] if intercept else gamma
-        sized = Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient")
-        found = [*self.evidence, sized]
+        found = [*self.beforehand(gamma, unit)]
         for effect in effects:
             found += [*self.effective_sizes(effect), *dominance_in_pairs(effect, self.levels)]
         return (*found, *self.predictor_groups(self.linear_predictor(gamma)))
@@ -236,7 +243,7 @@ def model_rows(
     whole = judged = replace(design, columns=(*design.columns, *data.behind(design, offset)))
     if y is None:
         judged = with_measured(whole, outcome[0])
-    levels, names, evidence = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED
+    levels, names, evidence, terms = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED, None
     present = np.broadcast_to(counted[:, None], x.shape)
     if raw is not None:
         present = raw != 0
@@ -251,6 +258,7 @@ def model_rows(
             columns = whole.raw(rows)
         if y is None:
             columns = np.column_stack([columns, rows[outcome[0]].to_numpy(dtype=float)])
+        terms = terms_of(design, frame, raw, counted)
         cells = model_cells(judged, rows, columns)
         levels, names = np.zeros((len(frame), len(cells.names))), cells.names
         levels[counted] = cells.indicators
@@ -276,7 +284,7 @@ def model_rows(
         w,
         shift,
         dropped,
-        standard_scales(design, data.codebook),
+        terms,
         evidence,
         Cohort(
             data.positions[complete][counted],

@@ -17,8 +17,7 @@ from fedstats.contract.entries import Entries, ordinal
 from fedstats.contract.labels import unseen
 
 if TYPE_CHECKING:
-    from fedstats.contract.aggregate import Aggregate
-    from fedstats.contract.codebook import Codebook
+    from fedstats.contract.aggregate import Aggregate, Evidence
     from fedstats.contract.condition import Condition
     from fedstats.contract.linear_predictor import LinearPredictor
     from fedstats.contract.site_data import SiteData
@@ -113,11 +112,8 @@ class Query(Spec):
         what = {k: v for k, v in self.to_dict().items() if k not in point_fields(type(self))}
         return hashlib.sha256(canonical_json(what).encode()).hexdigest()
 
-    def coefficients(self, codebook: "Codebook") -> tuple[float, ...]:  # noqa: ARG002
-        """Sizes of the coefficients at which a model is asked for, in agreed spreads of their columns; none without a model.
-
-        They are the question's own, so that they are judged before a site computes anything.
-        """
+    def beforehand(self, data: "SiteData") -> tuple["Evidence", ...]:  # noqa: ARG002
+        """Of a model at given coefficients, what is judged before a site makes any sum: where these overflow depends on the rows."""
         return ()
 
     def is_bounded(self) -> bool:

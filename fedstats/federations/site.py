@@ -168,7 +168,8 @@ class Site:
                 data = self.data.with_columns(query.made).among(query.where)
                 # a subset of too few is refused before its rows can make any difference
                 subset = Aggregate({}, len(data.frame), data.subset_evidence)
-                self.policy.check(query, subset.with_evidence(*_coefficients(query, data)))
+                self.policy.check(query, subset)
+                self.policy.check(query, subset.with_evidence(*_beforehand(query, data)))
                 aggregate = query.aggregate(data)
         except DisclosureRefused as refused:
             return Answer(query, refused.refusal, partial(getattr, refused, "findings"))
@@ -275,7 +276,6 @@ def _bounded(query: Query) -> tuple[Evidence, ...]:
     return (Evidence("bounded model", np.ones(1), "models with a likelihood at some coefficients alone"),)
 
 
-def _coefficients(query: Query, data: SiteData) -> tuple[Evidence, ...]:
-    """Of a question and those inside it the sizes of coefficients, for the gate."""
-    sizes = [size for question in questions_in(query) for size in question.coefficients(data.codebook)]
-    return (Evidence("size of coefficients", np.array(sizes), "a standardised coefficient"),) if sizes else ()
+def _beforehand(query: Query, data: SiteData) -> tuple[Evidence, ...]:
+    """Of a question and those inside it what is judged before any sum is made."""
+    return tuple(e for question in questions_in(query) for e in question.beforehand(data))

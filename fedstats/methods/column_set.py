@@ -5,10 +5,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
-from fedstats.contract.codebook import Codebook
+from fedstats.contract.coefficient_sizes import terms_of
 from fedstats.contract.condition import level_name
-from fedstats.contract.design import Column, Design
-from fedstats.contract.linear_predictor import agreed_spread
+from fedstats.contract.design import Design
+from fedstats.contract.model_rows import ModelRows
 from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
 
@@ -45,8 +45,10 @@ def require_settable(data: SiteData, design: Design, offset: str | None, column:
         )
 
 
-def raw_with(data: SiteData, frame: pd.DataFrame, design: Design, column: str, value: float | str) -> Array:
-    """The raw columns of a design, (n, p), were ``column`` this value for all.
+def rows_with(
+    data: SiteData, frame: pd.DataFrame, design: Design, column: str, value: float | str
+) -> tuple[pd.DataFrame, Array]:
+    """Rows, and the raw columns of a design, (n, p), were ``column`` this value for all.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def raw_with(data: SiteData, frame: pd.DataFrame, design: Design, column: str, v
     raw = design.raw(frame)
     if np.isnan(raw).any():  # of complete rows it is the value alone that can be none
         raise QueryError(f"A column is not defined where {column} is {level_name(value)}.")
-    return raw
+    return frame, raw
 
 
 def _constant(data: SiteData, values: pd.Series, column: str, value: float | str) -> object:
@@ -74,28 +76,22 @@ def _constant(data: SiteData, values: pd.Series, column: str, value: float | str
 
 
 def sizes_where_set(
+    rows: ModelRows,
     design: Design,
-    beta: tuple[float, ...],
-    column: str,
-    values: tuple[float | str, ...],
-    codebook: Codebook,
+    frame: pd.DataFrame,
+    raw: Array,
+    x: Array,
+    slopes: Array,
     unit: float = 1.0,
-) -> Evidence:
-    """Coefficients that a value of the column leaves to what it is multiplied by.
+) -> tuple[Evidence, ...]:
+    """Coefficients that a value of the column leaves to what it is multiplied by; nothing where nobody judges.
 
     Parameters
     ----------
-    beta : (p,)     of the scaled columns, with the intercept's first where there is one
-    unit : float    what a coefficient counts in
+    frame, raw, x : (n, p)   rows, unscaled and scaled columns with the column set
+    slopes : (p,)            coefficients of the scaled columns
+    unit : float             what a coefficient counts in
     """
-    found = [0.0]
-    for c, coefficient in zip(design.columns, beta[-len(design.columns) :], strict=True):
-        own = tuple(p for p in c.parts if p.column == column)
-        others = tuple(p for p in c.parts if p.column != column)
-        if own and others:
-            numbers = [v for v in values if not isinstance(v, str)]
-            frame = pd.DataFrame({column: np.array(numbers or [1.0])})
-            alone = Design((Column("", tuple(p for p in own if p.level is None)),))
-            largest = float(np.abs(alone.raw(frame)).max())
-            found.append(abs(coefficient) * unit / c.scale * largest * agreed_spread(others, codebook))
-    return Evidence("size of coefficients", np.array(found), f"a coefficient where {column} is set")
+    if not rows.is_judged:
+        return ()
+    return (terms_of(design, frame, raw, rows.counted).sizes(x, slopes, unit),)

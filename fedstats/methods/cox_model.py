@@ -11,18 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
-from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import dominance_of_residuals, scores_of_clusters
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
 from fedstats.contract.model_cells import pairs_by_outcome
-from fedstats.contract.model_evidence import standard_sizes
 from fedstats.contract.model_rows import ModelRows
 from fedstats.contract.periods import cuts_of, periods_of
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
-from fedstats.methods.cox_periods import Part, meat_over_periods
+from fedstats.methods.cox_periods import Part, meat_over_periods, prepared_parts
 from fedstats.methods.cox_rows import CoxRows, prepare
 from fedstats.methods.follow_up import TIME_GRID
 from fedstats.methods.risk_set_evidence import of_neighbours
@@ -132,9 +130,12 @@ class CoxQuery(Query):
         """The rows of the model at a site."""
         return self._prepared(data).rows
 
-    def coefficients(self, codebook: Codebook) -> tuple[float, ...]:
-        """Sizes in agreed spreads of the columns."""
-        return standard_sizes(self.model.design, self.beta, codebook)
+    def beforehand(self, data: SiteData) -> tuple[Evidence, ...]:
+        """Of the rows and the coefficients; where effects change, in every period."""
+        if not periods_of(self.model.design):
+            return self.model_rows(data).beforehand(np.array(self.beta))
+        parts = prepared_parts(self, data).parts
+        return tuple(e for part in parts for e in self.in_period(part).beforehand(part.data))
 
     def _prepared(self, data: SiteData) -> CoxRows:
         if periods_of(self.model.design):
@@ -147,7 +148,7 @@ class CoxQuery(Query):
         return cox, eta, r
 
     def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
-        evidence = cox.rows.evidence_at(np.array(self.beta), False, np.where(cox.informative, r, 0.0))
+        evidence = cox.rows.evidence_at(np.array(self.beta), np.where(cox.informative, r, 0.0))
         evidence += cox.evidence
         outcome = self.model.outcome
         cuts = outcome.cuts(self.cut_at())

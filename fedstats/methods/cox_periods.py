@@ -170,9 +170,14 @@ def _judged_between(
 # Sums over periods --------------------------------------------------------------------------------
 
 
+def prepared_parts(query: "CoxQuery", data: SiteData) -> CoxParts:
+    """The periods of a question's model, made once."""
+    return data.prepared(query.model, lambda: cox_parts(query.model, data))
+
+
 def over_periods(query: "CoxQuery", data: SiteData) -> Aggregate:
     """The answer to a question about a model whose effects change, of the answers of its periods."""
-    found = data.prepared(query.model, lambda: cox_parts(query.model, data))
+    found = prepared_parts(query, data)
     answers = [(part, query.in_period(part).aggregate(part.data)) for part in found.parts]
     sums: dict[str, Sum] = {}
     p, n = len(query.model.design.names), found.rows.n
@@ -188,7 +193,7 @@ def over_periods(query: "CoxQuery", data: SiteData) -> Aggregate:
 
 def meat_over_periods(query: "CoxMeat", data: SiteData) -> Aggregate:
     """Squares of patients' (or clusters') score residuals, each the sum of a patient's in all periods."""
-    found = data.prepared(query.model, lambda: cox_parts(query.model, data))
+    found = prepared_parts(query, data)
     rows, design = found.rows, query.model.design
     u, present = np.zeros((rows.n, len(design.names))), np.zeros((rows.n, len(design.names)), dtype=bool)
     answers = []

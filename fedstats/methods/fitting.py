@@ -156,7 +156,7 @@ def check_points(most: int | None, points: int, what: str) -> None:
     if most is not None and points > most:
         raise FormulaError(
             f"{what} about {points} points of one model, and the study states {most}: ask for fewer, or "
-            "state more (points under [study], at most 400)."
+            "state more (points under [study], at most 400), and agree with every site that its own profile says max_points as well."
         )
 
 

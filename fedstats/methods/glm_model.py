@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.coefficient_sizes import spread
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import (
     deviations,
@@ -17,7 +18,6 @@ from fedstats.contract.dominance import (
 )
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
 from fedstats.contract.model_cells import pairs_by_outcome
-from fedstats.contract.model_evidence import standard_sizes
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
@@ -128,24 +128,24 @@ class GlmQuery(Query):
         """Of a log-binomial model, whose risks end at one."""
         return not self.model.distribution.canonical
 
-    def coefficients(self, codebook: Codebook) -> tuple[float, ...]:
-        """Sizes in agreed spreads of the columns, and of an outcome that is a measurement."""
-        if self.model.outcome not in codebook:
-            return ()
-        return standard_sizes(self.model.design, self.beta, codebook, self._outcome_unit(codebook))
+    def beforehand(self, data: SiteData) -> tuple[Evidence, ...]:
+        """Of the rows and the coefficients."""
+        rows = self.model_rows(data)
+        return rows.beforehand(np.array(self.beta), self._outcome_unit(rows))
 
-    def _outcome_unit(self, codebook: Codebook) -> float:
-        """What a coefficient counts in: of a measurement it is as large as its unit is small, so the agreed spread."""
-        m = self.model
-        return m.scale / codebook[m.outcome].scale if m.family == "gaussian" else 1.0
+    def _outcome_unit(self, rows: ModelRows) -> float:
+        """What a coefficient counts in: of a measurement it is as large as its unit is small, so how far that spreads."""
+        if self.model.family != "gaussian":
+            return 1.0
+        own = spread(_outcome(self.model, rows)[rows.counted])
+        return 1.0 / own if own > 0 else 1.0
 
     def _answer(
         self, data: SiteData, rows: ModelRows, effects: tuple[Array, ...], sums: dict[str, Sum]
     ) -> Aggregate:
         """Sums with what is judged of the weights of patients in them."""
         m = self.model
-        unit = self._outcome_unit(data.codebook)
-        evidence = rows.evidence_at(np.array(self.beta) * unit, m.design.intercept, *effects)
+        evidence = rows.evidence_at(np.array(self.beta), *effects, unit=self._outcome_unit(rows))
         inside = self._prepared(data).practices
         cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))
         return Aggregate(sums, rows.n, evidence, cohorts, rows.faults)

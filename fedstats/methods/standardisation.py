@@ -7,6 +7,7 @@ expects, and how these change with its coefficients (the delta method).
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
@@ -17,7 +18,7 @@ from fedstats.contract.model_rows import ModelRows
 from fedstats.contract.query import QueryError
 from fedstats.contract.shapes import OtherUnit
 from fedstats.contract.site_data import SiteData
-from fedstats.methods.column_set import check_values, raw_with, require_settable, sizes_where_set
+from fedstats.methods.column_set import check_values, require_settable, rows_with, sizes_where_set
 from fedstats.methods.glm_model import GlmQuery
 
 Array = NDArray[np.float64]
@@ -53,9 +54,17 @@ class StandardisedMeans(GlmQuery):
         check_values(self.values)
         family, counted = self.model.distribution, np.array([rows.counted.sum()])
         means, slopes, behind, effects = [], [], [], []
+        design, first = self.model.design, int(self.model.design.intercept)
+        sizes: list[Evidence] = []
         groups: list[Evidence] = []  # whom the column set to a value leaves alike
         for value in self.values:
-            raw, x, eta = self._changed(data, rows, value)
+            frame, raw, x, eta = self._changed(data, rows, value)
+            slopes_set = np.array(self.beta[first:])
+            sizes += sizes_where_set(
+                rows, design, frame, raw, x[:, first:], slopes_set, self._outcome_unit(rows)
+            )
+            if design.intercept:
+                raw = np.column_stack([np.ones(rows.n), raw])
             effect = w * family.mean_slope(eta)
             means.append(w @ family.mean(eta))
             slopes.append(effect @ x)
@@ -71,19 +80,19 @@ class StandardisedMeans(GlmQuery):
         }
         answer = self._answer(data, rows, (effects[0],), sums)
         more = [e for effect in effects[1:] for e in rows.effective_sizes(effect)]
-        unit = self._outcome_unit(data.codebook)
-        sizes = sizes_where_set(self.model.design, self.beta, self.column, self.values, data.codebook, unit)
-        return answer.with_evidence(*more, *groups, sizes)
+        return answer.with_evidence(*more, *groups, *sizes)
 
-    def _changed(self, data: SiteData, rows: ModelRows, value: float | str) -> tuple[Array, Array, Array]:
-        """Raw columns with the intercept, scaled ones, and linear predictors, were the column this value for all."""
+    def _changed(
+        self, data: SiteData, rows: ModelRows, value: float | str
+    ) -> tuple[pd.DataFrame, Array, Array, Array]:
+        """Rows, raw columns, scaled ones, and linear predictors, were the column this value for all."""
         design = self.model.design
-        raw = raw_with(data, rows.frame, design, self.column, value)
+        frame, raw = rows_with(data, rows.frame, design, self.column, value)
         x = design.scaled(raw)
         eta = x @ np.array(self.beta)
         if rows.offset is not None:
             eta = eta + rows.offset / self.model.scale
-        return (np.column_stack([np.ones(rows.n), raw]) if design.intercept else raw), x, eta
+        return frame, raw, x, eta
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from fedstats.contract.aggregate import Aggregate, Sum
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.arguments import check_federation, check_survival_interval
 from fedstats.contract.condition import level_name
 from fedstats.contract.entries import Entries, between, each, one
@@ -23,7 +23,7 @@ from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.standardised_curves import StandardisedSurvival
 from fedstats.contract.threads import one_blas_thread
-from fedstats.methods.column_set import check_values, raw_with, require_settable, sizes_where_set
+from fedstats.methods.column_set import check_values, require_settable, rows_with, sizes_where_set
 from fedstats.methods.cox_fit import model_of
 from fedstats.methods.cox_model import CoxQuery
 from fedstats.methods.cox_rows import CoxRows
@@ -92,8 +92,7 @@ class ExpectedSurvival(CoxQuery):
         effects = [effect for f in found for effect in f.effects]
         own = [e for effect in effects for e in rows.effective_sizes(effect)]
         alike = [e for f in found for e in rows.predictor_groups(f.eta)]
-        sizes = sizes_where_set(self.model.design, self.beta, self.column, self.values, data.codebook)
-        return answer.with_evidence(*own, *alike, sizes)
+        return answer.with_evidence(*own, *alike, *(size for f in found for size in f.sizes))
 
     def _cumulative(self) -> Array:
         """The baseline hazard up to the end of each cell, (strata, e)."""
@@ -103,9 +102,9 @@ class ExpectedSurvival(CoxQuery):
 
     def _of_value(self, data: SiteData, cox: CoxRows, w: Array, hazard: Array, value: float | str) -> "_Sums":
         rows, design = cox.rows, self.model.design
-        raw = raw_with(data, rows.frame, design, self.column, value)
-        x = design.scaled(raw)
-        eta = x @ np.array(self.beta)
+        frame, raw = rows_with(data, rows.frame, design, self.column, value)
+        x, beta = design.scaled(raw), np.array(self.beta)
+        eta = x @ beta
         if rows.offset is not None:
             eta = eta + (rows.offset - self.model.offset_centre)
         r = np.exp(eta)[:, None]
@@ -125,12 +124,13 @@ class ExpectedSurvival(CoxQuery):
                 for e in (*(w[:, None] * survival).T, *(w[:, None] * -np.expm1(-r * hazard)).T, *falls.T)
                 if e.any()
             ],
+            sizes_where_set(rows, design, frame, raw, x, beta),
         )
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """Of one value of the column: sums, who stands behind a column, linear predictors, and what weighs a patient."""
+    """Of one value of the column: sums, who stands behind a column, linear predictors, what weighs a patient, and sizes."""
 
     survival: Array
     by_hazard: Array
@@ -138,6 +138,7 @@ class _Sums:
     behind: NDArray[np.int64]
     eta: Array
     effects: list[Array]
+    sizes: tuple[Evidence, ...]
 
     @staticmethod
     def parts() -> tuple[str, str, str]:

@@ -31,7 +31,7 @@ class Study:
     id, title, question, version, data_note : str
     sites : tuple of str
     codebook : Codebook
-    policy : DisclosurePolicy      of the study's profile
+    policy : DisclosurePolicy      of the study's profile, at the points that the study states
     fingerprints : dict            of keys, by place, where the study names them
     points : int or None           coefficients at which one model may be asked for, where the study states it
     revoked_keys : tuple of str    fingerprints of sites' keys that count no more
@@ -115,7 +115,7 @@ class Study:
         data_file : path
         profile : str
             The site's own disclosure profile: a built-in name, or the path of the site's own file, ending in
-            ``.toml``.  The study's, where stricter, tightens it; a built-in one takes over the study's ``points``.
+            ``.toml``.  The study's, where stricter, tightens it; more points than a built-in one has are in a file alone.
         home : path
             The site's private folder: its keys, what it has sent, and its memory of what has left; empty: one
             below the user's own.
@@ -136,8 +136,7 @@ class Study:
             raise StudyError(
                 f"The study {self.id} has the sites {', '.join(self.sites)}; {name!r} is not one of them."
             )
-        own_file = profile.endswith(".toml")
-        policy = site_policy(profile).with_points(None if own_file else self.points).tightened_by(self.policy)
+        policy = site_policy(profile).tightened_by(self.policy)
         table = read_table(data_file)
         own = home_of(self.id, name, home)
         if remember and not home:

@@ -20,7 +20,8 @@ class Heading(Entry):
     """``[study]``: what is asked, and of whom.
 
     ``profile`` is the loosest disclosure profile the study is designed for; a site may be stricter.
-    ``points`` is the number of coefficients at which one model may be asked for, where a profile's 100 do not do.
+    ``points`` is the number of coefficients at which one model may be asked for, where it is not a profile's 100.  More are
+    answered by sites alone whose own profile files say so (``max_points``).
     ``revoked_keys`` are fingerprints of sites' keys that count no more from this version on.
     ``rehearsal`` names a script that writes the sites' tables when all sites are played on one machine.
     """
