@@ -12,6 +12,7 @@ from fedstats.contract.coefficient_sizes import Terms, terms_of
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.few_predictors import in_groups
+from fedstats.contract.margins import margin
 from fedstats.contract.model_cells import few_values, model_cells
 from fedstats.contract.model_evidence import UNJUDGED, effective_size, knots, left_out, of_own_site
 from fedstats.contract.query import QueryError
@@ -42,6 +43,7 @@ class ModelRows:
     faults : tuple of str      rows that do not fit, said after the gate alone
     curved : bool              whether what weighs a patient depends on the linear predictor
     origin : (k,) or float     what was taken off every row of ``x``
+    secret : bytes             of the site, for margins; empty where it keeps no memory
     """
 
     frame: pd.DataFrame
@@ -61,6 +63,7 @@ class ModelRows:
     faults: tuple[str, ...]
     curved: bool = True
     origin: Array | float = 0.0
+    secret: bytes = b""
 
     @property
     def n(self) -> int:
@@ -136,8 +139,13 @@ class ModelRows:
 
         With ``split``, (n, s) of 0 and 1, two levels are multiplied with each of these, and squares bend a straight predictor.
         """
-        bent = self.curved or split is not None
-        return in_groups(eta, self.levels, self.counted, split) if self.is_judged and bent else ()
+        if not self.is_judged or not (self.curved or split is not None):
+            return ()
+        return in_groups(eta * self.widened(eta), self.levels, self.counted, split)
+
+    def widened(self, at: Array) -> float:
+        """By how much predictors are judged as further apart than they are, (n,): where groups begin is nobody's value."""
+        return margin(self.secret, at.tobytes()) if self.secret else 1.0
 
     def effective_sizes(self, effect: Array, among: str = "") -> tuple[Evidence, ...]:
         """What the gate judges of rows that are weighted: how many they are worth, in all, within a level and outside.
@@ -294,6 +302,7 @@ def model_rows(
         ),
         tuple(faults),
         curved,
+        secret=data.secret,
     )
 
 

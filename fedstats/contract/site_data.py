@@ -67,7 +67,7 @@ class SiteData:
         self.codebook = codebook
         self.positions = np.arange(len(frame)) if chosen is None else chosen
         self.agreed_grids, self.judged = agreed_grids, judged
-        self._secret = secret
+        self.secret = secret
         self._gate = gate
         self._n_site = len(frame) if chosen is None else n_site
         self._is_subset = chosen is not None
@@ -106,7 +106,7 @@ class SiteData:
             self._n_site,
             agreed_grids=self.agreed_grids,
             judged=self.judged,
-            secret=self._secret,
+            secret=self.secret,
             gate=self._gate,
             made=tuple(self.made.values()),
             made_evidence=self._made_evidence,
@@ -135,7 +135,7 @@ class SiteData:
         """
         rows = pd.util.hash_pandas_object(self.frame[chosen], index=False).to_numpy().astype(">u8")
         who = np.sort(rows).tobytes() + parts.to_bytes(8, "big")
-        key = hashlib.blake2b(who, key=self._secret, digest_size=32).digest()
+        key = hashlib.blake2b(who, key=self.secret, digest_size=32).digest()
         drawn = [hashlib.blake2b(row.tobytes(), key=key, digest_size=16).digest() for row in rows]
         places = np.empty(len(drawn), dtype=np.int64)
         places[sorted(range(len(drawn)), key=drawn.__getitem__)] = np.arange(len(drawn))
@@ -166,7 +166,7 @@ class SiteData:
                 codebook,
                 agreed_grids=self.agreed_grids,
                 judged=self.judged,
-                secret=self._secret,
+                secret=self.secret,
                 gate=self._gate,
                 made=made,
                 made_evidence=tuple(evidence),

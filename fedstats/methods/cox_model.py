@@ -191,7 +191,10 @@ class CoxMeat(CoxQuery):
             u, more = scores_of_clusters(u, cox.rows.codes((self.model.cluster,)))
             parts += more
         if self.hazards:
-            parts += (*of_neighbours(cox.sets, r, cox.rows.levels, tied=True), deaths_of_cells(cox))
+            parts += (
+                *of_neighbours(cox.sets, r, cox.rows.levels, tied=True, widened=cox.rows.widened(r)),
+                deaths_of_cells(cox),
+            )
         y = np.zeros(cox.rows.n)
         y[cox.sets.death] = 1.0
         parts += (pairs_by_outcome(cox.rows.levels, y, cox.rows.counted & cox.informative),)

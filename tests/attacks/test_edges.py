@@ -114,30 +114,46 @@ def test_of_refusals_that_are_sent_together_the_seventeenth_says_nothing(tmp_pat
     assert again.answer(GlmDerivatives(model, (-0.7, 0.0))).content.rule == "number of refusals"
 
 
-def where_refusing_begins(folder, policy, low, high):
-    """The slope on a long-tailed number at which a site begins to refuse, by halves, and the rules that refused."""
-    frame = cohort(lab=np.random.default_rng(3).permutation(-np.log((np.arange(360) + 0.5) / 360)))
+#: A number without gaps of which the largest weigh most, and one of which the largest stands alone; with an intercept.
+EVEN = np.random.default_rng(3).permutation(-np.log((np.arange(360) + 0.5) / 360)), -8.0
+ALONE = np.where(np.arange(360) == 17, 9.87654321, np.random.default_rng(4).normal(size=360)), 0.0
+
+
+def where_refusing_begins(folder, policy, number, low, high):
+    """The slope on a number at which a site begins to refuse, by halves, and the rules that refused."""
+    values, intercept = number
+    frame = cohort(lab=values)
     site, rules = Site("north", frame, BOOK, policy, Memory(folder)), set()
     model = logistic(column("lab"), column("a")).model
     for _ in range(40):
         middle = (low + high) / 2
-        answer = site.remembered(site.answer(GlmDerivatives(model, (-8.0, middle, 0.0))))
+        answer = site.remembered(site.answer(GlmDerivatives(model, (intercept, middle, 0.0))))
         low, high = (middle, high) if answer.released else (low, middle)
         rules |= set() if answer.released else {answer.content.rule}
     return (low + high) / 2, rules
 
 
-def test_where_a_rule_begins_to_refuse_is_a_patients_value_without_a_margin(tmp_path, monkeypatch):
+WHO_WEIGHS = {"dominance", "dominance of two", "effective sample size", "effective size of a level"}
+
+
+@pytest.mark.parametrize(("number", "by"), [(EVEN, WHO_WEIGHS), (ALONE, {"patients of one predictor"})])
+def test_where_a_rule_begins_to_refuse_is_a_patients_value_without_a_margin(
+    tmp_path, monkeypatch, number, by
+):
     patient = replace(LARGE, max_refusals=10**9, max_points=10**9)
-    brackets = [(0.5, 2.0), (0.51, 2.01), (0.52, 2.02)]
+    brackets = [(0.05, 2.0), (0.06, 2.01), (0.07, 2.02)]
     with monkeypatch.context() as off:
         off.setattr(margins, "WIDEST", 0.0)
-        found = [where_refusing_begins(tmp_path / f"off{i}", patient, *b) for i, b in enumerate(brackets)]
+        found = [
+            where_refusing_begins(tmp_path / f"off{i}", patient, number, *b) for i, b in enumerate(brackets)
+        ]
     (edge, rules), *others = found
-    assert rules <= {"dominance", "dominance of two", "effective sample size", "effective size of a level"}
     assert rules
+    assert rules <= by
     assert [other for other, _ in others] == pytest.approx([edge, edge], rel=1e-9)
-    blurred = [where_refusing_begins(tmp_path / f"on{i}", patient, *b)[0] for i, b in enumerate(brackets)]
+    blurred = [
+        where_refusing_begins(tmp_path / f"on{i}", patient, number, *b)[0] for i, b in enumerate(brackets)
+    ]
     assert max(blurred) <= edge
     assert np.ptp(blurred) > 1e-3 * edge
 
