@@ -91,10 +91,13 @@ class RiskTable(Query):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """2 counts a group and cell, those beyond the grid and those dropped."""
-        if self.causes and (self.weights or self.event_level is not None):
+        if self.causes and (self.weights is not None or self.event_level is not None):
             raise QueryError(
                 "Events are counted by cause without weights, and without one code of them alone."
             )
+        columns = (self.group, *self.strata)
+        if len(self.strata) != len(self.strata_levels) or len(set(columns)) < len(columns):
+            raise QueryError("A column is a group or a stratum with its levels, and is named once.")
         rows = _rows(self, data)
         times, grid, cells = rows.times, np.array(self.grid), rows.cells
         at_risk = cells.at_risk()
@@ -146,7 +149,7 @@ class RiskTable(Query):
     @property
     def _groups(self) -> dict[str, tuple[str, ...]]:
         """Columns that patients are grouped by, with the levels that were agreed."""
-        by = {self.group: self.levels} if self.group else {}
+        by = {} if self.group is None else {self.group: self.levels}
         return by | dict(zip(self.strata, self.strata_levels, strict=True))
 
 
@@ -220,7 +223,7 @@ class _Rows:
 
 def _rows(query: RiskTable, data: SiteData) -> _Rows:
     groups, outcome = query._groups, query._outcome
-    extra = (query.weights,) if query.weights else ()
+    extra = () if query.weights is None else (query.weights,)
     data.require((*outcome.variables, *groups, *extra), query.complete)  # of these no value is read
     columns = tuple(dict.fromkeys((*outcome.variables, *groups, *extra, *query.complete)))
     complete = data.frame[list(columns)].notna().all(axis=1).to_numpy()
@@ -233,7 +236,7 @@ def _rows(query: RiskTable, data: SiteData) -> _Rows:
         Evidence("dropped rows", np.array([dropped]), "rows with an empty cell"),
     )
     w, faults = weights_of(frame, query.weights)
-    if w is not None and query.weights:
+    if w is not None and query.weights is not None:
         evidence = rows_evidence(dropped, frame, w, query.weights)
         frame, positions, w = frame[w > 0].reset_index(drop=True), positions[w > 0], w[w > 0]
     followed = frame

@@ -271,7 +271,6 @@ def test_all_that_is_worked_out_of_one_table_is_one_question():
     formula = "Surv(time, y) ~ sex"
     end = fs.kaplan_meier(sites, formula).tidy()["time"].max()
     asked = {one.query for one in sites.history()}
-    assert sum(one.answered for one in sites.history()) == 1
     fs.kaplan_meier(sites, formula, reverse=True, conf_type="plain")
     fs.kaplan_meier(sites, formula, landmark=200)
     fs.logrank(sites, formula, rho=1)
