@@ -21,6 +21,7 @@ from fedstats.contract.model_cells import pairs_by_outcome
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
+from fedstats.contract.variable import power_of_two
 from fedstats.methods.practice_intercepts import Practices, judged_within, practices, told
 from fedstats.methods.third_moments import of_threes
 from fedstats.numerics.families import FAMILIES, Family
@@ -216,7 +217,8 @@ class GlmDerivatives(GlmQuery):
     """Log-likelihood, score and information matrix of a generalised linear model.
 
     The information is the curvature of the log-likelihood; where the link is not canonical its expectation leaves as
-    well, for standard errors are those of ``glm``.  A response that is not 0 or 1 has a deviance besides.
+    well, for standard errors are those of ``glm``.  A response that is not 0 or 1 has a deviance besides.  Past a gate the addends
+    of the log-likelihood and the deviance of counts that no coefficient changes, and the logarithms of weights, have three digits.
     """
 
     asks = "log-likelihood, score and information"
@@ -244,8 +246,9 @@ class GlmDerivatives(GlmQuery):
         family = self.model.distribution
         curvature, everybody = w * family.curvature(y, eta), np.array([rows.n])
         n = np.array([rows.counted.sum()])
+        blurred = (0.0, 0.0) if data.exact else _blurred(family, y, w)
         sums = {
-            "loglik": Sum(np.array([w @ family.loglik(y, eta)]), everybody),
+            "loglik": Sum(np.array([w @ family.loglik(y, eta) + blurred[0]]), everybody),
             "score": rows.vector(x.T @ (w * family.residual(y, eta))),
             "information": rows.matrix(weighted_gram(x, curvature)),
             "n": Sum(n, n),
@@ -255,8 +258,9 @@ class GlmDerivatives(GlmQuery):
             n_event = np.array([int(y[rows.counted].sum())])
             sums["n_event"] = Sum(n_event, n_event)
         else:
-            sums["deviance"] = Sum(np.array([w @ family.deviance(y, eta)]), everybody)
-            sums["log_weight"] = Sum(np.array([np.log(w[w > 0]).sum()]), everybody)
+            logs = float(np.log(w[w > 0]).sum())
+            sums["deviance"] = Sum(np.array([w @ family.deviance(y, eta) + blurred[1]]), everybody)
+            sums["log_weight"] = Sum(np.array([logs if data.exact else three_digits(logs)]), everybody)
         sums["dropped"] = Sum(np.array([rows.dropped]), everybody + rows.dropped)
         effects: tuple[Array, ...] = (curvature,)
         if not family.canonical:
@@ -280,6 +284,24 @@ class GlmDerivatives(GlmQuery):
         logs = deviations(np.log(w[w > 0])[:, None])
         small = dominance_of_sums(logs, ("the logarithms of the weights",))
         return (*dominance_of_residuals(u, self.model.design), *alone, *small)
+
+
+def three_digits(value: float) -> float:
+    """A number rounded to a power of two near its thousandth."""
+    unit = power_of_two(abs(value) / 1000)
+    return unit * round(value / unit)
+
+
+def _blurred(family: Family, y: Array, w: Array) -> tuple[float, float]:
+    """What to add to a log-likelihood and a deviance so that their constants have three digits.
+
+    Logarithms of factorials, of whole numbers and of weights add up to a number whose digits tell how many patients have each
+    value.  No coefficient changes these sums, and no estimate or comparison of models of the same patients needs them.
+    """
+    if family.constants is None:
+        return 0.0, 0.0
+    loglik, deviance = (float(w @ constant) for constant in family.constants(y))
+    return three_digits(loglik) - loglik, three_digits(deviance) - deviance
 
 
 @dataclass(frozen=True)
