@@ -16,6 +16,7 @@ from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.entries import listed
 from fedstats.contract.linear_predictor import LinearPredictor
+from fedstats.contract.margins import with_room
 from fedstats.contract.query import QueryError, Spec
 
 T = TypeVar("T")
@@ -126,9 +127,16 @@ class SiteData:
             return np.ones(np.shape(counts), dtype=bool)
         return self._gate.meets(rule, np.asarray(counts))
 
-    def passes(self, aggregate: Aggregate) -> bool:
-        """Whether the site's gate would let sums out, were they asked for alone."""
-        return not self.is_gated or self._gate is None or self._gate.passes(aggregate)
+    def passes(self, aggregate: Aggregate, about: str) -> bool:
+        """Whether the site's gate would let sums out, were they asked for alone, with room for any margin that it draws.
+
+        Parameters
+        ----------
+        about : str    names the question, whatever the point at which it is asked
+        """
+        if not self.is_gated or self._gate is None:
+            return True
+        return self._gate.passes(with_room(aggregate, self.secret, about) if self.secret else aggregate)
 
     def drawn(self, chosen: NDArray[np.bool_], parts: int) -> NDArray[np.int64]:
         """Into which of some parts of equal size each of the chosen rows falls, drawn with the site's secret.
