@@ -41,8 +41,6 @@ class SiteData:
         site that keeps an account of its answers does so, for two grids differ by a few patients.
     judged : bool
         Whether anything is counted for the gate; False where every rule is off.
-    exact : bool
-        Whether constants of a likelihood leave with all their digits; False where any rule is on.
     secret : bytes
         Known to the site alone, at most 64 of them: what is drawn is drawn with it.  Empty where nothing leaves.
     gate : DisclosurePolicy, optional
@@ -61,7 +59,6 @@ class SiteData:
         *,
         agreed_grids: bool = False,
         judged: bool = True,
-        exact: bool = True,
         secret: bytes = b"",
         gate: DisclosurePolicy | None = None,
         made: tuple[LinearPredictor, ...] = (),
@@ -70,8 +67,9 @@ class SiteData:
         self.frame = frame
         self.codebook = codebook
         self.positions = np.arange(len(frame)) if chosen is None else chosen
-        self.agreed_grids, self.judged, self.exact = agreed_grids, judged, exact
-        self.secret, self._gate = secret, gate
+        self.agreed_grids, self.judged = agreed_grids, judged
+        self.secret = secret
+        self._gate = gate
         self._n_site = len(frame) if chosen is None else n_site
         self._is_subset = chosen is not None
         self._prepared: dict[str, Any] = {}
@@ -111,7 +109,6 @@ class SiteData:
             judged=self.judged,
             secret=self.secret,
             gate=self._gate,
-            exact=self.exact,
             made=tuple(self.made.values()),
             made_evidence=self._made_evidence,
         )
@@ -179,7 +176,6 @@ class SiteData:
                 judged=self.judged,
                 secret=self.secret,
                 gate=self._gate,
-                exact=self.exact,
                 made=made,
                 made_evidence=tuple(evidence),
             )
