@@ -134,8 +134,12 @@ class CoxQuery(Query):
         """Of the rows and the coefficients; where effects change, in every period."""
         if not periods_of(self.model.design):
             return self.model_rows(data).beforehand(np.array(self.beta))
-        parts = prepared_parts(self, data).parts
-        return tuple(e for part in parts for e in self.in_period(part).beforehand(part.data))
+        whole = prepared_parts(self, data)
+        found = (*whole.rows.evidence, *whole.evidence)
+        for part in whole.parts:
+            own = self.in_period(part).beforehand(part.data)
+            found += tuple(e.of(part.period.in_words()) for e in own)
+        return found
 
     def _prepared(self, data: SiteData) -> CoxRows:
         if periods_of(self.model.design):

@@ -168,7 +168,8 @@ def test_inside_a_level_a_coefficient_isolates_one_patient_without_a_gate():
 
 
 def test_inside_a_level_an_isolating_coefficient_is_refused():
-    assert oldest_of_a_level(STRICT) == "effective size of a level"
+    assert oldest_of_a_level(LARGE) == "effective size of a level"
+    assert oldest_of_a_level(STRICT) == "size of coefficients"
 
 
 @pytest.mark.parametrize("beta", [(9.0, 9.0), (9.0, -9.0), (6.0, 6.0)])
