@@ -158,7 +158,7 @@ def test_no_planted_patient_stands_in_what_the_coordinator_has_and_hands_on(on_a
 def test_the_results_are_there_so_that_silence_means_something(on_a_grid):
     texts, *_ = on_a_grid
     kinds = [analysis["result"]["is"] for analysis in json.loads(texts["results"])["analyses"]]
-    assert kinds == ["Table", "Curve", "Fit", "Fit"]
+    assert kinds == ["PatientTable", "Curve", "Fit", "Fit"]
     assert "Hazard ratio" in texts["report"]
 
 

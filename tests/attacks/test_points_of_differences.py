@@ -13,7 +13,7 @@ from fedstats.federations.site import Site
 from tests.attacks.targets import BOOK, STRICT, N, cohort, column, logistic
 
 UNJUDGED = replace(STRICT, max_sums_per_value=np.inf)
-SLOPE, CENTRE, SCALE = 4.9, 60.0, 8.0
+SLOPE, CENTRE, SCALE = 2.9, 60.0, 8.0
 SHIFTS = SLOPE * np.linspace(-1.8, 1.8, 40)
 
 

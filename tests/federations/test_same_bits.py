@@ -49,7 +49,7 @@ def test_sites_that_start_after_the_coordinator_change_nothing(here):
 
 
 def test_every_analysis_of_the_study_was_estimated(here):
-    assert [type(v).__name__ for v in here.found.values()] == ["Table", "Curve", "Fit", "Fit", "Fit"]
+    assert [type(v).__name__ for v in here.found.values()] == ["PatientTable", "Curve", "Fit", "Fit", "Fit"]
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("north", "south", "west")))[1:], ids="-".join)
