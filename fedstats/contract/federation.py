@@ -17,6 +17,7 @@ from fedstats.contract.disclosure import Refusal
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
 from fedstats.contract.linear_predictor import LinearPredictor
+from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import Query, QueryError, canonical_json
 
 Array = NDArray[np.float64]
@@ -199,10 +200,10 @@ class Subset(Federation):
 class WithColumn(Federation):
     """A federation with one column more, which sites make of their own."""
 
-    def __init__(self, whole: Federation, made: LinearPredictor) -> None:
+    def __init__(self, whole: Federation, made: LinearPredictor | PropensityWeight) -> None:
         if within := whole.made_columns & {*made.variables}:
             raise QueryError(
-                f"{min(within)} is a made column; a predictor is made of the codebook's own columns."
+                f"{min(within)} is a made column; others are made of the codebook's own columns."
             )
         self.whole, self.made = whole, made
         self.sites, self.hint = whole.sites, whole.hint

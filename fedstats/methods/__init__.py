@@ -4,10 +4,12 @@ Importing the package registers every query: a site can answer whatever this ver
 """
 
 from fedstats.methods import (
+    covariate_balance,
     cox_regression,
     cox_shared_baseline,
     cross_validation,
     descriptives,
+    doubly_robust,
     firth_correction,
     fitting,
     folds,
@@ -16,16 +18,21 @@ from fedstats.methods import (
     glm_regression,
     penalised_fit,
     penalised_path,
+    propensity,
     proportional_hazards,
+    stacked_equations,
     standardisation,
     survival_curve,
+    weighted_arms,
 )
 
 __all__ = [
+    "covariate_balance",
     "cox_regression",
     "cox_shared_baseline",
     "cross_validation",
     "descriptives",
+    "doubly_robust",
     "firth_correction",
     "fitting",
     "folds",
@@ -34,7 +41,10 @@ __all__ = [
     "glm_regression",
     "penalised_fit",
     "penalised_path",
+    "propensity",
     "proportional_hazards",
+    "stacked_equations",
     "standardisation",
     "survival_curve",
+    "weighted_arms",
 ]

@@ -17,6 +17,7 @@ from fedstats.contract.dominance import deviations, shares
 from fedstats.contract.entries import Entries, between, each, groups_of
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import FormulaError
+from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.query import Query, QueryError
 from fedstats.contract.results import Table
 from fedstats.contract.site_data import SiteData
@@ -146,8 +147,9 @@ class Moments(_ByGroup):
             sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
             sums["squares"] = Sum(np.bincount(group[there], z * z, n_groups), n)
             evidence += (*_few_values(z, group[there]), *self._dominance(z, group[there], n_groups))
-        if self.variable in data.made:
-            made, frame = data.made[self.variable], data.frame.loc[values.index[there]]
+        made = data.made.get(self.variable)
+        if isinstance(made, LinearPredictor):
+            frame = data.frame.loc[values.index[there]]
             evidence += tuple(made.evidence_within(frame, group[there]))
             cohorts = tuple(
                 replace(cohort, functions=made.design.functions, levels=(*cohort.levels, *made.design.levels))

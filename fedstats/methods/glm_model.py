@@ -1,14 +1,14 @@
 """A generalised linear model at a site: its rows, derivatives and squared scores."""
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.design import Design
+from fedstats.contract.design import Design, level_codes
 from fedstats.contract.dominance import (
     deviations,
     dominance_of_residuals,
@@ -37,6 +37,7 @@ class GlmModel(Spec):
     A Gaussian outcome (and its offset) is worked on as ``(outcome - centre) / scale``, agreed as those of a column of the
     design are: sums of squares of 1e9 copies in a litre, or of 1e-9 moles, keep their digits in fixed point.
     Groups of the column ``intercepts`` have intercepts of their own, which a site finds at each point and keeps.
+    ``event_level`` is the level of a factor of two that is the event; None: the outcome is 0 or 1, or a measurement.
     """
 
     outcome: str
@@ -49,6 +50,7 @@ class GlmModel(Spec):
     centre: float = 0.0
     scale: float = 1.0
     intercepts: str | None = None
+    event_level: str | None = None
 
     @property
     def distribution(self) -> Family:
@@ -67,9 +69,8 @@ class GlmModel(Spec):
         """The model as a sentence."""
         others = options(weights=self.weights, offset=self.offset, cluster=self.cluster)
         others += f", an intercept for each {self.intercepts}" if self.intercepts else ""
-        return (
-            f"{model_kind(self.family, self.link)} of {self.outcome} on {listed(self.design.terms)}{others}"
-        )
+        outcome = self.outcome if self.event_level is None else f"{self.outcome}[{self.event_level}]"
+        return f"{model_kind(self.family, self.link)} of {outcome} on {listed(self.design.terms)}{others}"
 
 
 def model_kind(family: str, link: str) -> str:
@@ -88,6 +89,9 @@ class GlmQuery(Query):
 
     model: GlmModel
     beta: tuple[float, ...] = field(metadata=POINT)
+
+    #: Whether columns are multiplied by the outcome in what leaves.
+    reads_outcome: ClassVar[bool] = True
 
     def subject(self) -> str:
         """The model in words."""
@@ -142,6 +146,8 @@ class GlmQuery(Query):
         m = self.model
         unit = self._outcome_unit(data.codebook)
         evidence = rows.evidence_at(np.array(self.beta) * unit, m.design.intercept, *effects)
+        if rows.made and self.reads_outcome and m.distribution.counts_outcomes:
+            evidence += (rows.pairs_by_outcome(_outcome(m, rows), rows.counted),)
         inside = self._prepared(data).practices
         cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))
         return Aggregate(sums, rows.n, evidence, cohorts, rows.faults)
@@ -164,12 +170,16 @@ class _Point(NamedTuple):
 
 
 def _outcome(model: GlmModel, rows: ModelRows) -> Array:
+    if model.event_level is not None:
+        return (level_codes(rows.frame[model.outcome], (model.event_level,)) == 0).astype(float)
     return (rows.frame[model.outcome].to_numpy(dtype=float) - model.centre) / model.scale
 
 
 def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
     family = m.distribution
     _require_agreed_units(m, data.codebook)
+    if m.event_level is not None and (m.intercepts is not None or not family.counts_outcomes):
+        raise QueryError("A level is the event of a 0/1 outcome, in a model with one intercept for all.")
     rows = model_rows(
         data,
         m.design,
@@ -180,6 +190,7 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
         tuple(column for column in (m.cluster, m.intercepts) if column is not None),
         rarer_outcome=True,
         whole_numbers=m.outcome if family.name == "poisson" else None,
+        code=m.event_level,
         curved=family.name != "gaussian",
     )
     if not family.canonical and rows.is_judged:
@@ -290,14 +301,23 @@ class GlmMeat(GlmQuery):
         """One matrix."""
         return {"meat": pairs("products of patients' (or clusters') scores", self.model.design.described)}
 
+    def scores(self, data: SiteData) -> tuple[ModelRows, Array]:
+        """The rows and each patient's score, (n, p)."""
+        rows, x, y, w, eta, _ = self._at(data)
+        return rows, x * (w * self.model.distribution.residual(y, eta))[:, None]
+
+    def outcomes(self, rows: ModelRows) -> Array:
+        """The outcome of each row, (n,), on the scale that the model works on."""
+        return _outcome(self.model, rows)
+
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients or clusters."""
-        rows, x, y, w, eta, _ = self._at(data)
+        rows, _, y, w, eta, _ = self._at(data)
         family = self.model.distribution
-        u = x * (w * family.residual(y, eta))[:, None]
+        u = self.scores(data)[1]
         more = dominance_of_residuals(u, self.model.design)
         if family.counts_outcomes:
-            more += (pairs_by_outcome(rows.levels, y, rows.counted),)
+            more += (rows.pairs_by_outcome(y, rows.counted),)
         else:  # two columns times the square of a third, which the coefficients choose
             who = rows.counted
             weights = None if rows.weights is None else rows.weights[who]

@@ -32,6 +32,7 @@ from fedstats.methods.follow_up import (
     on_finest_grid,
 )
 from fedstats.methods.survival_curve import RiskTable
+from fedstats.methods.weighting import with_weights_of
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics import risk_sets as rs
 
@@ -200,6 +201,7 @@ def cox_zph(
     Grambsch & Therneau (1994); the score test of a model with the trend added, with its whole information matrix.
     """
     check_federation(federation)
+    federation = with_weights_of(federation, fit)
     if transform not in get_args(Transform):
         raise FormulaError(f"transform is {transform!r}; choose one of {list(get_args(Transform))}.")
     model, gamma = _model_of(federation, fit)

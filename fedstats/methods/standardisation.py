@@ -38,6 +38,7 @@ class StandardisedMeans(GlmQuery):
     values: tuple[float | str, ...]
 
     asks = "sums of fitted values with a column set to given values"
+    reads_outcome = False
 
     def entries(self) -> dict[str, Entries]:
         """A number, and a vector, for each value of the column."""
@@ -60,7 +61,7 @@ class StandardisedMeans(GlmQuery):
         means, slopes, behind, effects = [], [], [], []
         groups: list[Evidence] = []  # whom the column set to a value leaves alike
         for value in self.values:
-            raw, x, eta = self._changed(data, rows, value)
+            raw, x, eta = self.changed(data, rows, value)
             effect = w * family.mean_slope(eta)
             means.append(w @ family.mean(eta))
             slopes.append(effect @ x)
@@ -78,7 +79,7 @@ class StandardisedMeans(GlmQuery):
         more = [e for effect in effects[1:] for e in rows.effective_sizes(effect)]
         return answer.with_evidence(*more, *groups, self._sizes(data))
 
-    def _changed(self, data: SiteData, rows: ModelRows, value: float | str) -> tuple[Array, Array, Array]:
+    def changed(self, data: SiteData, rows: ModelRows, value: float | str) -> tuple[Array, Array, Array]:
         """Raw columns with the intercept, scaled ones, and linear predictors, were the column this value for all."""
         frame, design = rows.frame.copy(deep=False), self.model.design
         frame[self.column] = self._constant(data, frame[self.column], value)
@@ -125,6 +126,7 @@ class MarginalSlopes(GlmQuery):
     column: str
 
     asks = "sums of slopes of fitted values in a number"
+    reads_outcome = False
 
     def entries(self) -> dict[str, Entries]:
         """A number and a vector."""

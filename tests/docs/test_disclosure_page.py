@@ -48,8 +48,12 @@ def test_every_rule_judges_some_question_or_is_named_for_all():
 @pytest.mark.parametrize(("kind", "i", "query"), EXAMPLES, ids=EXAMPLE_IDS)
 def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
     model = getattr(query, "model", getattr(getattr(query, "question", None), "model", None))
-    letters = {"p": len(model.design.names) if model else 0, "g": 3, "l": 2, "e": 3, "v": 2}
+    design = model.design if model else getattr(query, "design", None)
+    letters = {"p": len(design.names) if design else 0, "g": 3, "l": 2, "e": 3, "v": 2}
+    letters["q"] = sum(len(weight.design.names) + weight.stabilised for weight in query.made)
     letters["c"] = len(model.cells) if getattr(model, "grid", ()) else len(getattr(query, "grid", ()))
+    if kind == "PropensityHistogram":
+        letters["c"] = len(query.edges) - 1
     for name, entries in PAGE.answered(query).sums.items():
         count = query.entries()[name].count
         if "distinct" not in count:
