@@ -213,8 +213,15 @@ class WithColumn(Federation):
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         """Ask with the column where the question names it; other questions are those of the whole."""
+        return self.whole.ask(self._with_column(query), each=each)
+
+    def sum(self, query: Query) -> Total:
+        """As the whole adds up, which may not be as every federation does."""
+        return self.whole.sum(self._with_column(query))
+
+    def _with_column(self, query: Query) -> Query:
         named = f'"{self.made.name}"' in canonical_json(query.to_dict())
-        return self.whole.ask(query.with_columns(self.made) if named else query, each=each)
+        return query.with_columns(self.made) if named else query
 
     def history(self) -> Iterable[Asked]:
         """What has been asked of the whole: one account."""

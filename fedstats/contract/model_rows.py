@@ -127,7 +127,9 @@ class ModelRows:
     @cached_property
     def _of_the_model(self) -> NDArray[np.bool_]:
         """Which levels the model's own columns have, or the treatment behind its weights, (c,)."""
-        if self.own is None or len(self.level_names) != self.levels.shape[1]:  # within groups they have no names
+        if (
+            self.own is None or len(self.level_names) != self.levels.shape[1]
+        ):  # within groups they have no names
             return np.ones(self.levels.shape[1], dtype=bool)
         return np.array([name.removeprefix("not ") in self.own for name in self.level_names], dtype=bool)
 
