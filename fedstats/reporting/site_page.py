@@ -16,6 +16,7 @@ from fedstats.reporting.egress_view import account_table, sheets
 from fedstats.reporting.follow_up_view import follow_up_tables
 from fedstats.reporting.model_text import effect_table, method, model_title
 from fedstats.reporting.section import Section
+from fedstats.reporting.weights_view import weights_parts
 from fedstats.study.definition import Study
 from fedstats.study.follow_ups import follow_ups
 
@@ -60,6 +61,7 @@ class SitePage:
             result = found[curve.name]
             shown = median_table(curve, result) if isinstance(result, Curve) else result
             parts += [f"<h3>{escape(curve.title)}</h3>", shown]
+        parts += weights_parts(self.study, found, drawn=False)
         for model in (m for m in self.study.models if m.name in found):
             result = found[model.name]
             parts.append(f"<h3>{escape(model_title(model))}</h3>")

@@ -29,6 +29,7 @@ from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.section import Section
 from fedstats.reporting.tables import table
+from fedstats.reporting.weights_view import weights_method, weights_title
 from fedstats.reporting.wording import question_title
 from fedstats.running.files import sha256_of
 from fedstats.study.definition import Study
@@ -36,6 +37,7 @@ from fedstats.study.follow_ups import follow_ups
 from fedstats.study.saved_results import load_results
 from fedstats.study.study_file import CurveSpec
 from fedstats.study.verification import other_sites
+from fedstats.study.weights_spec import weights_analyses
 
 PROFILES = {
     "strict": "Every cell holds no patient or at least 11.",
@@ -104,11 +106,17 @@ class StudyReport:
         rows = [
             {"Analysis": c.title, "Method": "Kaplan–Meier", "Formula": c.formula} for c in self.study.curves
         ]
+        for name, spec in self.study.weights.items():
+            for asked in weights_analyses(name, spec):
+                title = weights_title(spec, self.study, asked)
+                rows.append(
+                    {"Analysis": title, "Method": weights_method(spec, asked), "Formula": asked.formula}
+                )
         for m in self.study.models:
             how = method(m, self.study.codebook)
             rows.append({"Analysis": model_title(m), "Method": how, "Formula": m.formula})
-            for asked in follow_ups(m):
-                title, how = title_of(m, asked, self.study), method_of(m, asked)
+            for after in follow_ups(m):
+                title, how = title_of(m, after, self.study), method_of(m, after)
                 rows.append({"Analysis": title, "Method": how, "Formula": m.formula})
         if (described := self.study.table_one) is not None:
             formula = " + ".join(described.variables) + (f" by {described.by}" if described.by else "")
@@ -212,6 +220,8 @@ class StudyReport:
     def _title_of(self, name: str) -> str:
         titles = {c.name: c.title for c in self.study.curves} | {m.name: m.title for m in self.study.models}
         titles |= {a.name: title_of(m, a, self.study) for m in self.study.models for a in follow_ups(m)}
+        for key, spec in self.study.weights.items():
+            titles |= {a.name: weights_title(spec, self.study, a) for a in weights_analyses(key, spec)}
         if self.study.table_one is not None:
             titles["table_one"] = self.study.table_one.title
         return titles.get(name, name)

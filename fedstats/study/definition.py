@@ -51,6 +51,7 @@ class Study:
             self.policy = self.policy.tightened_by_study(content.disclosure)
         self.rehearsal = self.folder / heading.rehearsal if heading.rehearsal else None
         self.table_one, self.curves, self.models = content.table_one, content.curves, content.models
+        self.weights = content.weights
 
     @classmethod
     def load(cls, path: str | Path) -> "Study":

@@ -17,6 +17,7 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
 from fedstats.contract.query import canonical_json
 from fedstats.contract.results import Curve, NotAvailable, PredictedSurvival, Table
+from fedstats.contract.weight_results import Balance, EffectiveSizes, Overlap
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
@@ -26,7 +27,7 @@ _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
-        *(StandardisedRisks, MarginalEffects, NotAvailable),
+        *(StandardisedRisks, MarginalEffects, NotAvailable, EffectiveSizes, Overlap, Balance),
     )
 }
 

@@ -7,6 +7,7 @@ from fedstats.study.follow_ups import follow_ups
 from fedstats.study.model_checks import check_model_spec
 from fedstats.study.study_file import StudyFile
 from fedstats.study.toml_file import StudyError
+from fedstats.study.weights_spec import check_weights, weights_analyses
 
 
 def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy, file: str) -> None:
@@ -22,6 +23,9 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
         for curve in content.curves:
             name = curve.name
             parse_groups(curve.formula, codebook)
+        for key, weights in content.weights.items():
+            name = f"weights.{key}"
+            check_weights(weights, codebook)
         for model in content.models:
             name = model.name
             check_model_spec(model, codebook, policy)
@@ -32,6 +36,7 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
 def _check_names(content: StudyFile, codebook: Codebook, file: str) -> None:
     names = [c.name for c in content.curves] + [m.name for m in content.models]
     names += [asked.name for m in content.models for asked in follow_ups(m)]
+    names += [asked.name for name, spec in content.weights.items() for asked in weights_analyses(name, spec)]
     twice = sorted({n for n in names if names.count(n) > 1 or n == "table_one"})
     if twice:
         raise StudyError(f"{file}: the name {twice[0]!r} is used twice; every analysis has its own.")
