@@ -38,11 +38,14 @@ from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
+from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
+from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
+from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.stacked_equations import CoxPropensityTerms, GlmPropensityTerms, PropensityScores
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
-from fedstats.methods.survival_curve import RiskTable
+from fedstats.methods.standardised_curves import ExpectedSurvival
 from fedstats.methods.weighted_arms import EDGES, ArmSums, PropensityHistogram
 
 PAGE = Path(__file__).with_name("disclosure.md")
@@ -63,6 +66,8 @@ CODEBOOK = Codebook(
         Variable("age", "numeric", centre=60.0, scale=8.0, edges=(50.0, 60.0, 70.0)),
         Variable("sex", "factor", levels=("F", "M")),
         Variable("arm", "factor", levels=("A", "B", "C")),
+        Variable("cause", "factor", levels=("0", "1", "2")),
+        Variable("weight", "numeric"),
         Variable("practice", "label"),
     ),
     TimeGrid("months", (6.0, 12.0), 24.0),
@@ -81,6 +86,8 @@ def cohort(n: int = 600) -> pd.DataFrame:
             "age": 40.0 + random.integers(0, 40, n),
             "sex": np.where(i % 2, "M", "F"),
             "arm": np.array(["A", "B", "C"])[i % 3],
+            "cause": np.array(["0", "1", "2"])[(i // 3) % 3],
+            "weight": 0.5 + (i % 29) / 29,
             "practice": np.where(i % 5 < 2, "one", "two"),
         }
     )
@@ -103,20 +110,20 @@ LOGISTIC = GlmModel("event", replace(DESIGN, intercept=True), None, None, None)
 WITHIN = GlmModel("event", DESIGN, None, None, None, intercepts="practice")
 #: A weight by the propensity of being a man, for questions that are weighted.
 WEIGHT = PropensityWeight(
-    "weight", "sex", "M", Design(DESIGN.columns[:1], True), (0.1, 0.2), "ATE", low=0.05, high=0.95
+    "ipw", "sex", "M", Design(DESIGN.columns[:1], True), (0.1, 0.2), "ATE", low=0.05, high=0.95
 )
 OF_SEX = GlmModel("sex", Design(DESIGN.columns[:1], True), None, None, None, event_level="M")
-WEIGHTED = replace(LOGISTIC, weights="weight")
+WEIGHTED = replace(LOGISTIC, weights="ipw")
 CELLS, P = 2 * len(GRID), 2
 ZERO = (0.0, 0.0)
 GROUPS = ("arm", ("A", "B", "C"))
 #: By kind, the questions whose judgements make up the page: with and without what changes the rules.
 EXAMPLES: dict[str, tuple[Query, ...]] = {
-    "ArmSums": (ArmSums("sex", "M", "weight", Design(DESIGN.columns[:1])).with_columns(WEIGHT),),
+    "ArmSums": (ArmSums("sex", "M", "ipw", Design(DESIGN.columns[:1])).with_columns(WEIGHT),),
     "AugmentedMeans": (AugmentedMeans(WEIGHTED, (0.0,) * 3, "sex", ("F", "M")).with_columns(WEIGHT),),
-    "CoxPropensityTerms": (CoxPropensityTerms(replace(COX, weights="weight"), ZERO).with_columns(WEIGHT),),
+    "CoxPropensityTerms": (CoxPropensityTerms(replace(COX, weights="ipw"), ZERO).with_columns(WEIGHT),),
     "GlmPropensityTerms": (GlmPropensityTerms(WEIGHTED, (0.0,) * 3).with_columns(WEIGHT),),
-    "PropensityHistogram": (PropensityHistogram("sex", "M", "weight", EDGES[2]).with_columns(WEIGHT),),
+    "PropensityHistogram": (PropensityHistogram("sex", "M", "ipw", EDGES[2]).with_columns(WEIGHT),),
     "PropensityScores": (PropensityScores(OF_SEX, (0.0, 0.0), 0.5),),
     "CoxCurvature": (CoxCurvature(SHARED, ZERO, (0.01,) * CELLS, (0.001,) * CELLS),),
     "CoxDerivatives": (CoxDerivatives(COX, ZERO), CoxDerivatives(CHANGING, (0.0,) * 3)),
@@ -129,6 +136,7 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         CoxTimeTrends(COX, ZERO, "steps", (7.0, 24.0), (0.0, 0.5, 1.0)),
     ),
     "DesignMoments": (DesignMoments(GlmDerivatives(LOGISTIC, (0.0,) * 3)),),
+    "ExpectedSurvival": (ExpectedSurvival(SHARED, ZERO, (0.01,) * CELLS, "sex", ("F", "M")),),
     "FirthCorrection": (FirthCorrection(LOGISTIC, (0.0,) * 3, (0.01,) * 6),),
     "DistinctTimes": (DistinctTimes("time", "event"),),
     "DistinctValues": (DistinctValues("age", *GROUPS),),
@@ -151,9 +159,18 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     ),
     "MarginalSlopes": (MarginalSlopes(LOGISTIC, (0.0,) * 3, "age"),),
     "Moments": (Moments("age", *GROUPS, 60.0, 8.0),),
+    "OwnSums": (OwnSums(LevelCounts("sex", *GROUPS, ("F", "M"))),),
+    "PracticeEstimates": (
+        PracticeEstimates(CoxDerivatives(COX, ZERO), "practice", (), (1,)),
+        PracticeEstimates(GlmDerivatives(WITHIN, ZERO), "practice", (), (1,)),
+        PracticeEstimates(CoxDerivatives(replace(COX, strata=()), ZERO), None, (), (1,)),
+    ),
     "RiskTable": (
         RiskTable("entry", "time", "event", *GROUPS, GRID),
         RiskTable(None, "time", "event", *GROUPS, (7.0, 24.0)),
+        RiskTable(None, "time", "event", *GROUPS, (12.0,), strata=("sex",), strata_levels=(("F", "M"),)),
+        RiskTable("entry", "time", "cause", *GROUPS, GRID, causes=("1", "2")),
+        RiskTable(None, "time", "event", *GROUPS, GRID, weights="weight"),
     ),
     "StandardisedMeans": (StandardisedMeans(LOGISTIC, (0.0,) * 3, "sex", ("F", "M")),),
 }
@@ -186,7 +203,8 @@ nothing leaves but the name of the question, the kind of entry and the name of t
 
 Letters in the columns "numbers": *p* coefficients of the model (the intercept is one), *q* those of the propensity behind its
 weights (and the share of the treated of stabilised ones), *c* time cells (each for every
-stratum), *g* groups, *l* levels, *e* edges, *v* values of a column. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
+stratum), *g* groups (each in every
+stratum), *k* causes, or some of the coefficients, *l* levels, *e* edges, *v* values of a column. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
 """
 QUESTIONS = """
 ## The questions
@@ -236,7 +254,7 @@ def _question(kind: type[Query]) -> Iterator[str]:
     yield f"{_first_paragraph(kind)}\n"
     yield f"For instance: *{examples[0].in_words()}*.\n"
     if not kind.summable:
-        yield "Answered by each site on its own; never added up, for the sites' answers have different lengths.\n"
+        yield "Answered by each site on its own; never added up, for the answers are meant as the sites' own or have different lengths.\n"
     by_entry, as_a_whole = _rules(examples)
     yield _row("sum", "one number is", "numbers", "judged entry by entry")
     yield _row(*["---"] * 4)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.reference.comparison import SITES
-from tests.reference.options import OPTIONS, Comparison, Option, comparisons, shows
+from tests.reference.options import OF_COUNTS, OPTIONS, Comparison, Option, comparisons, shows
 
 PAGE = Path(__file__).with_name("validation-table.md")
 HEAD = """# What is compared with R
@@ -93,7 +93,7 @@ def _lines(found: list[Comparison]) -> Iterator[str]:
 
 
 def _title(model: str) -> str:
-    return model if model == "Kaplan-Meier" else f"{model} regression"
+    return model if model in OF_COUNTS.values() else f"{model} regression"
 
 
 def _option_row(found: list[Comparison], option: Option) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate as Aggregate
     from fedstats.contract.aggregate import Release as Release
     from fedstats.contract.codebook import Codebook as Codebook
+    from fedstats.contract.curve import Curve as Curve
     from fedstats.contract.disclosure import DisclosurePolicy as DisclosurePolicy
     from fedstats.contract.disclosure import DisclosureRefused as DisclosureRefused
     from fedstats.contract.e_values import e_value as e_value
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
     from fedstats.contract.federation import Waiting as Waiting
     from fedstats.contract.fit import Fit as Fit
     from fedstats.contract.formula import FormulaError as FormulaError
+    from fedstats.contract.heterogeneity_results import Heterogeneity as Heterogeneity
     from fedstats.contract.penalty_results import CrossValidation as CrossValidation
     from fedstats.contract.penalty_results import PenaltyPath as PenaltyPath
     from fedstats.contract.query import Query as Query
     from fedstats.contract.query import QueryError as QueryError
-    from fedstats.contract.results import Curve as Curve
     from fedstats.contract.results import NotAvailable as NotAvailable
     from fedstats.contract.results import Table as Table
+    from fedstats.contract.standardised_curves import StandardisedSurvival as StandardisedSurvival
     from fedstats.contract.table_checks import DataError as DataError
     from fedstats.contract.weight_results import Balance as Balance
     from fedstats.contract.weight_results import EffectiveSizes as EffectiveSizes
@@ -48,18 +50,26 @@ if TYPE_CHECKING:
     from fedstats.federations.site import Site as Site
     from fedstats.federations.together import Results as Results
     from fedstats.federations.together import together as together
+    from fedstats.methods.competing_risks import cumulative_incidence as cumulative_incidence
     from fedstats.methods.covariate_balance import balance as balance
     from fedstats.methods.cox_regression import cox as cox
     from fedstats.methods.cross_validation import cross_validate as cross_validate
-    from fedstats.methods.descriptives import table_one as table_one
     from fedstats.methods.doubly_robust import augmented_effect as augmented_effect
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
+    from fedstats.methods.group_effects import heterogeneity as heterogeneity
+    from fedstats.methods.hazard_ratios import period_hazard_ratios as period_hazard_ratios
+    from fedstats.methods.log_rank import logrank as logrank
+    from fedstats.methods.log_rank import max_combo as max_combo
     from fedstats.methods.marginal_effects import marginal_effects as marginal_effects
     from fedstats.methods.marginal_effects import standardised_risks as standardised_risks
+    from fedstats.methods.multiple_tests import adjusted_p_values as adjusted_p_values
+    from fedstats.methods.patient_table import table_one as table_one
     from fedstats.methods.penalised_path import penalty_path as penalty_path
     from fedstats.methods.propensity import propensity_weights as propensity_weights
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
+    from fedstats.methods.restricted_means import rmst as rmst
+    from fedstats.methods.standardised_curves import standardised_survival as standardised_survival
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.methods.survival_prediction import baseline_hazard as baseline_hazard
     from fedstats.methods.survival_prediction import predict_survival as predict_survival
@@ -88,7 +98,7 @@ _HOME = {
     "Balance": "contract.weight_results",
     "Codebook": "contract.codebook",
     "CrossValidation": "contract.penalty_results",
-    "Curve": "contract.results",
+    "Curve": "contract.curve",
     "DataError": "contract.table_checks",
     "DisclosurePolicy": "contract.disclosure",
     "DisclosureRefused": "contract.disclosure",
@@ -100,6 +110,7 @@ _HOME = {
     "ElasticNet": "numerics.penalties",
     "FolderTrouble": "federations.files",
     "FormulaError": "contract.formula",
+    "Heterogeneity": "contract.heterogeneity_results",
     "InProcess": "federations.in_process",
     "Ledger": "federations.ledger",
     "LedgerMismatch": "federations.files",
@@ -117,11 +128,13 @@ _HOME = {
     "Site": "federations.site",
     "SiteMissing": "federations.folder",
     "SiteRefused": "contract.federation",
+    "StandardisedSurvival": "contract.standardised_curves",
     "Study": "study.definition",
     "StudyError": "study.toml_file",
     "Table": "contract.results",
     "Waiting": "contract.federation",
     "account_table": "reporting.egress_view",
+    "adjusted_p_values": "methods.multiple_tests",
     "asked_table": "reporting.egress_view",
     "asked": "federations.answering",
     "augmented_effect": "methods.doubly_robust",
@@ -131,27 +144,34 @@ _HOME = {
     "check_model": "study.check_model",
     "cox": "methods.cox_regression",
     "cross_validate": "methods.cross_validation",
+    "cumulative_incidence": "methods.competing_risks",
     "cox_zph": "methods.proportional_hazards",
     "e_value": "contract.e_values",
     "egress_sheet": "federations.answering",
+    "heterogeneity": "methods.group_effects",
     "kaplan_meier": "methods.survival_curve",
     "load_results": "study.saved_results",
     "glm": "methods.glm_regression",
+    "logrank": "methods.log_rank",
+    "max_combo": "methods.log_rank",
     "logistic": "methods.glm_regression",
     "marginal_effects": "methods.marginal_effects",
     "open_questions": "federations.answering",
     "penalty_path": "methods.penalised_path",
+    "period_hazard_ratios": "methods.hazard_ratios",
     "predict_survival": "methods.survival_prediction",
     "propensity_weights": "methods.propensity",
     "refusals": "federations.refusals",
     "refusals_table": "reporting.refusals_table",
+    "rmst": "methods.restricted_means",
     "review": "federations.answering",
     "save_results": "study.saved_results",
     "send": "federations.answering",
     "serve": "federations.answering",
     "sheets": "reporting.egress_view",
     "standardised_risks": "methods.marginal_effects",
-    "table_one": "methods.descriptives",
+    "standardised_survival": "methods.standardised_curves",
+    "table_one": "methods.patient_table",
     "serving": "federations.answering",
     "Verification": "study.verification",
     "together": "federations.together",

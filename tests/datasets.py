@@ -74,11 +74,12 @@ def rossi() -> pd.DataFrame:
 
 @cache
 def gbsg2() -> pd.DataFrame:
-    """German Breast Cancer Study Group 2: 686 women, three factors held as text; invented folds and centres, times without ties."""
+    """German Breast Cancer Study Group 2: 686 women, three factors held as text; invented folds, centres and practices, times without ties."""
     frame = lifelines_data.load_gbsg2()
     folds = np.random.default_rng(3).integers(1, 6, len(frame))
     i = np.arange(len(frame))
-    return frame.assign(fold=folds.astype(str), centre=1 + i % 20, untied=frame["time"] + i / 1000)
+    columns = {"fold": folds.astype(str), "centre": 1 + i % 20, "practice": [f"p{k:02d}" for k in i % 20]}
+    return frame.assign(**columns, untied=frame["time"] + i / 1000)
 
 
 @cache

@@ -43,6 +43,7 @@ Rule = Literal[
     "dominance of two",
     "difference between cohorts",
     "level of a difference",
+    "points of a difference",
     "number of coefficients",
     "number of refusals",
     "kind of question",
@@ -80,6 +81,11 @@ class Sum:
         """A symmetric matrix (p, p), of which the p (p + 1) / 2 entries of the lower triangle travel."""
         lower = np.tril_indices(len(matrix))
         return cls(matrix[lower], np.broadcast_to(patients, matrix.shape)[lower], exponent, pairs=True)
+
+    @property
+    def in_units(self) -> tuple[Array, int]:
+        """The numbers and the power of two of their unit, as they are made ready to travel."""
+        return self.values, self.exponent
 
     @property
     def on_diagonal(self) -> NDArray[np.bool_]:
@@ -206,7 +212,7 @@ class Release:
 
     def values(self) -> dict[str, Array]:
         """The sums as float64, each the nearest to its exact value."""
-        return {k: exact_sum.decode(v, e) for k, (v, e) in self.sums.items()}
+        return exact_sum.decode_all(self.sums)
 
     @property
     def n_numbers(self) -> int:

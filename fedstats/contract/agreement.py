@@ -8,12 +8,13 @@ import pandas as pd
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
 from fedstats.contract.model_cells import few_values
+from fedstats.contract.table_checks import is_number
 from fedstats.contract.variable import Kind, Variable, power_of_two
 
 #: A numeric column with at most this many values may also be used as ``C(column)``.
 MOST_LEVELS = 40
 #: Of more values than this the inner deciles are those of as many, evenly spaced among the rows.
-_MOST_SORTED = 100_000
+_MOST_SORTED = 20_000
 
 
 def codebook_of(frames: Iterable[pd.DataFrame]) -> Codebook:
@@ -33,7 +34,7 @@ def codebook_of(frames: Iterable[pd.DataFrame]) -> Codebook:
 def _pooled(tables: list[pd.DataFrame], name: object) -> pd.Series | np.ndarray:
     """One column of all tables, empty where a table does not have it; an array where all of it is numbers."""
     columns = [t[name] if name in t.columns else pd.Series(np.nan, t.index) for t in tables]
-    if all(isinstance(c.dtype, np.dtype) and c.dtype.kind in "biuf" for c in columns):
+    if all(is_number(c) for c in columns):
         arrays = [np.ascontiguousarray(c.to_numpy(dtype=float)) for c in columns]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     return pd.concat([c.astype(object) for c in columns], ignore_index=True)
@@ -41,10 +42,9 @@ def _pooled(tables: list[pd.DataFrame], name: object) -> pd.Series | np.ndarray:
 
 def _variable(name: str, column: pd.Series | np.ndarray) -> Variable:
     if isinstance(column, np.ndarray):
-        there = ~np.isnan(column)
-        if there.any():
-            every = bool(there.all())
-            return _number(name, column if every else column[there], missing=not every)
+        there = column[~np.isnan(column)] if np.isnan(column.sum()) else column
+        if len(there):
+            return _number(name, there, missing=len(there) < len(column))
         column = pd.Series(column, dtype=object)
     present = column.dropna()
     missing = len(present) < len(column)
@@ -64,7 +64,7 @@ def _number(name: str, x: np.ndarray, *, missing: bool) -> Variable:
     levels = tuple(level_name(v) for v in values) if len(values) <= MOST_LEVELS else ()
     zero_one = set(values) <= {0.0, 1.0}
     # 0/1 columns and small codes stay as they are: nothing is gained by moving them
-    centre, scale = (0.0, 1.0) if zero_one else (float(np.mean(x)), power_of_two(float(np.std(x))))
+    centre, scale = (0.0, 1.0) if zero_one else _centre_and_scale(x)
     some = x[:: max(1, len(x) // _MOST_SORTED)]
     inner = np.quantile(some, np.linspace(0.1, 0.9, 9))
     edges = np.unique([x.min(), *inner, x.max()])
@@ -78,3 +78,9 @@ def _number(name: str, x: np.ndarray, *, missing: bool) -> Variable:
         edges=tuple(float(e) for e in edges),
         missing=missing,
     )
+
+
+def _centre_and_scale(x: np.ndarray) -> tuple[float, float]:
+    mean = float(x.mean())
+    around = x - mean
+    return mean, power_of_two(float(np.sqrt(around @ around / len(x))))

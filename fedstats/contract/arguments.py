@@ -28,6 +28,13 @@ def check_federation(federation: object) -> None:
         )
 
 
+def is_number(value: object) -> bool:
+    """Whether it is one finite number, and no truth value."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return False
+    return bool(np.isfinite(value))
+
+
 def check_level(level: object) -> None:
     """The coverage of an interval lies between 0 and 1.
 

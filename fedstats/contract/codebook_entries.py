@@ -39,6 +39,7 @@ class _ColumnEntry(_Entry):
     knots: tuple[FiniteFloat, ...] = ()
     missing: StrictBool = False
     unique: StrictBool = False
+    of_site: StrictBool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -53,6 +54,8 @@ class _ColumnEntry(_Entry):
             raise ValueError("edges must increase")
         if list(self.knots) != sorted(set(self.knots)):
             raise ValueError("knots must increase")
+        if self.of_site and (self.kind != "factor" or self.missing):
+            raise ValueError("of_site is for a factor without empty cells, whose levels are the sites")
         if self.unique and self.kind != "label":
             raise ValueError("unique is for a label, such as a patient's")
         return self
@@ -122,6 +125,7 @@ def variable_of(name: str, entry: object) -> Variable:
         missing=read.missing,
         unique=read.unique,
         knots=read.knots,
+        of_site=read.of_site,
     )
 
 

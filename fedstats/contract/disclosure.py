@@ -47,6 +47,7 @@ class DisclosurePolicy(Spec):
     max_top_share : float            of one patient in a sum of deviations or of their products: at most
     max_top_two_share : float        of the two patients with the largest parts of it: at most
     max_points : int                 distinct points at which one model is answered, where a site keeps count: at most
+    max_sums_per_value : float       told by subtraction of patients who are in one of two cohorts alone, for each of their values: at most
     max_refusals : int               points at which one model is refused before it is not answered any more: at most
     distinct_values : bool           may distinct times and values leave, one by one?
     per_site_estimates : bool        may a site's own estimate be asked for, unmasked?
@@ -72,6 +73,7 @@ class DisclosurePolicy(Spec):
     max_top_two_share: float = 0.9
     max_points: int = 100
     max_refusals: int = 16
+    max_sums_per_value: float = 1.0
     distinct_values: bool = False
     per_site_estimates: bool = True
     bounded_models: bool = False
@@ -111,6 +113,7 @@ class DisclosurePolicy(Spec):
             max_top_two_share=1.0,
             max_points=10**9,
             max_refusals=10**9,
+            max_sums_per_value=NO_LIMIT,
             distinct_values=True,
             bounded_models=True,
             beyond_study=True,
@@ -133,6 +136,7 @@ class DisclosurePolicy(Spec):
             min_effective_level=1.5,
             max_top_share=0.75,
             max_top_two_share=0.95,
+            max_sums_per_value=10.0,
             bounded_models=True,
             beyond_study=True,
         )
@@ -179,10 +183,10 @@ class DisclosurePolicy(Spec):
         return self.tightened_by(replace(DisclosurePolicy.none(), name="the study", **thresholds_of(content)))
 
     def with_points(self, stated: int | None) -> "DisclosurePolicy":
-        """A built-in profile in a study that states at how many points it asks about one model; None: the profile's own.
+        """What a study asks for that states at how many points it asks about one model; None: its profile's number.
 
-        The one number that a study states and a profile takes over: a penalty's path, or many profile likelihoods, need
-        more than a fit.  What a study may state ends at 400, and a site's own file overrides it.
+        A penalty's path, or many profile likelihoods, need more than a fit, and a study may state up to 400.  That is what its
+        coordinator may ask; a site answers at no more than its own profile has.
         """
         return self if stated is None or self.off else replace(self, max_points=stated)
 
@@ -217,6 +221,10 @@ class DisclosurePolicy(Spec):
         counts = np.asarray(counts, dtype=float)
         return np.ones(counts.shape, dtype=bool) if self.off else threshold(self, rule, counts)[0]
 
+    def passes(self, aggregate: Aggregate) -> bool:
+        """Whether every rule is met."""
+        return self.off or all(found.passed for found in self._findings(aggregate))
+
     def review(self, aggregate: Aggregate) -> pd.DataFrame:
         """Every judgement on an aggregate, for the eyes of the site: entry, rule, about, count, needed, passed."""
         names = [f.name for f in fields(Finding)]
@@ -249,9 +257,8 @@ class DisclosurePolicy(Spec):
         """
         self.check(query, aggregate)
         try:
-            return Release(
-                {k: (exact_sum.encode(s.values, s.exponent), s.exponent) for k, s in aggregate.sums.items()}
-            )
+            limbs = exact_sum.encode_all({k: one.in_units for k, one in aggregate.sums.items()})
+            return Release({k: (limbs[k], one.exponent) for k, one in aggregate.sums.items()})
         except OverflowError:  # its text may hold a number: fixed words leave
             raise DisclosureRefused(
                 Refusal(type(query).__name__, "sum", "the sums are within the fixed-point range"),

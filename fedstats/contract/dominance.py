@@ -153,6 +153,30 @@ def dominance_of_triples(
     return tuple(found)
 
 
+def dominance_in_two_cells(
+    columns: Array, names: tuple[str, ...], cells: Array, cell_names: tuple[str, ...], *, squared: bool
+) -> tuple[Evidence, ...]:
+    """For the gate: shares of the largest patients in sums of columns over those in two cells.
+
+    Parameters are those of :func:`dominance`; with ``squared`` products of two columns are summed there as well.
+    """
+    if columns.size == 0:
+        return ()
+    if squared:  # one patient's share is no smaller among squares
+        largest = columns.max(axis=0, initial=0.0)
+        relative = columns / np.where(largest > 0, largest, 1.0)
+        both = list(combinations_with_replacement(range(len(names)), 2))
+        columns = np.column_stack([relative[:, a] * relative[:, b] for a, b in both])
+        names = tuple(f"{names[a]} times {names[b]}" for a, b in both)
+    found: list[Evidence] = []
+    for j in range(1, len(cell_names)):
+        here = cells[:, j] > 0
+        one, two = shares(columns[here], cells[here, :j], floor=True)
+        about = tuple(f"{name}, {cell} and {cell_names[j]}" for cell in cell_names[:j] for name in names)
+        found += [Evidence("dominance", one.ravel(), about), Evidence("dominance of two", two.ravel(), about)]
+    return tuple(found)
+
+
 def dominance_in_pairs(effect: Array, levels: Array) -> tuple[Evidence, ...]:
     """For the gate: shares of the largest patients in sums of weights over those with two levels, or one, or neither.
 

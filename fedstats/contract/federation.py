@@ -100,6 +100,8 @@ class Federation(ABC):
     distinct_values: bool = False
     #: Coefficients at which one model may be asked for, where sites keep count.
     max_points: int | None = None
+    #: Of one of a study's sites alone, to see what is asked: how many sites there are says nothing then.
+    rehearses: bool = False
     #: Names of linear predictors that sites make for a question.
     made_columns: frozenset[str] = frozenset()
     #: The last sentence of a refusal's message.
@@ -186,7 +188,7 @@ class Subset(Federation):
         self.whole, self.subset = whole, subset
         self.sites, self.codebook, self.hint = whole.sites, whole.codebook, whole.hint
         self.distinct_values, self.max_points = whole.distinct_values, whole.max_points
-        self.made_columns = whole.made_columns
+        self.made_columns, self.rehearses = whole.made_columns, whole.rehearses
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         """Ask about the subset only."""
@@ -208,7 +210,7 @@ class WithColumn(Federation):
         self.whole, self.made = whole, made
         self.sites, self.hint = whole.sites, whole.hint
         self.codebook = whole.codebook.with_variable(made.variable(whole.codebook))
-        self.made_columns = whole.made_columns | {made.name}
+        self.made_columns, self.rehearses = whole.made_columns | {made.name}, whole.rehearses
         self.distinct_values, self.max_points = whole.distinct_values, whole.max_points
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:

@@ -8,8 +8,8 @@ from fedstats.contract.model_cells import levels_by_group
 
 Array = NDArray[np.float64]
 
-#: More groups than these are not looked for; so many steps that tell them apart take coefficients beyond what is answered.
-MOST_GROUPS = 256
+#: Of many groups the nearest that are told apart: see :func:`told_apart`.
+NEAREST = 4 * np.pi * np.log10(np.e) / np.e / 14
 #: Patients a group at the least, on average: where nearly everybody has a predictor of his own nobody knows which there are.
 SHARED = 1.5
 #: Predictors that lie so far apart make two groups, whatever lies within them.
@@ -24,7 +24,9 @@ _BINS = 2048
 _SMOOTH = 4 * np.pi
 
 
-def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Evidence, ...]:
+def in_groups(
+    eta: Array, levels: Array, counted: NDArray[np.bool_], split: Array | None = None
+) -> tuple[Evidence, ...]:
     """How many patients have one of few predictors, with one or two levels and without.
 
     A curved function of the predictor has one value a group, and counts of patients are whole numbers: the sums of each
@@ -35,12 +37,18 @@ def in_groups(eta: Array, levels: Array, counted: NDArray[np.bool_]) -> tuple[Ev
     eta : (n,)            linear predictors
     levels : (n, c)       0/1
     counted : (n,) bool   rows with a weight
+    split : (n, s)        0/1: what sums multiply with two levels besides, the outcome or a third level
     """
     group = predictor_groups(eta[counted])
     if group is None:
         return ()
     about = "patients of one predictor, with a level or two, with one of them or neither"
-    return (Evidence("patients of one predictor", levels_by_group(group, levels[counted]), about),)
+    counts = [levels_by_group(group, levels[counted])]
+    if split is not None:
+        about += ", by what multiplies them"
+        for half in split[counted].T > 0:
+            counts += [levels_by_group(group[who], levels[counted][who]) for who in (half, ~half)]
+    return (Evidence("patients of one predictor", np.concatenate(counts), about),)
 
 
 def predictor_groups(eta: Array) -> NDArray[np.int64] | None:
@@ -49,10 +57,10 @@ def predictor_groups(eta: Array) -> NDArray[np.int64] | None:
     if not 1e-9 < wide < np.inf:
         return None
     bins = np.minimum((eta - low) * (_BINS / wide), _BINS - 1).astype(np.int64)
-    if np.bincount(bins, minlength=_BINS).all() and wide < _BINS * GAP / 2:
-        return None  # no gap is as wide as a group would need
+    if np.bincount(bins, minlength=_BINS).all() and wide < _BINS * NEAREST / 3:
+        return None  # no gap is as wide as a group would need: three quarters of a step, which is more than two bins
     values, place = np.unique(eta, return_inverse=True)
-    ends = _ends(values, min(MOST_GROUPS, int(len(eta) / SHARED)))
+    ends = _ends(values, min(int(wide / NEAREST) + 64, int(len(eta) / SHARED)))
     return None if ends is None else np.searchsorted(ends, place)
 
 

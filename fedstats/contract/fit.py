@@ -99,7 +99,7 @@ class Fit:
         return tuple(
             f"{what} are those of {column} within a site: one name at two sites is two groups."
             for what, column in grouped
-            if column and len(self.sites) > 1
+            if column and column != "site" and len(self.sites) > 1
         ) + ((expected,) if self.options.get("propensity_scores") == "expected" else ())
 
     @property

@@ -17,6 +17,9 @@ from fedstats.contract.functions import KNOWN, FunctionError, functions_of
 from fedstats.contract.shapes import Shape, centre_and_scale
 from fedstats.contract.variable import Variable
 
+#: Kinds of column that an event is of.
+_EVENTS = ("event", "numeric")
+
 
 class FormulaError(ValueError):
     """A formula that cannot be used, with what to write instead."""
@@ -78,10 +81,13 @@ def parse(formula: str, codebook: Codebook, *, intercept: bool) -> tuple[Outcome
     return outcome, design(right, codebook, intercept=intercept)
 
 
-def parse_groups(formula: str, codebook: Codebook) -> tuple[Outcome, str | None]:
-    """Outcome and grouping column of a curve; ``Surv(time, event) ~ 1`` has no groups."""
+def parse_groups(formula: str, codebook: Codebook, *, causes: bool = False) -> tuple[Outcome, str | None]:
+    """Outcome and grouping column of a curve; ``Surv(time, event) ~ 1`` has no groups.
+
+    With ``causes`` the event is a factor, whose levels are counted one by one.
+    """
     left, _, right = _text(formula).partition("~")
-    outcome = _outcome(left.strip(), codebook)
+    outcome = _outcome(left.strip(), codebook, ("factor", "numeric", "event") if causes else _EVENTS)
     if outcome.time is None:
         raise FormulaError(f"{formula!r} needs Surv(time, event) on its left.")
     group = right.strip()
@@ -212,11 +218,11 @@ def _times(column: Column, piece: tuple[str, Part], variable: Variable) -> Colum
     )
 
 
-def _outcome(left: str, codebook: Codebook) -> Outcome:
+def _outcome(left: str, codebook: Codebook, events: tuple[str, ...] = _EVENTS) -> Outcome:
     if not re.match(r"Surv\s*\(", left):
         if left in codebook and codebook[left].kind == "factor" and len(codebook[left].levels) == 2:
             return Outcome(left)  # the second level is the event
-        return Outcome(_measured(left, ("event", "numeric"), codebook))
+        return Outcome(_measured(left, _EVENTS, codebook))
     try:
         call = ast.parse(left, mode="eval").body
     except SyntaxError:
@@ -226,14 +232,14 @@ def _outcome(left: str, codebook: Codebook) -> Outcome:
     times = [ast.unparse(a) for a in call.args[:-1]]
     for name in times:
         _measured(name, ("time", "numeric"), codebook)
-    event, code = _event(call.args[-1], codebook)
+    event, code = _event(call.args[-1], codebook, events)
     return Outcome(event, times[-1], times[0] if len(times) == 2 else None, code)
 
 
-def _event(node: ast.expr, codebook: Codebook) -> tuple[str, str | None]:
+def _event(node: ast.expr, codebook: Codebook, kinds: tuple[str, ...]) -> tuple[str, str | None]:
     """The event's column, and the code that counts where one is named: ``cause == 1``."""
     if not isinstance(node, ast.Compare):
-        return _measured(ast.unparse(node), ("event", "numeric"), codebook), None
+        return _measured(ast.unparse(node), kinds, codebook), None
     column, right = ast.unparse(node.left), node.comparators[0]
     if len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq) or not isinstance(right, ast.Constant):
         raise FormulaError(f"{ast.unparse(node)!r} cannot be read: name one code of a column, as cause == 1.")

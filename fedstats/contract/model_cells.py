@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.design import Design, level_codes, levels_of
 from fedstats.contract.dominance import deviations, dominance
+from fedstats.contract.shapes import Logarithm
 
 Array = NDArray[np.float64]
 #: A look at so many rows, or twice the values in question, tells most numbers with many values.
 _FIRST = 200
+#: Digits of one sum tell how many patients have each of so many values: of ten patients each they are sixteen digits.
+MOST_LOGARITHMS = 15
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,7 @@ def model_cells(design: Design, frame: pd.DataFrame, raw: Array, order: int = 2)
             kept = values[1:] if len(values) == 2 else values  # of two, the complement is the other
             cells = np.column_stack([cells, *(x == v for v in kept)])
             names = (*names, *(f"{name} = {v:g}" for v in kept))
+    held += _values_behind_logarithms(design, frame)
     shaped = {p.column for c in design.columns for p in c.parts if p.shape is not None}
     held += _values_behind_functions(raw, [frame[name].to_numpy(dtype=float) for name in sorted(shaped)])
     measured = [j for j in range(raw.shape[1]) if len(few_values(raw[:, j], 2)[0]) > 2]
@@ -277,6 +281,20 @@ def levels_in_threes(cells: ModelCells) -> tuple[Evidence, ...]:
             for third in half[j + 1 :]
         ]
     return (Evidence("pair of levels", np.concatenate(counts), tuple(labels)),)
+
+
+def _values_behind_logarithms(design: Design, frame: pd.DataFrame) -> list[int]:
+    """How many patients have each value of a number of whose few values logarithms are summed.
+
+    Logarithms of different numbers have no common measure: one sum with its digits counts every value.
+    """
+    logged = {p.column for c in design.columns for p in c.parts if isinstance(p.shape, Logarithm)}
+    found: list[int] = []
+    for name in sorted(logged):
+        values, counts = few_values(frame[name].to_numpy(dtype=float), MOST_LOGARITHMS)
+        if len(values) <= MOST_LOGARITHMS:
+            found += counts.tolist()
+    return found
 
 
 def _values_behind_functions(raw: Array, numbers: list[Array]) -> list[int]:

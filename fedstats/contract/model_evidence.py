@@ -1,5 +1,7 @@
 """Counts of a model's rows that the gate judges beside their levels: sizes of coefficients, who weighs, who is left out."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -8,7 +10,6 @@ from fedstats.contract.aggregate import Evidence
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import UNSEEN
-from fedstats.contract.linear_predictor import agreed_spread
 from fedstats.contract.shapes import OtherUnit
 
 Array = NDArray[np.float64]
@@ -29,6 +30,14 @@ def left_out(
     return (
         Evidence("dropped rows", counts, ("empty cells", "weight zero")),
         *(_unusual(column, frame[column]) for column in extra),
+    )
+
+
+def of_own_site(names: Iterable[str], codebook: Codebook) -> tuple[Evidence, ...]:
+    """Where the site's own name is read: what is summed by it is this site's alone, whoever else is in the total."""
+    own = [name for name in names if name in codebook and codebook[name].of_site]
+    return tuple(
+        Evidence("per-site estimate", np.ones(1), f"sums by {name}, which is the site") for name in own
     )
 
 
@@ -91,26 +100,3 @@ def knots(design: Design, codebook: Codebook) -> tuple[Evidence, ...]:
     return (
         (Evidence("agreed grid", np.array([own]), "pieces with knots of the question's own"),) if own else ()
     )
-
-
-def standard_scales(design: Design, codebook: Codebook) -> Array:
-    """Agreed spread of each column in units of the question's own: a question is not believed to say it."""
-    return np.array([agreed_spread(c.parts, codebook) / c.scale for c in design.columns])
-
-
-def standard_sizes(
-    design: Design, beta: tuple[float, ...], codebook: Codebook, unit: float = 1.0
-) -> tuple[float, ...]:
-    """Sizes of coefficients in agreed spreads of their columns, the intercept left out; none where a column is unknown.
-
-    Parameters
-    ----------
-    unit : float    what a coefficient counts in
-    """
-    slopes = np.array(beta[1:] if design.intercept else beta)
-    columns = design.columns
-    if len(slopes) != len(columns) or not all(v in codebook for v in design.variables):
-        return ()  # refused for that, a moment later
-    if not all(c.scale > 0 for c in columns):
-        return ()
-    return tuple((np.abs(slopes) * standard_scales(design, codebook) * unit).tolist())

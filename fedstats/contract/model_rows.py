@@ -8,11 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Cohort, Evidence, Sum
+from fedstats.contract.coefficient_sizes import Terms, terms_of
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.few_predictors import in_groups
-from fedstats.contract.model_cells import model_cells, pairs_by_outcome
-from fedstats.contract.model_evidence import UNJUDGED, effective_sizes, knots, left_out, standard_scales
+from fedstats.contract.margins import margin
+from fedstats.contract.model_cells import few_values, model_cells, pairs_by_outcome
+from fedstats.contract.model_evidence import UNJUDGED, effective_sizes, knots, left_out, of_own_site
 from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
 
@@ -31,9 +33,11 @@ class ModelRows:
     levels : (n, c) bool       who has which level of the model
     level_names : (c,) str
     judged : Design            the model's columns, and those behind columns that the question made
+    summed : Design            these, and the outcome where it is a measurement
+    event : (n,) or None       the outcome as 0/1, whatever the family; None where it is a measurement
     weights, offset : (n,) or None
     dropped : int              rows with an empty cell in one of the model's columns
-    standard : (p,)            agreed spread of each column in the question's units
+    terms : Terms or None      by how much columns make patients differ; None where nobody judges
     evidence : tuple           for the gate, made once
     cohort : Cohort            whose sums these are: complete rows with a weight
     faults : tuple of str      rows that do not fit, said after the gate alone
@@ -41,6 +45,7 @@ class ModelRows:
     origin : (k,) or float     what was taken off every row of ``x``
     made : bool                whether the question made the weights
     own : frozenset or None    names of the levels that are the question's own, or the treatment's behind its weights; None: all
+    secret : bytes             of the site, for margins; empty where it keeps no memory
     """
 
     frame: pd.DataFrame
@@ -49,10 +54,12 @@ class ModelRows:
     levels: Array
     level_names: tuple[str, ...]
     judged: Design
+    summed: Design
+    event: Array | None
     weights: Array | None
     offset: Array | None
     dropped: int
-    standard: Array
+    terms: Terms | None
     evidence: tuple[Evidence, ...]
     cohort: Cohort
     faults: tuple[str, ...]
@@ -60,6 +67,7 @@ class ModelRows:
     origin: Array | float = 0.0
     made: bool = False
     own: frozenset[str] | None = None
+    secret: bytes = b""
 
     @property
     def n(self) -> int:
@@ -106,13 +114,26 @@ class ModelRows:
         both[np.ix_(some, some)] = np.rint(there.T @ there)
         return np.asarray(both, dtype=np.int64)
 
-    def evidence_at(self, gamma: Array, intercept: bool, *effects: Array) -> tuple[Evidence, ...]:
+    def beforehand(self, gamma: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
+        """What the gate judges of the rows, and then of the coefficients, before any sum is made.
+
+        The rows come first: where they do not pass, no coefficient makes another refusal of it.
+
+        Parameters
+        ----------
+        gamma : (k,)     coefficients of ``x``
+        unit : float     what they count in, of an outcome that is a measurement
+        """
+        if self.terms is None or len(gamma) != self.x.shape[1]:
+            return self.evidence
+        first = self.x.shape[1] - len(self.terms.alone)  # an intercept's size is nobody's
+        return (*self.evidence, self.terms.sizes(self.x[:, first:], gamma[first:], unit))
+
+    def evidence_at(self, gamma: Array, *effects: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and who weighs in the sums, (n,) each."""
         if not self.is_judged:
             return UNJUDGED
-        slopes = gamma[1:] if intercept else gamma
-        sized = Evidence("size of coefficients", np.abs(slopes) * self.standard, "a standardised coefficient")
-        found = [*self.evidence, sized]
+        found = [*self.beforehand(gamma, unit)]
         for effect in effects:
             found += [*self.effective_sizes(effect), *dominance_in_pairs(effect, self.levels)]
         return (*found, *self.predictor_groups(self.linear_predictor(gamma)))
@@ -127,17 +148,22 @@ class ModelRows:
     @cached_property
     def _of_the_model(self) -> NDArray[np.bool_]:
         """Which levels the model's own columns have, or the treatment behind its weights, (c,)."""
-        if (
-            self.own is None or len(self.level_names) != self.levels.shape[1]
-        ):  # within groups they have no names
-            return np.ones(self.levels.shape[1], dtype=bool)
+        if self.own is None or len(self.level_names) != self.levels.shape[1]:
+            return np.ones(self.levels.shape[1], dtype=bool)  # within groups they have no names
         return np.array([name.removeprefix("not ") in self.own for name in self.level_names], dtype=bool)
 
-    def predictor_groups(self, eta: Array) -> tuple[Evidence, ...]:
-        """What the gate judges of patients who share a linear predictor, (n,), where that is what weighs them."""
-        if not (self.is_judged and self.curved):
+    def predictor_groups(self, eta: Array, split: Array | None = None) -> tuple[Evidence, ...]:
+        """What the gate judges of patients who share a linear predictor, (n,), where that is what weighs them.
+
+        With ``split``, (n, s) of 0 and 1, two levels are multiplied with each of these, and squares bend a straight predictor.
+        """
+        if not self.is_judged or not (self.curved or split is not None):
             return ()
-        return in_groups(eta, self.levels[:, self._of_the_model], self.counted)
+        return in_groups(eta * self.widened(eta), self.levels[:, self._of_the_model], self.counted, split)
+
+    def widened(self, at: Array) -> float:
+        """By how much predictors are judged as further apart than they are, (n,): where groups begin is nobody's value."""
+        return margin(self.secret, at.tobytes()) if self.secret else 1.0
 
     def effective_sizes(self, effect: Array, among: str = "") -> tuple[Evidence, ...]:
         """What the gate judges of rows that are weighted: how many they are worth, in all, within a level and outside.
@@ -169,7 +195,7 @@ def model_rows(
     Parameters
     ----------
     outcome : tuple of str     time columns and the event column
-    event : str or None        the 0/1 column among them; None: the outcome is a measurement
+    event : str or None        the 0/1 column among them; None: the outcome is a measurement, or what the family takes for one
     groups : tuple of str      strata or cluster columns
     rarer_outcome : bool       parameters are weighed against the rarer of both outcomes, not the events
     whole_numbers : str        a column that must hold 0, 1, 2 ...
@@ -207,7 +233,7 @@ def model_rows(
             x[undefined, j] = (0.0 - column.centre) / column.scale
     if raw is not None:
         np.nan_to_num(raw, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    y, fault = _outcome(frame, event, whole_numbers, code)
+    y, fault = _outcome(frame, outcome[0], event, whole_numbers, code)
     faults += fault
     w = None if weights is None else frame[weights].to_numpy(dtype=float)
     if w is not None and (w < 0).any():
@@ -218,9 +244,9 @@ def model_rows(
     dropped = int((~complete).sum())
     made = data.weight(weights)
     whole = judged = replace(design, columns=(*design.columns, *data.behind(design, offset, weights)))
-    if y is None:  # a measurement is summed with every column, as if it were one of them
-        judged = replace(whole, columns=(*whole.columns, Column(outcome[0], (Part(outcome[0]),))))
-    levels, names, evidence = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED
+    if y is None:
+        judged = with_measured(whole, outcome[0])
+    levels, names, evidence, terms = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED, None
     own: frozenset[str] | None = None
     present = np.broadcast_to(counted[:, None], x.shape)
     if raw is not None:
@@ -236,6 +262,7 @@ def model_rows(
             columns = whole.raw(rows)
         if y is None:
             columns = np.column_stack([columns, rows[outcome[0]].to_numpy(dtype=float)])
+        terms = terms_of(design, frame, raw, counted)
         cells = model_cells(judged, rows, columns)
         levels, names = np.zeros((len(frame), len(cells.names))), cells.names
         levels[counted] = cells.indicators
@@ -245,12 +272,14 @@ def model_rows(
             *cells.evidence(design, outcomes, rarer_outcome),
             *cells.dominance(judged, columns, outcomes, heft, added, once=made is not None),
             *knots(design, data.codebook),
+            *of_own_site((*design.variables, *groups), data.codebook),
         )
         if made is not None:
             of_treatment = replace(design, columns=made.columns[:1])
             at_hand = replace(design, columns=(*design.columns, made.columns[0]))
             own = frozenset(model_cells(at_hand, rows, at_hand.raw(rows)).names)
-            evidence += made.judged(rows, cells.indicators, outcomes, data.codebook)
+            widened = margin(data.secret, made.logit(rows).tobytes()) if data.secret else 1.0
+            evidence += made.judged(rows, cells.indicators, outcomes, data.codebook, widened)
             if outcomes is not None:  # what a weight's slope is a sum over
                 given = model_cells(of_treatment, rows, of_treatment.raw(rows)).names
                 mask = np.array([name in given for name in names], dtype=bool)
@@ -267,10 +296,12 @@ def model_rows(
         levels,
         names,
         whole,
+        judged,
+        y,
         w,
         shift,
         dropped,
-        standard_scales(design, data.codebook),
+        terms,
         evidence,
         Cohort(
             data.positions[complete][counted],
@@ -283,24 +314,32 @@ def model_rows(
         curved,
         made=made is not None,
         own=own,
+        secret=data.secret,
     )
 
 
+def with_measured(design: Design, outcome: str) -> Design:
+    """The columns of a design and a measured outcome, which is summed with every column as if it were one of them."""
+    return replace(design, columns=(*design.columns, Column(outcome, (Part(outcome),))))
+
+
 def _outcome(
-    frame: pd.DataFrame, event: str | None, whole_numbers: str | None, code: str | None
+    frame: pd.DataFrame, outcome: str, event: str | None, whole_numbers: str | None, code: str | None
 ) -> tuple[Array | None, list[str]]:
-    """The 0/1 outcome, None where it is a measurement, and what is wrong with it."""
-    if whole_numbers is not None:
-        counts = frame[whole_numbers].to_numpy(dtype=float)
-        wrong = ((counts < 0) | (counts != np.floor(counts))).any()
-        return None, [
-            f"The column {whole_numbers!r} must hold whole numbers from 0 on to be counts."
-        ] if wrong else []
-    if event is None:
-        return None, []
-    if code is not None:
+    """The 0/1 outcome, None where it is a measurement, and what is wrong with it.
+
+    A family that takes measurements, or counts, may be given an outcome that is there or not: then its sums are those
+    of a 0/1 outcome.
+    """
+    if event is not None and code is not None:
         return (level_codes(frame[event], (code,)) == 0).astype(float), []
-    y = frame[event].to_numpy(dtype=float)
-    if np.isin(y, (0.0, 1.0)).all():
-        return y, []
-    return (y == 1.0).astype(float), [f"The column {event!r} must hold 0 and 1 alone to be an event."]
+    y = frame[event or outcome].to_numpy(dtype=float)
+    zeros_and_ones = bool(np.isin(y, (0.0, 1.0)).all())
+    if event is not None:
+        fault = f"The column {event!r} must hold 0 and 1 alone to be an event."
+        return (y == 1.0).astype(float), [] if zeros_and_ones else [fault]
+    values, _ = few_values(y, 2)
+    both = y == values[-1] if len(values) == 2 else y == 1.0
+    whole = f"The column {whole_numbers!r} must hold whole numbers from 0 on to be counts."
+    counts = whole_numbers is None or not ((y < 0) | (y != np.floor(y))).any()
+    return both.astype(float) if zeros_and_ones or len(values) == 2 else None, [] if counts else [whole]

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.coefficient_sizes import terms_of
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.entries import listed
 from fedstats.contract.few_predictors import in_groups
 from fedstats.contract.linear_predictor import check_made_name
-from fedstats.contract.model_evidence import effective_sizes, knots, standard_sizes
+from fedstats.contract.model_evidence import effective_sizes, knots
 from fedstats.contract.query import POINT, QueryError, Spec
 from fedstats.contract.variable import Variable
 from fedstats.numerics.balancing_weights import (
@@ -124,10 +125,14 @@ class PropensityWeight(Spec):
             raise QueryError("A column of a propensity model has no scale above zero, or a period.")
         return Variable(self.name, "numeric", centre=0.0, scale=1.0, missing=True)
 
-    def evidence(self, codebook: Codebook) -> Evidence:
-        """Its standardised coefficients: a huge one makes the weights those of a few patients."""
-        sizes = np.array(standard_sizes(self.design, self.gamma, codebook))
-        return Evidence("size of coefficients", sizes, f"a standardised coefficient of {self.name}")
+    def evidence(self, frame: pd.DataFrame) -> Evidence:
+        """What its terms add to the logits of a site's own patients: a huge coefficient makes the weights those of a few."""
+        rows = frame[self.complete(frame)]
+        raw = np.nan_to_num(self.design.raw(rows))
+        found = terms_of(self.design, rows, raw, np.ones(len(rows), dtype=bool))
+        slopes = np.array(self.gamma[int(self.design.intercept) :])
+        x = self.design.scaled(raw)[:, int(self.design.intercept) :]
+        return found.sizes(x, slopes)
 
     def complete(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
         """Which rows have every column that it is made of, (n,)."""
@@ -171,7 +176,7 @@ class PropensityWeight(Spec):
         return (f"weight {name}", found.weight, False), (f"cut of weight {name}", side, True)
 
     def judged(
-        self, frame: pd.DataFrame, levels: Array, y: Array | None, codebook: Codebook
+        self, frame: pd.DataFrame, levels: Array, y: Array | None, codebook: Codebook, widened: float = 1.0
     ) -> tuple[Evidence, ...]:
         """What the gate judges of the weights of complete rows, whatever they are multiplied by.
 
@@ -179,6 +184,7 @@ class PropensityWeight(Spec):
         ----------
         levels : (n, c)      0/1, of the columns behind the weight among them
         y : (n,) or None     a 0/1 outcome, within which sums leave as well
+        widened : float      by how much logits are judged as further apart than they are
         """
         found, eta, treated = self.weights(frame), self.logit(frame), self.treated(frame)
         share = self.share if self.stabilised else None
@@ -192,5 +198,7 @@ class PropensityWeight(Spec):
         evidence: list[Evidence] = []
         for vector, about in vectors:
             evidence += [*effective_sizes(vector, arms, f": {about}"), *dominance_in_pairs(vector, levels)]
-        evidence += in_groups(eta, np.column_stack([levels, treated]), np.ones(len(eta), dtype=bool))
+        evidence += in_groups(
+            eta * widened, np.column_stack([levels, treated]), np.ones(len(eta), dtype=bool)
+        )
         return (*evidence, *knots(self.design, codebook))

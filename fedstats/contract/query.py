@@ -10,14 +10,14 @@ import sys
 import types
 import typing
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from fedstats.contract.entries import Entries, ordinal
 from fedstats.contract.labels import unseen
 
 if TYPE_CHECKING:
-    from fedstats.contract.aggregate import Aggregate
-    from fedstats.contract.codebook import Codebook
+    from fedstats.contract.aggregate import Aggregate, Evidence
     from fedstats.contract.condition import Condition
     from fedstats.contract.linear_predictor import LinearPredictor
     from fedstats.contract.propensity_weight import PropensityWeight
@@ -49,7 +49,17 @@ class Spec:
 
     def digest(self) -> str:
         """sha256 of the canonical JSON, in hexadecimal."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
+
+    @cached_property
+    def _inner_questions(self) -> tuple["Query", ...]:
+        values = [getattr(self, f.name) for f in fields(self)]
+        parts = [part for v in values for part in (v if isinstance(v, tuple) else (v,))]
+        return tuple(q for part in parts if isinstance(part, Spec) for q in questions_in(part))
 
 
 @dataclass(frozen=True)
@@ -103,11 +113,8 @@ class Query(Spec):
         what = {k: v for k, v in self.to_dict().items() if k not in point_fields(type(self))}
         return hashlib.sha256(canonical_json(what).encode()).hexdigest()
 
-    def coefficients(self, codebook: "Codebook") -> tuple[float, ...]:  # noqa: ARG002
-        """Sizes of the coefficients at which a model is asked for, in agreed spreads of their columns; none without a model.
-
-        They are the question's own, so that they are judged before a site computes anything.
-        """
+    def beforehand(self, data: "SiteData") -> tuple["Evidence", ...]:  # noqa: ARG002
+        """Of a model at given coefficients, what is judged before a site makes any sum: where these overflow depends on the rows."""
         return ()
 
     def is_bounded(self) -> bool:
@@ -162,10 +169,8 @@ def query_kinds() -> set[str]:
 
 def questions_in(spec: Spec) -> list[Query]:
     """A question with those that stand inside it, as a model's does in the question for a site's own fit."""
-    values = [getattr(spec, f.name) for f in fields(spec)]
-    parts = [part for v in values for part in (v if isinstance(v, tuple) else (v,)) if isinstance(part, Spec)]
     own = [spec] if isinstance(spec, Query) else []
-    return own + [question for part in parts for question in questions_in(part)]
+    return [*own, *spec._inner_questions]
 
 
 def canonical_json(value: Any) -> str:

@@ -27,6 +27,7 @@ REMEDIES: dict[Rule, str] = {
     "dominance of two": "Two patients make up most of a sum: cap the column in the codebook, take its logarithm, or cut it into levels.",
     "difference between cohorts": "Together with earlier answers this one tells of a few patients: ask about exactly the same patients as before, or clearly other ones.",
     "level of a difference": "Together with earlier answers this one tells of a few patients of a level: ask about exactly the same patients as before, for instance with a level for what is missing, or merge the level in the codebook.",
+    "points of a difference": "The model has been answered of other patients too, and at so many points that the values of the few who are in one of both alone would follow: ask about exactly the same patients as before, for instance with a level for what is missing.",
     "bounded model": "A log-binomial model has a likelihood only where every risk is below one, and where that ends tells of the patient with the largest: ask with family = 'poisson' and robust = true, whose ratios are of risks as well, or agree with the site that its profile says bounded_models = true.",
     "number of refusals": "The model has been refused at as many points as the site allows, each of which tells a little of its rows: simplify it, or agree on more with the site.",
     "number of coefficients": "The model has been answered at as many points as the site allows: reuse the answers that are there, or agree on more with the site.",

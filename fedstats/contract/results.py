@@ -5,53 +5,8 @@ from html import escape
 
 import pandas as pd
 
-
-@dataclass(frozen=True)
-class Curve:
-    """Survival curves by group, with a row at time 0.
-
-    Attributes
-    ----------
-    frame : DataFrame   group time n_risk n_event estimate std_error conf_low conf_high, and start (of the
-                        row's cell of the grid; the time itself without one: n_risk are at risk then),
-                        n_censor, estimate_low (see ``grid_error``); missing where not known
-    medians : DataFrame group median conf_low conf_high, and median_low median_high: edges of the grid
-                        between which the median on exact times lies; the interval of a curve on a grid
-                        ends at edges too and contains the one on exact times
-    unit : str          of time
-    status : str        ``"exact"`` or ``"exact on the grid of <width>"``
-    grid_error : float  how far at most the curve on exact times lies below this one, at the edges of the
-                        grid; never above.  NaN: not known
-    """
-
-    formula: str
-    frame: pd.DataFrame
-    medians: pd.DataFrame
-    unit: str
-    status: str
-    rounds: int
-    n_bytes: int
-    sites: tuple[str, ...]
-    conf_type: str = "log"
-    level: float = 0.95
-    grid_error: float = 0.0
-
-    def tidy(self) -> pd.DataFrame:
-        """One row a group and time."""
-        return self.frame.copy()
-
-    def glance(self) -> pd.DataFrame:
-        """One row: what was estimated how, and what it cost."""
-        groups = self.frame["group"].nunique()
-        row = {"groups": groups, "status": self.status, "grid_error": self.grid_error, "rounds": self.rounds}
-        return pd.DataFrame([row | {"bytes": self.n_bytes, "sites": len(self.sites)}])
-
-    def __str__(self) -> str:
-        return f"{self.formula} ({self.status})\n{self.medians.to_string(index=False)}"
-
-    def _repr_html_(self) -> str:
-        medians = self.medians.to_html(index=False, float_format="%.4g")
-        return f"<p>{escape(self.formula)} ({escape(self.status)})</p>{medians}"
+#: Of a table: the group of everybody, and the level that stands for those too small to be seen.
+OVERALL, NOT_SHOWN = "Overall", "(not shown)"
 
 
 @dataclass(frozen=True)
@@ -92,12 +47,12 @@ class Table:
 
     Attributes
     ----------
-    frame : DataFrame     variable level group n percent mean sd median q1 q3 missing smd, and median_low
+    frame : DataFrame     variable level group n percent mean sd median q1 q3 missing smd smd_max, and median_low
                           median_high q1_low q1_high q3_low q3_high: between them lies the true value
     refused : tuple       (variable, rule) of what a site's policy did not let out
     """
 
-    by: str | None
+    by: str | tuple[str, ...] | None
     frame: pd.DataFrame
     refused: tuple[tuple[str, str], ...]
     status: str

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Evidence
+from fedstats.contract.aggregate import Aggregate, Evidence, Rule
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition
 from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.entries import listed
 from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.propensity_weight import PropensityWeight
@@ -41,8 +42,13 @@ class SiteData:
         site that keeps an account of its answers does so, for two grids differ by a few patients.
     judged : bool
         Whether anything is counted for the gate; False where every rule is off.
+    exact : bool
+        Whether constants of a likelihood leave with all their digits; False where any rule is on.
     secret : bytes
         Known to the site alone, at most 64 of them: what is drawn is drawn with it.  Empty where nothing leaves.
+    gate : DisclosurePolicy, optional
+        The site's own: what is merged rather than refused is merged by its thresholds, never by a question's, or else
+        somebody could slide them.
     made : tuple of LinearPredictor or PropensityWeight
         Columns of the frame and the codebook that were made for one question, with what the gate judges of them.
     """
@@ -56,15 +62,17 @@ class SiteData:
         *,
         agreed_grids: bool = False,
         judged: bool = True,
+        exact: bool = True,
         secret: bytes = b"",
+        gate: DisclosurePolicy | None = None,
         made: tuple[Made, ...] = (),
         made_evidence: tuple[Evidence, ...] = (),
     ) -> None:
         self.frame = frame
         self.codebook = codebook
         self.positions = np.arange(len(frame)) if chosen is None else chosen
-        self.agreed_grids, self.judged = agreed_grids, judged
-        self._secret = secret
+        self.agreed_grids, self.judged, self.exact = agreed_grids, judged, exact
+        self.secret, self._gate = secret, gate
         self._n_site = len(frame) if chosen is None else n_site
         self._is_subset = chosen is not None
         self._prepared: dict[str, Any] = {}
@@ -102,10 +110,27 @@ class SiteData:
             self._n_site,
             agreed_grids=self.agreed_grids,
             judged=self.judged,
-            secret=self._secret,
+            secret=self.secret,
+            gate=self._gate,
+            exact=self.exact,
             made=tuple(self.made.values()),
             made_evidence=self._made_evidence,
         )
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether anything may be refused."""
+        return self._gate is not None and self.judged and not self._gate.off
+
+    def meets(self, rule: Rule, counts: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which counts, (...,), the site's gate lets pass; all of them where there is none."""
+        if not self.is_gated or self._gate is None:
+            return np.ones(np.shape(counts), dtype=bool)
+        return self._gate.meets(rule, np.asarray(counts))
+
+    def passes(self, aggregate: Aggregate) -> bool:
+        """Whether the site's gate would let sums out, were they asked for alone."""
+        return not self.is_gated or self._gate is None or self._gate.passes(aggregate)
 
     def drawn(self, chosen: NDArray[np.bool_], parts: int) -> NDArray[np.int64]:
         """Into which of some parts of equal size each of the chosen rows falls, drawn with the site's secret.
@@ -115,7 +140,7 @@ class SiteData:
         """
         rows = pd.util.hash_pandas_object(self.frame[chosen], index=False).to_numpy().astype(">u8")
         who = np.sort(rows).tobytes() + parts.to_bytes(8, "big")
-        key = hashlib.blake2b(who, key=self._secret, digest_size=32).digest()
+        key = hashlib.blake2b(who, key=self.secret, digest_size=32).digest()
         drawn = [hashlib.blake2b(row.tobytes(), key=key, digest_size=16).digest() for row in rows]
         places = np.empty(len(drawn), dtype=np.int64)
         places[sorted(range(len(drawn)), key=drawn.__getitem__)] = np.arange(len(drawn))
@@ -140,13 +165,19 @@ class SiteData:
                 self.require(predictor.variables)
                 codebook = codebook.with_variable(predictor.variable(codebook))
                 frame[predictor.name] = predictor.values(self.frame)
-                evidence.append(predictor.evidence(self.codebook))
+                evidence.append(
+                    predictor.evidence(self.frame)
+                    if isinstance(predictor, PropensityWeight)
+                    else predictor.evidence(self.codebook)
+                )
             self._extended[made] = SiteData(
                 frame,
                 codebook,
                 agreed_grids=self.agreed_grids,
                 judged=self.judged,
-                secret=self._secret,
+                secret=self.secret,
+                gate=self._gate,
+                exact=self.exact,
                 made=made,
                 made_evidence=tuple(evidence),
             )

@@ -10,6 +10,8 @@ import pandera.pandas as pa
 from fedstats.contract.condition import level_name
 from fedstats.contract.variable import Variable
 
+_ROWS = 4096
+
 
 class DataError(ValueError):
     """A site's table does not keep to the codebook; the message stays at the site."""
@@ -27,14 +29,44 @@ def harmonised(frame: pd.DataFrame, variables: Sequence[Variable], source: str) 
     if len(frame) == 0:
         problems.append("the table has no rows")
     present = [v for v in variables if v.name in frame.columns and v.name not in twice]
+    own = by_columns(frame, (v.name for v in present if v.kind not in ("factor", "label")))
     positions = pd.RangeIndex(len(frame))
-    columns = {v.name: _coerced(frame[v.name].set_axis(positions, copy=False), v, problems) for v in present}
-    table = pd.DataFrame(columns, index=pd.RangeIndex(len(frame)), copy=False)  # all are copies already
+    others = (v.name for v in present if v.name not in own)
+    own |= {name: frame[name].set_axis(positions, copy=False) for name in others}
+    columns = {v.name: _coerced(own[v.name], v, problems) for v in present}
+    table = pd.DataFrame(columns, index=positions, copy=False)  # all are copies already
     problems += _violations(table, present)
     if problems:
         listed = "; ".join(problems)
         raise DataError(f"{source} does not keep to the codebook: {listed}. Correct the table or its export.")
     return table
+
+
+def by_columns(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, pd.Series]:
+    """Columns of numbers as arrays of their own, float and contiguous; of other columns nothing.
+
+    A table often lies by rows.  Gathered a few thousand rows at a time, what lies side by side is read once, not once a
+    column.
+    """
+    numbers = {name: frame[name].to_numpy() for name in names if is_number(frame[name])}
+    own = {name: np.empty(len(frame)) for name in numbers}
+    for a in range(0, len(frame), _ROWS):
+        for name, values in numbers.items():
+            own[name][a : a + _ROWS] = values[a : a + _ROWS]
+    return {name: pd.Series(values) for name, values in own.items()}
+
+
+def laid_by_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table, its floats by columns: whoever reads it column by column, and twice, reads it faster."""
+    floats = by_columns(frame, (name for name in frame.columns if frame[name].dtype == float))
+    positions = pd.RangeIndex(len(frame))
+    table = {n: floats.get(n, frame[n].set_axis(positions, copy=False)) for n in frame.columns}
+    return pd.DataFrame(table, index=positions, copy=False)
+
+
+def is_number(column: pd.Series) -> bool:
+    """Whether a column holds plain numbers, as numpy knows them."""
+    return isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
 
 
 def _near(name: str, frame: pd.DataFrame) -> str:
@@ -48,11 +80,6 @@ def _near(name: str, frame: pd.DataFrame) -> str:
 
 
 def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.Series:
-    is_number = isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
-    if is_number and variable.kind not in ("factor", "label"):
-        column = pd.Series(
-            column.to_numpy().astype(float)
-        )  # contiguous, where the caller's table lies by rows
     empty = np.flatnonzero(column.isna())
     if len(empty) and not variable.missing:
         problems.append(
@@ -77,7 +104,7 @@ def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.S
     if pd.api.types.is_datetime64_any_dtype(column):
         problems.append(f"{variable.name} must be a number; found dates")
         return pd.Series(np.nan, index=column.index)
-    if is_number:
+    if is_number(column):
         return column
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     strange = column[numbers.isna() & column.notna()].astype(str).unique().tolist()

@@ -36,6 +36,7 @@ AT_MOST: dict[Rule, str] = {
     "size of coefficients": "max_coefficient",
     "number of coefficients": "max_points",
     "number of refusals": "max_refusals",
+    "points of a difference": "max_sums_per_value",
     "dominance": "max_top_share",
     "dominance of two": "max_top_two_share",
 }

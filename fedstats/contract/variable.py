@@ -29,6 +29,7 @@ class Variable(Spec):
     knots : tuple of float       agreed knots of a spline, as formulas use them without their own
     missing : bool               may cells be empty?
     unique : bool                must a label differ in every row, as a patient's does?
+    of_site : bool               is it the site's own name, which a site fills in where its table has no such column?
     """
 
     name: str
@@ -45,6 +46,7 @@ class Variable(Spec):
     missing: bool = False
     unique: bool = False
     knots: tuple[float, ...] = ()
+    of_site: bool = False
 
     @property
     def title(self) -> str:

@@ -128,6 +128,7 @@ class Desk:
         """Once this site has joined: with these keys, these rows and this profile."""
         join = self.ledger.members.join(self.site.name, head.number)
         if join is None:
+            self.ledger.members.require_same_rows(self.site.name, head.number, self._rows)
             return
         if join.keys != self.identity.public:
             raise LedgerMismatch(

@@ -104,21 +104,21 @@ class Differences:
             return None
         names = [*sorted(old), *sorted(fresh)]
         tables = sorted({table for table, _ in names})
-        element, values = self._elements(tables, column)
+        element, values = self.elements(tables, column)
 
         def overlay(count: int) -> Overlay:
             """The first cohorts laid over each other; those of one table are the same for all columns."""
             key = (tuple(names[:count]), column if len(tables) > 1 else "")
             if key not in self._overlays:
                 flags = [
-                    self._spread(members.get(name), name, table, element) for table, name in names[:count]
+                    self.spread(members.get(name), name, table, element) for table, name in names[:count]
                 ]
                 self._overlays[key] = Overlay.of(flags)
             return self._overlays[key]
 
         return overlay(len(old)) if old else None, overlay(len(names)), values
 
-    def _elements(
+    def elements(
         self, tables: list[str], column: str
     ) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
         """The patients of all tables with their values: which is whose, by table, and each one's values as a code.
@@ -142,7 +142,7 @@ class Differences:
             return self._files.column(table, column)
         return self._held.column(column) if column else self._held.patients
 
-    def _spread(
+    def spread(
         self, known: Flags | None, name: str, table: str, element: Mapping[str, NDArray[np.int64]]
     ) -> Flags:
         """Which elements are in a cohort."""

@@ -25,6 +25,7 @@ class HashedTable:
     Attributes
     ----------
     patients : (n,) uint64     of the unique column of the codebook, else of the whole row
+    known_by : str             which of them, in words that change with it
     name : str                 keyed digest of all rows, whatever their order
     place : (n,) int           where each row of the frame stands
     """
@@ -35,6 +36,8 @@ class HashedTable:
         self.name = hashlib.blake2b(np.sort(rows).tobytes(), key=key, digest_size=16).hexdigest()
         unique = [v.name for v in codebook.variables if v.unique]
         patients = cell_hashes(frame[unique[0]], key) if unique else rows
+        whole_rows = ", ".join(sorted(map(str, frame.columns)))
+        self.known_by = f"the column {unique[0]}" if unique else f"their whole rows of {whole_rows}"
         self._order = np.argsort(patients)
         self.patients = patients[self._order]
         self.place = np.argsort(self._order)

@@ -9,6 +9,8 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.query import Query
+from fedstats.contract.table_checks import laid_by_columns
+from fedstats.contract.variable import Variable
 from fedstats.federations.refusals import outcome
 from fedstats.federations.site import Site
 
@@ -23,6 +25,8 @@ class InProcess(Federation):
         Without one, levels and types are taken from all the frames together.
     policy : DisclosurePolicy, optional
         Strict by default; ``DisclosurePolicy.none()`` switches the gate off.
+    site_column : str, optional
+        A factor of this name that holds the site's own name, for models in which the site is a covariate.
 
     Examples
     --------
@@ -41,12 +45,18 @@ class InProcess(Federation):
         frames: Mapping[str, pd.DataFrame],
         codebook: Codebook | None = None,
         policy: DisclosurePolicy | None = None,
+        *,
+        site_column: str | None = None,
     ) -> None:
         _check_arguments(frames, codebook, policy)
         policy = policy if policy is not None else DisclosurePolicy()
         self.sites = tuple(sorted(frames))
         self.distinct_values = policy.distinct_values
+        if codebook is None:
+            frames = {name: laid_by_columns(frame) for name, frame in frames.items()}
         self.codebook = codebook or codebook_of(frames.values())
+        if site_column is not None:
+            self.codebook = self.codebook.with_variable(_own_name(site_column, self.sites, self.codebook))
         self._asked: dict[Query, Asked] = {}
         self._sites = {
             name: Site(name, frames[name], self.codebook, policy, reviewed=False) for name in self.sites
@@ -69,6 +79,14 @@ class InProcess(Federation):
 
     def __repr__(self) -> str:
         return f"InProcess({', '.join(map(repr, self._sites.values()))})"
+
+
+def _own_name(column: str, sites: tuple[str, ...], codebook: Codebook) -> Variable:
+    if column in codebook:
+        raise ValueError(
+            f"site_column is {column!r}, and the tables have a column of that name: choose another."
+        )
+    return Variable(column, "factor", levels=sites, level_labels=sites, of_site=True)
 
 
 def _check_arguments(frames: object, codebook: object, policy: object) -> None:

@@ -187,7 +187,22 @@ class Membership:
             )
         require_plain(site, join.profile, join.software)
         self._require_valid(site, keys, version)
+        self.require_same_rows(site, version, join.rows)
         return join
+
+    def require_same_rows(self, site: str, version: int, rows: str) -> None:
+        """Raise where a site's rows are others than in an earlier version whose answers still count: they would mix."""
+        versions = self.versions()[:version]
+        for earlier in range(version - 1, first_that_counts(versions) - 1, -1):
+            known = self.join(site, earlier)
+            if known is not None:
+                if known.rows != rows:
+                    raise LedgerMismatch(
+                        f"The rows of {site} are others than in version {earlier} of the study, whose answers still count in "
+                        f"version {version}: results would mix two tables. Use the table of that time, or let the coordinator make a "
+                        "new version that says that the data are new (new_data=True): then everything is asked anew."
+                    )
+                return
 
     def _require_valid(self, site: str, keys: PublicKeys, version: int) -> None:
         """Keys that have been revoked, in this version or before it, count no more: whoever holds them may be anybody."""

@@ -21,7 +21,11 @@ from fedstats.federations.differences import Differences
 from fedstats.federations.hashed_table import HashedTable
 from fedstats.federations.memory_folder import Line, MemoryFolder
 from fedstats.federations.overlay import Flags
+from fedstats.federations.points_of_differences import PointsOfDifferences
 from fedstats.federations.readings import Readings
+
+#: So many times the refusals of one model are told of all together, over all tables.
+OF_ALL_MODELS = 2
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,14 @@ class Memory:
         Raises
         ------
         DataError
-            The memory is damaged, or is gone though answers have left.
+            The memory is damaged, or is gone though answers have left, or knew patients by another column.
         """
         self._files = MemoryFolder(self._folder)
         self._held = HashedTable(frame, codebook, self._files.key)
+        self._files.require_known_by(self._held.known_by)
         self._differences = Differences(self._held, self._files)
         self._readings = Readings(self._held, self._files)
+        self._told = PointsOfDifferences(self._held, self._differences)
 
     @property
     def secret(self) -> bytes:
@@ -125,7 +131,7 @@ class Memory:
         return Trace(line, {}, policy, topic) if line.has_point else None
 
     def refusals(self, query: Query, pending: Sequence[Trace] = ()) -> tuple[Evidence, ...]:
-        """At how many points a model would have been refused if this one were; what was answered before tells nothing new."""
+        """At how many points models would have been refused if this one were; what was answered before tells nothing new."""
         line = self._line(query, ())
         self._files.read()
         if not line.has_point or self._has_left(line):
@@ -134,16 +140,22 @@ class Memory:
         return (self._refusals(line.question, query.topic(), before),)
 
     def _refusals(self, question: str, topic: str, lines: Sequence[Line]) -> Evidence:
-        others = {
-            line.question for line in lines if line.refused == topic and line.table == self._held.name
-        } - {question}
-        return Evidence("number of refusals", np.array([len(others) + 1]), "refused points of one model")
+        this = question, self._held.name
+        refused = {((line.question, line.table), line.refused) for line in lines if line.refused}
+        in_all = len({point for point, _ in refused} - {this}) + 1
+        of_model = len({point for point, of in refused if of == topic} - {this}) + 1
+        return Evidence(
+            "number of refusals",
+            np.array([of_model, in_all / OF_ALL_MODELS]),
+            ("refused points of one model", f"refused points of all models, by {OF_ALL_MODELS}"),
+        )
 
     def _line(
         self, query: Query, cohorts: tuple[tuple[str, tuple[str, ...]], ...], refused: str = ""
     ) -> Line:
         points = any(has_point(question) for question in questions_in(query))
-        return Line(query.digest(), type(query).__name__, self._held.name, points, cohorts, refused)
+        held = self._held
+        return Line(query.digest(), type(query).__name__, held.name, held.known_by, points, cohorts, refused)
 
     def _read(self, cohort: Cohort, chosen_by: Sequence[str], name: str) -> tuple[str, ...]:
         """What was read of a cohort of this name: columns, and those that the question made of them."""
@@ -189,6 +201,8 @@ class Memory:
         members = {name: flags for t in (*pending, trace) for name, flags in t.members.items()}
         judges = () if trace.line.refused else (self._differences, self._readings)
         found = [e for j in judges for e in j.evidence(trace.line, lines, members, trace.policy)]
+        if not trace.line.refused:
+            found += self._told.evidence(trace.line, lines, members)
         if trace.line.has_point:
             found.append(self._refusals(trace.line.question, trace.topic, lines))
             asked = [

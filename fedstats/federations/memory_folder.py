@@ -37,6 +37,9 @@ from fedstats.federations.files import (
 from fedstats.federations.hashed_table import Hashes
 from fedstats.federations.overlay import Flags
 
+#: The memory's folder in the private one of a site.
+MEMORY = "memory"
+_ANSWERS = "answers.jsonl"
 #: Bytes of a keyed digest.
 _DIGEST = 16
 
@@ -49,6 +52,7 @@ class Line:
     ----------
     question, kind : str     digest and name
     table : str              of which rows, by the name of the table
+    known_by : str           what patients were known by
     has_point : bool         whether a model was evaluated at coefficients
     cohorts : tuple          (name of the cohort, columns that were read of it)
     refused : str            of a refusal what was asked, at whatever point; empty of an answer
@@ -57,6 +61,7 @@ class Line:
     question: str
     kind: str
     table: str
+    known_by: str
     has_point: bool
     cohorts: tuple[tuple[str, tuple[str, ...]], ...]
     refused: str = ""
@@ -82,7 +87,7 @@ class MemoryFolder:
             self.folder.chmod(0o700)
         self.key = self._secret()
         self.lines: list[Line] = []
-        self._log = self.folder / "answers.jsonl"
+        self._log = self.folder / _ANSWERS
         self._read_to = 0
         self._last = ""  # digest of the last line: each holds that of the one before
         self._known: dict[Path, bytes] = {}
@@ -141,6 +146,7 @@ class MemoryFolder:
             "question": line.question,
             "kind": line.kind,
             "rows": line.table,
+            "known_by": line.known_by,
             "point": line.has_point,
             "cohorts": [[name, list(columns)] for name, columns in sorted(line.cohorts)],
             "refused": line.refused,
@@ -177,7 +183,7 @@ class MemoryFolder:
                     raise self._damaged(self._log.name)
                 self._last = digest
                 cohorts = tuple((str(name), tuple(columns)) for name, columns in line["cohorts"])
-                asked = line["question"], line["kind"], line["rows"], line["point"]
+                asked = line["question"], line["kind"], line["rows"], line["known_by"], line["point"]
                 self.lines.append(Line(*asked, cohorts, line["refused"]))
             except (ValueError, KeyError, TypeError):
                 raise self._damaged(self._log.name) from None
@@ -201,6 +207,16 @@ class MemoryFolder:
         if secret != self.name(b"secret"):
             raise self._lost()
         return answers
+
+    def require_known_by(self, known_by: str) -> None:
+        """Raise where patients of earlier answers were known by something else: they could not be told to be the same."""
+        others = sorted({line.known_by for line in self.lines} - {known_by})
+        if others:
+            raise DataError(
+                f"The site's memory knows patients by {others[0]}, and the codebook now by {known_by}: whom new answers and earlier "
+                "ones single out together could not be told, and nothing is answered. Let the codebook call the same column "
+                f"unique as before; to begin anew on purpose, remove {self.folder} and {self._beside.name} beside it."
+            )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -251,3 +267,9 @@ class MemoryFolder:
             f"The site's memory {self.folder} is gone or older than the answers that have left: put it back from a copy; "
             f"nothing is answered without it. To begin anew on purpose, remove {self._beside.name} beside it as well."
         )
+
+
+def other_memories(home: Path) -> list[str]:
+    """Names of other private folders beside this one, of the same study, whose memories hold answers."""
+    found = home.parent.glob(f"*/{MEMORY}/{_ANSWERS}")
+    return sorted(path.parent.parent.name for path in found if path.parent.parent.name != home.name)

@@ -14,6 +14,7 @@ import pandas as pd
 from fedstats.contract.aggregate import Aggregate, Evidence, Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused, Refusal
+from fedstats.contract.margins import with_margins
 from fedstats.contract.query import Query, QueryError, questions_in
 from fedstats.contract.refusal import not_answered
 from fedstats.contract.site_data import SiteData
@@ -115,7 +116,8 @@ class Site:
     ) -> None:
         self.name, self._agreed, self._reviewed = name, agreed, reviewed
         self.home, self.fingerprints, self.among = home, dict(fingerprints or {}), tuple(among)
-        harmonised = codebook.harmonise(frame, f"The table of {name}")
+        own = {v.name: name for v in codebook.variables if v.of_site and v.name not in frame.columns}
+        harmonised = codebook.harmonise(frame.assign(**own) if own else frame, f"The table of {name}")
         self.memory = memory
         if memory is not None:
             memory.hold(harmonised, codebook)
@@ -134,7 +136,15 @@ class Site:
         secret = self.memory.secret if self.memory is not None else b""
         frame, codebook = self.data.frame, self.data.codebook
         judged = self._reviewed or not policy.off
-        self.data = SiteData(frame, codebook, agreed_grids=remembers, judged=judged, secret=secret)
+        self.data = SiteData(
+            frame,
+            codebook,
+            agreed_grids=remembers,
+            judged=judged,
+            exact=policy.off,
+            secret=secret,
+            gate=policy,
+        )
 
     def answer(self, query: Query, pending: Sequence[Trace] = ()) -> Answer:
         """Evaluate a query on the site's rows and put it through the gate.
@@ -164,7 +174,8 @@ class Site:
                 data = self.data.with_columns(query.made).among(query.where)
                 # a subset of too few is refused before its rows can make any difference
                 subset = Aggregate({}, len(data.frame), data.subset_evidence)
-                self.policy.check(query, subset.with_evidence(*_coefficients(query, data)))
+                self.policy.check(query, subset)
+                self.policy.check(query, subset.with_evidence(*_beforehand(query, data)))
                 aggregate = query.aggregate(data)
         except DisclosureRefused as refused:
             return Answer(query, refused.refusal, partial(getattr, refused, "findings"))
@@ -214,6 +225,8 @@ class Site:
         trace = None
         if self.memory is not None:
             evidence, trace = self.memory.judge(query, aggregate, self.policy, pending)
+            if trace.line.has_point and not self.policy.off:
+                aggregate = with_margins(aggregate, self.memory.secret, query.digest())
             aggregate = aggregate.with_evidence(*evidence)
         judge = partial(self.policy.review, aggregate)
         try:
@@ -269,7 +282,6 @@ def _bounded(query: Query) -> tuple[Evidence, ...]:
     return (Evidence("bounded model", np.ones(1), "models with a likelihood at some coefficients alone"),)
 
 
-def _coefficients(query: Query, data: SiteData) -> tuple[Evidence, ...]:
-    """Of a question and those inside it the sizes of coefficients, for the gate."""
-    sizes = [size for question in questions_in(query) for size in question.coefficients(data.codebook)]
-    return (Evidence("size of coefficients", np.array(sizes), "a standardised coefficient"),) if sizes else ()
+def _beforehand(query: Query, data: SiteData) -> tuple[Evidence, ...]:
+    """Of a question and those inside it what is judged before any sum is made."""
+    return tuple(e for question in questions_in(query) for e in question.beforehand(data))

@@ -11,17 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
-from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import dominance_of_residuals, scores_of_clusters
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
-from fedstats.contract.model_evidence import standard_sizes
 from fedstats.contract.model_rows import ModelRows
 from fedstats.contract.periods import cuts_of, periods_of
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
-from fedstats.methods.cox_periods import Part, meat_over_periods
+from fedstats.methods.cox_periods import Part, meat_over_periods, prepared_parts
 from fedstats.methods.cox_rows import CoxRows, prepare
 from fedstats.methods.follow_up import TIME_GRID
 from fedstats.methods.risk_set_evidence import of_neighbours
@@ -93,12 +91,19 @@ def _relative_risk(model: CoxModel, cox: CoxRows, gamma: Array) -> tuple[Array, 
     if cox.rows.offset is not None:
         eta = eta + (cox.rows.offset - model.offset_centre)
     if not model.grid and len(eta):
-        largest = np.full(int(cox.stratum.max()) + 1, -np.inf)
-        np.maximum.at(largest, cox.stratum, eta)
-        eta = eta - largest[cox.stratum]
+        eta -= _largest(eta, cox.stratum)
     with np.errstate(over="ignore"):
         r = np.exp(eta)
     return eta, r if cox.rows.weights is None else cox.rows.weights * r
+
+
+def _largest(eta: Array, stratum: NDArray[np.int64]) -> Array | float:
+    """The largest eta of each patient's stratum."""
+    if not stratum.any():
+        return float(eta.max())
+    largest = np.full(int(stratum.max()) + 1, -np.inf)
+    np.maximum.at(largest, stratum, eta)
+    return np.asarray(largest[stratum])
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,12 @@ class CoxQuery(Query):
         """The rows of the model at a site."""
         return self._prepared(data).rows
 
-    def coefficients(self, codebook: Codebook) -> tuple[float, ...]:
-        """Sizes in agreed spreads of the columns."""
-        return standard_sizes(self.model.design, self.beta, codebook)
+    def beforehand(self, data: SiteData) -> tuple[Evidence, ...]:
+        """Of the rows and the coefficients; where effects change, in every period."""
+        if not periods_of(self.model.design):
+            return self.model_rows(data).beforehand(np.array(self.beta))
+        parts = prepared_parts(self, data).parts
+        return tuple(e for part in parts for e in self.in_period(part).beforehand(part.data))
 
     def _prepared(self, data: SiteData) -> CoxRows:
         if periods_of(self.model.design):
@@ -139,7 +147,7 @@ class CoxQuery(Query):
         return cox, eta, r
 
     def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
-        evidence = cox.rows.evidence_at(np.array(self.beta), False, np.where(cox.informative, r, 0.0))
+        evidence = cox.rows.evidence_at(np.array(self.beta), np.where(cox.informative, r, 0.0))
         evidence += cox.evidence
         if cox.rows.made:
             died = np.zeros(cox.rows.n)
@@ -186,10 +194,14 @@ class CoxMeat(CoxQuery):
             u, more = scores_of_clusters(u, cox.rows.codes((self.model.cluster,)))
             parts += more
         if self.hazards:
-            parts += (*of_neighbours(cox.sets, r, cox.rows.levels, tied=True), deaths_of_cells(cox))
+            parts += (
+                *of_neighbours(cox.sets, r, cox.rows.levels, tied=True, widened=cox.rows.widened(r)),
+                deaths_of_cells(cox),
+            )
         y = np.zeros(cox.rows.n)
         y[cox.sets.death] = 1.0
         parts += (cox.rows.pairs_by_outcome(y, cox.rows.counted & cox.informative),)
+        parts += cox.rows.predictor_groups(cox.rows.linear_predictor(np.array(self.beta)), y[:, None])
         return self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
 
     def residuals(self, data: SiteData) -> tuple[CoxRows, Array, Array]:

@@ -172,9 +172,14 @@ def _judged_between(
 # Sums over periods --------------------------------------------------------------------------------
 
 
+def prepared_parts(query: "CoxQuery", data: SiteData) -> CoxParts:
+    """The periods of a question's model, made once."""
+    return data.prepared(query.model, lambda: cox_parts(query.model, data))
+
+
 def over_periods(query: "CoxQuery", data: SiteData) -> Aggregate:
     """The answer to a question about a model whose effects change, of the answers of its periods."""
-    found = data.prepared(query.model, lambda: cox_parts(query.model, data))
+    found = prepared_parts(query, data)
     answers = [(part, query.in_period(part).aggregate(part.data)) for part in found.parts]
     sums: dict[str, Sum] = {}
     p, n = len(query.model.design.names), found.rows.n
@@ -190,7 +195,7 @@ def over_periods(query: "CoxQuery", data: SiteData) -> Aggregate:
 
 def meat_over_periods(query: "CoxMeat", data: SiteData) -> Aggregate:
     """Squares of patients' (or clusters') score residuals, each the sum of a patient's in all periods."""
-    found = data.prepared(query.model, lambda: cox_parts(query.model, data))
+    found = prepared_parts(query, data)
     rows, u = residuals_over_periods(query, data)
     answers = [(part, query.in_period(part).aggregate(part.data)) for part in found.parts]
     evidence = dominance_of_residuals(u, query.model.design)
@@ -202,7 +207,7 @@ def meat_over_periods(query: "CoxMeat", data: SiteData) -> Aggregate:
 
 def residuals_over_periods(query: "CoxMeat", data: SiteData) -> tuple[ModelRows, Array]:
     """The rows, with who stands behind each column in some period, and their score residuals in all of them, (n, p)."""
-    found = data.prepared(query.model, lambda: cox_parts(query.model, data))
+    found = prepared_parts(query, data)
     shape = (found.rows.n, len(query.model.design.names))
     u, present = np.zeros(shape), np.zeros(shape, dtype=bool)
     for part in found.parts:

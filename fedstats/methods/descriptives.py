@@ -1,8 +1,9 @@
-"""Patient characteristics: counts, means, medians and standardised differences from sums."""
+"""What a site answers about a column, group by group: counts, moments, and counts between agreed edges."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -10,105 +11,133 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
-from fedstats.contract.arguments import check_federation, known_column
-from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import level_codes
 from fedstats.contract.dominance import deviations, shares
-from fedstats.contract.entries import Entries, between, each, groups_of
-from fedstats.contract.federation import Federation, Meter, SiteRefused
-from fedstats.contract.formula import FormulaError
+from fedstats.contract.entries import Entries, between, crossed, each, groups_of
 from fedstats.contract.linear_predictor import LinearPredictor
-from fedstats.contract.query import Query, QueryError
-from fedstats.contract.results import Table
+from fedstats.contract.model_evidence import of_own_site
+from fedstats.contract.query import Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
-from fedstats.contract.variable import Variable
+from fedstats.numerics.cell_suppression import shown_together
 
 Array = NDArray[np.float64]
-QUARTILES = (0.25, 0.5, 0.75)
-_QUARTILE_COLUMNS = ("q1", "median", "q3")
-COLUMNS = (
-    *("variable", "level", "group", "n", "percent", "mean", "sd", "median", "q1", "q3", "missing", "smd"),
-    *(f"{name}_{side}" for name in _QUARTILE_COLUMNS for side in ("low", "high")),
-)
-INTERPOLATED = (
-    "counts, means and standard deviations are those of the pooled rows; "
-    "medians and quartiles are interpolated between the codebook's edges"
-)
+
+#: Of patients in one question.
+MOST_GROUPS = 400
 
 
-# The site's half -----------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Grouping(Spec):
+    """A factor with its agreed levels, by which patients are grouped."""
+
+    column: str
+    levels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _ByGroup(Query):
-    """A variable described by the agreed levels of a grouping column (None: everyone)."""
+    """A variable described by the agreed levels of a grouping column (None: everyone), and of others ``across``."""
 
     variable: str
     by: str | None
     groups: tuple[str, ...]
+    across: tuple[Grouping, ...] = field(default=(), kw_only=True)
 
     #: Whether the variable may be a column that the question makes.
     made_too: ClassVar[bool] = False
 
     def subject(self) -> str:
         """The columns."""
-        return f"{self.variable} by {self.by}" if self.by else self.variable
+        return f"{self.variable} by {' and '.join(self._by)}" if self._by else self.variable
+
+    @property
+    def _groupings(self) -> tuple[Grouping, ...]:
+        first = () if self.by is None else (Grouping(self.by, self.groups),)
+        return (*first, *self.across)
+
+    @property
+    def _by(self) -> tuple[str, ...]:
+        return tuple(grouping.column for grouping in self._groupings)
 
     @property
     def _axis(self) -> tuple[str, ...]:
-        return groups_of(self.by, self.groups)
+        return crossed(("",), *(groups_of(grouping.column, grouping.levels) for grouping in self._groupings))
 
     def _split(
         self, data: SiteData
     ) -> tuple[pd.Series, NDArray[np.int64], int, tuple[Evidence, ...], tuple[Cohort, ...]]:
-        data.require([self.by] if self.by else [])
+        data.require(self._by)
         data.require([self.variable], made_too=self.made_too)
-        frame = data.frame
-        group = (
-            np.zeros(len(frame), dtype=np.int64)
-            if self.by is None
-            else level_codes(frame[self.by], self.groups)
-        )
+        frame, n_groups = data.frame, 1
+        group = np.zeros(len(frame), dtype=np.int64)
+        if math.prod(max(1, len(grouping.levels)) for grouping in self._groupings) > MOST_GROUPS:
+            raise QueryError(f"A table has at most {MOST_GROUPS} groups.")
+        for grouping in self._groupings:
+            codes, width = level_codes(frame[grouping.column], grouping.levels), max(1, len(grouping.levels))
+            group = np.where((group < 0) | (codes < 0), -1, group * width + codes)
+            n_groups *= width
         ungrouped = int((group < 0).sum())
         evidence = (
             *data.subset_evidence,
             Evidence("dropped rows", np.array([ungrouped]), "rows without a group"),
+            *of_own_site((self.variable, *self._by), data.codebook),
         )
         keep = group >= 0
-        columns = data.sources((self.variable, *([self.by] if self.by else [])))
+        columns = data.sources((self.variable, *self._by))
         there = keep & frame[self.variable].notna().to_numpy()
-        cohorts = tuple(
-            Cohort(data.positions[rows], columns, levels=((self.by,),) if self.by else ())
-            for rows in (keep, there)
-        )
-        return frame.loc[keep, self.variable], group[keep], max(1, len(self.groups)), evidence, cohorts
+        every: tuple[tuple[str, ...], ...] = tuple((column,) for column in self._by)
+        levels = (*every, tuple(sorted(self._by))) if len(every) > 1 else every
+        cohorts = tuple(Cohort(data.positions[rows], columns, levels=levels) for rows in (keep, there))
+        return frame.loc[keep, self.variable], group[keep], n_groups, evidence, cohorts
 
 
 @dataclass(frozen=True)
 class LevelCounts(_ByGroup):
-    """Patients in each level of a factor, by group, and with an empty cell."""
+    """Patients in each level of a factor, by group, and with an empty cell.
+
+    Levels with a cell too small to be seen leave as one, together with others where that takes them, by the site's own thresholds.
+    """
 
     levels: tuple[str, ...]
 
     asks = "patients in each level"
 
     def entries(self) -> dict[str, Entries]:
-        """Counts by group and level, the empty cells last."""
+        """Counts by group and level, the empty cells last; which levels are not shown, and what is in these together."""
         levels = (*(f"{self.variable}={level}" for level in self.levels), f"{self.variable} empty")
         return {
-            "counts": each("patients with a level, or an empty cell", self._axis, levels, count="g (l + 1)")
+            "counts": each("patients with a level, or an empty cell", self._axis, levels, count="g (l + 1)"),
+            "together": each("patients with a level that is not shown", self._axis, count="g"),
+            "hidden": each("whether a level is not shown: 1 or 0", levels, count="l + 1"),
         }
 
     def aggregate(self, data: SiteData) -> Aggregate:
-        """(groups, levels + 1) counts."""
+        """(groups, levels + 1) counts, of which those of hidden levels leave added up, (groups,)."""
         values, group, n_groups, evidence, cohorts = self._split(data)
+        if self.levels != (data.codebook[self.variable].levels or ("0", "1")):
+            # with levels of its own a question would show alone what another one adds up
+            evidence = (Evidence("agreed grid", np.array([1]), "levels of the question's own"), *evidence)
         level = level_codes(values, self.levels)
         width = len(self.levels) + 1
-        position = group * width + np.where(level < 0, width - 1, level)
-        counts = np.bincount(position, minlength=n_groups * width).reshape(n_groups, width)
-        read = tuple({(self.variable,), tuple(sorted({self.variable, self.by or self.variable}))})
+        level = np.where(level < 0, width - 1, level)
+        counts = np.bincount(group * width + level, minlength=n_groups * width).reshape(n_groups, width)
+        hidden = shown_together(counts, partial(data.meets, "entry"))
+        together = counts[:, hidden].sum(axis=1)
+        counts[:, hidden] = 0
+        read = tuple({(self.variable,), tuple(sorted({self.variable, *self._by}))})
         cohorts = tuple(replace(cohort, levels=(*cohort.levels, *read)) for cohort in cohorts)
-        return Aggregate({"counts": Sum(counts, counts)}, len(values), evidence, cohorts)
+        cohorts += _added_up(cohorts[0], hidden[level], group)
+        sums = {
+            "counts": Sum(counts, counts),
+            "together": Sum(together, together),
+            "hidden": Sum(hidden.astype(float), np.array(len(values))),
+        }
+        return Aggregate(sums, len(values), evidence, cohorts)
+
+
+def _added_up(cohort: Cohort, hidden: NDArray[np.bool_], group: NDArray[np.int64]) -> tuple[Cohort, ...]:
+    """Patients of the hidden levels, by group: less those of one of these levels they would be those of the others."""
+    return tuple(Cohort(cohort.rows[hidden & (group == g)], cohort.columns) for g in np.unique(group[hidden]))
 
 
 @dataclass(frozen=True)
@@ -167,7 +196,7 @@ class Moments(_ByGroup):
         within = (group[:, None] == np.arange(n_groups)).astype(float)
         one, two = shares(both, within, floor=True)
         about = tuple(
-            f"{what} of {self.variable}, {g}" for g in self.groups or ("all",) for what in ("sum", "squares")
+            f"{what} of {self.variable}, {g or 'all'}" for g in self._axis for what in ("sum", "squares")
         )
         return Evidence("dominance", one.ravel(), about), Evidence("dominance of two", two.ravel(), about)
 
@@ -238,229 +267,3 @@ class DistinctValues(_ByGroup):
         singles = Evidence("distinct values", total, "patients with one value")
         sums = {"values": Sum(distinct, total), "counts": Sum(counts, counts)}
         return Aggregate(sums, len(values), (*evidence, singles), cohorts)
-
-
-# The coordinator's half ------------------------------------------------------------------------
-
-
-def table_one(federation: Federation, *, by: str | None = None, variables: Sequence[str]) -> Table:
-    """Patient characteristics of all sites together.
-
-    Parameters
-    ----------
-    federation : Federation
-    by : str, optional
-        Grouping factor; standardised mean differences compare its groups.
-    variables : sequence of str
-        Factors give n (%), numbers mean (SD) and median (quartiles); ``C(column)`` reads a number as a factor.
-
-    Returns
-    -------
-    Table
-        Means, standard deviations and percentages are exact.  Medians and quartiles are exact where
-        distinct values may leave, otherwise interpolated between the codebook's edges; ``median_low`` and
-        ``median_high`` (``q1_low`` ...) are the edges between which the true value lies.  What a policy did
-        not let out is missing and named in ``refused``.
-
-    Notes
-    -----
-    Standardised mean differences are absolute, as in R's ``tableone``; for factors Yang & Dalton
-    (2012), averaged over pairs of groups when there are more than two.
-    """
-    check_federation(federation)
-    codebook = federation.codebook
-    _check_variables(variables)
-    groups = _group_levels(codebook, by)
-    meter = Meter(federation)
-    names = [codebook[by].level_label(g) for g in groups] if by else []
-    rows: list[dict[str, object]] = []
-    refused: list[tuple[str, str]] = []
-    for text in variables:
-        column = text[2:-1].strip() if text.startswith("C(") and text.endswith(")") else text
-        variable = known_column(column, codebook, "A variable")
-        as_factor = column != text or variable.kind in ("factor", "event")
-        try:
-            describe = _factor_rows if as_factor else _number_rows
-            rows += describe(meter, variable, by, groups, names, refused)
-        except SiteRefused as refusal:
-            refused.append((column, refusal.rule))
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    if rows and not frame[["n", "missing"]].to_numpy(float).any():
-        raise QueryError("There are no patients to describe.")
-    interpolated = bool((frame["median_low"] < frame["median_high"]).any())
-    status = INTERPOLATED if interpolated and not federation.distinct_values else "exact"
-    return Table(by, frame, tuple(refused), status, meter.rounds, meter.n_bytes, federation.sites)
-
-
-def _check_variables(variables: object) -> None:
-    if isinstance(variables, str) or not isinstance(variables, Sequence):
-        raise FormulaError(f"variables is {variables!r}; give a list of columns, as in ['age', 'sex'].")
-    strange = [v for v in variables if not isinstance(v, str)]
-    if strange:
-        raise FormulaError(f"variables names {strange[0]!r}; give the names of columns as texts.")
-
-
-def _group_levels(codebook: Codebook, by: str | None) -> tuple[str, ...]:
-    if by is None:
-        return ()
-    if not known_column(by, codebook, "by").levels:
-        raise FormulaError(f"A table is grouped by a factor; {by!r} is not one in the codebook.")
-    return codebook[by].levels
-
-
-def _with_overall(by_group: Array, names: list[str]) -> list[tuple[str, Array]]:
-    return [*zip(names, by_group, strict=False), ("Overall", by_group.sum(axis=0))]
-
-
-def _factor_rows(
-    meter: Meter,
-    variable: Variable,
-    by: str | None,
-    groups: tuple[str, ...],
-    names: list[str],
-    refused: list[tuple[str, str]],  # noqa: ARG001 (one signature for both kinds of variable)
-) -> list[dict[str, object]]:
-    levels = variable.levels or ("0", "1")
-    counts = np.rint(meter.sum(LevelCounts(variable.name, by, groups, levels))["counts"])
-    smd = _mean_over_pairs([_factor_difference(a[:-1], b[:-1]) for a, b in combinations(counts, 2)])
-    rows = []
-    for group, row in _with_overall(counts, names):
-        known = row[:-1].sum()
-        for level, n in zip(levels, row[:-1], strict=True):
-            percent = 100 * n / known if known else np.nan
-            rows.append(
-                {"variable": variable.name, "level": level, "group": group, "n": int(n), "percent": percent}
-                | {"missing": int(row[-1]), "smd": smd}
-            )
-    return rows
-
-
-def _number_rows(
-    meter: Meter,
-    variable: Variable,
-    by: str | None,
-    groups: tuple[str, ...],
-    names: list[str],
-    refused: list[tuple[str, str]],
-) -> list[dict[str, object]]:
-    total = meter.sum(Moments(variable.name, by, groups, variable.centre, variable.scale))
-    sums = np.column_stack([total[k] for k in ("n", "missing", "sum", "squares")])
-    try:
-        quartiles = dict(_quartiles(meter, variable, by, groups, names))
-    except SiteRefused as refusal:
-        refused.append((f"{variable.name} (median and quartiles)", refusal.rule))
-        quartiles = {}
-    nothing = {f"{q}{side}": np.nan for q in _QUARTILE_COLUMNS for side in ("", "_low", "_high")}
-    moments = {g: (row, *_mean_sd(row, variable)) for g, row in _with_overall(sums, names)}
-    pairs = [_number_difference(moments[a][1:], moments[b][1:]) for a, b in combinations(names, 2)]
-    smd = _mean_over_pairs(pairs)
-    return [
-        {"variable": variable.name, "level": "", "group": group, "n": round(row[0]), "mean": mean, "sd": sd}
-        | quartiles.get(group, nothing)
-        | {"missing": round(row[1]), "smd": smd}
-        for group, (row, mean, sd) in moments.items()
-    ]
-
-
-def _mean_sd(row: Array, variable: Variable) -> tuple[float, float]:
-    n, _, total, squares = row
-    if n == 0:
-        return np.nan, np.nan
-    # around the agreed centre nothing cancels: the mean deviation is of the size of the spread
-    variance = (squares - total**2 / n) / (n - 1) if n > 1 else np.nan
-    spread = float(np.sqrt(np.maximum(variance, 0.0)))  # a constant may miss zero by a rounding
-    return variable.centre + variable.scale * total / n, variable.scale * spread
-
-
-def _quartiles(
-    meter: Meter, variable: Variable, by: str | None, groups: tuple[str, ...], names: list[str]
-) -> list[tuple[str, dict[str, float]]]:
-    if meter.federation.distinct_values:
-        answers = meter.each(DistinctValues(variable.name, by, groups)).values()
-        values = np.concatenate([a["values"] for a in answers])
-        counts = np.concatenate([a["counts"] for a in answers], axis=1)
-        order = np.argsort(values, kind="stable")
-        return [
-            (g, _named([(_quantile(values[order], c[order], q),) * 3 for q in QUARTILES]))
-            for g, c in _with_overall(counts, names)
-        ]
-    if not variable.edges:
-        return []
-    counts = meter.sum(Histogram(variable.name, by, groups, variable.edges))["counts"]
-    edges = np.array(variable.edges)
-    return [
-        (g, _named([(_interpolated(edges, c, q), *_between(edges, c, q)) for q in QUARTILES]))
-        for g, c in _with_overall(counts, names)
-    ]
-
-
-def _named(quartiles: list[tuple[float, ...]]) -> dict[str, float]:
-    """Columns of a table from the value, lower and upper edge of each quartile."""
-    named: dict[str, float] = {}
-    for name, (value, low, high) in zip(_QUARTILE_COLUMNS, quartiles, strict=True):
-        named |= {name: value, f"{name}_low": low, f"{name}_high": high}
-    return named
-
-
-def _quantile(values: Array, counts: Array, probability: float) -> float:
-    """Quantile of counted values in order, type 7 of Hyndman & Fan (1996), R's default."""
-    cumulative = np.cumsum(counts)
-    if not len(counts) or cumulative[-1] == 0:
-        return float("nan")
-    position = (cumulative[-1] - 1) * probability
-    low, high = (
-        float(values[np.searchsorted(cumulative, k, side="right")])
-        for k in (np.floor(position), np.ceil(position))
-    )
-    return low + (position - np.floor(position)) * (high - low)
-
-
-def _interpolated(edges: Array, counts: Array, probability: float) -> float:
-    """Quantile by linear interpolation within the cell that holds it; NaN in an open outer cell."""
-    cumulative = np.cumsum(counts)
-    if cumulative[-1] == 0:
-        return float("nan")
-    target = probability * cumulative[-1]
-    cell = int(np.searchsorted(cumulative, target, side="left"))
-    if cell in (0, len(edges)):
-        return float(edges[0]) if cell == 0 and counts[0] == target else float("nan")
-    before = cumulative[cell - 1]
-    return float(edges[cell - 1] + (target - before) / counts[cell] * (edges[cell] - edges[cell - 1]))
-
-
-def _between(edges: Array, counts: Array, probability: float) -> tuple[float, float]:
-    """Edges between which the quantile of the values themselves lies; infinite in an open outer cell.
-
-    It is a mean of two neighbours in order (type 7), which may lie in different cells.
-    """
-    cumulative = np.cumsum(counts)
-    if cumulative[-1] == 0:
-        return float("nan"), float("nan")
-    position = (cumulative[-1] - 1) * probability
-    left, right = (
-        int(np.searchsorted(cumulative, k, side="right")) for k in (np.floor(position), np.ceil(position))
-    )
-    open_edges = np.concatenate([[-np.inf], edges, [np.inf]])
-    return float(open_edges[left]), float(open_edges[right + 1])
-
-
-def _number_difference(a: tuple[float, float], b: tuple[float, float]) -> float:
-    spread = np.sqrt((a[1] ** 2 + b[1] ** 2) / 2)
-    return float(abs(a[0] - b[0]) / spread) if spread > 0 else float("nan")
-
-
-def _factor_difference(a: Array, b: Array) -> float:
-    """Mahalanobis distance of the level shares, one of the levels at hand left out (Yang & Dalton 2012)."""
-    if a.sum() == 0 or b.sum() == 0:
-        return float("nan")
-    held = np.flatnonzero(a + b)[1:]
-    p, q = a[held] / a.sum(), b[held] / b.sum()
-    covariance = (np.diag(p) - np.outer(p, p) + np.diag(q) - np.outer(q, q)) / 2
-    try:
-        return float(np.sqrt((p - q) @ np.linalg.solve(covariance, p - q)))
-    except np.linalg.LinAlgError:
-        return float("nan")
-
-
-def _mean_over_pairs(differences: list[float]) -> float:
-    return float(np.mean(differences)) if differences else float("nan")

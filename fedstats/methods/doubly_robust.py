@@ -62,7 +62,7 @@ class AugmentedMeans(GlmQuery):
         means = setting.aggregate(data)  # what it judges of a column that is set
         columns = []
         for value, given in zip(self.values, (~treated, treated), strict=True):
-            expected = family.mean(setting.changed(data, rows, value)[2])
+            expected = family.mean(setting.changed(data, rows, value)[3])
             columns.append(expected + np.where(given, at.w * (at.y - expected), 0.0))
         phi = np.column_stack(columns)
         away = deviations(phi)

@@ -65,7 +65,7 @@ class FirthCorrection(GlmQuery):
         who = rows.counted
         weights = None if rows.weights is None else rows.weights[who]
         threes = data.prepared(_asked(self), lambda: of_threes(rows.judged, rows.frame[who], weights))
-        return _judged(answer, u, self.model.design, threes)
+        return _judged(answer, u, self.model.design, (*threes, *rows.predictor_groups(eta, rows.levels)))
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,10 @@ class CoxFirthCorrection(CoxQuery):
         who = cox.rows.counted & cox.informative
         weights = None if cox.rows.weights is None else cox.rows.weights[who]
         threes = data.prepared(_asked(self), lambda: of_threes(cox.rows.judged, cox.rows.frame[who], weights))
-        return _judged(answer, u, model.design, threes)
+        alike = cox.rows.predictor_groups(
+            cox.rows.linear_predictor(np.array(self.beta)), cox.rows.levels
+        )  # a third level in each
+        return _judged(answer, u, model.design, (*threes, *alike))
 
 
 def _entries(design: Design) -> dict[str, Entries]:

@@ -59,19 +59,11 @@ class LocalEstimate(Query):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p + p (p + 1) / 2 sums over patients."""
-        question: Any = self.question
-        zero = np.zeros(len(question.beta))
-        at_zero = question.aggregate(data)
-
-        def derivatives(gamma: Array) -> Derivatives:
-            sums = replace(question, beta=tuple(gamma.tolist())).aggregate(data).sums
-            loglik, score = float(sums["loglik"].values[0]), sums["score"].values
-            return Derivatives(loglik, score, full_matrix(sums["information"].values), gamma)
-
-        try:
-            at = newton(derivatives, zero, [str(j) for j in range(len(zero))]).at
+        at_zero, at = self.question.aggregate(data), own_maximum(self.question, data)
+        zero = np.zeros(len(at_zero.sums["score"].values))
+        if at is not None:
             precision, weighted = at.information, at.information @ at.beta
-        except (NotConverged, FloatingPointError):
+        else:
             precision, weighted = np.zeros((len(zero), len(zero))), zero
         lower = np.tril_indices(len(zero))
         return replace(
@@ -85,6 +77,26 @@ class LocalEstimate(Query):
                 Evidence("per-site estimate", np.array([at_zero.patients]), "this site's own fit"),
             ),
         )
+
+
+def own_maximum(question: Any, data: SiteData) -> Derivatives | None:
+    """The derivatives at the maximum of a model on some rows alone; None where there is none.
+
+    Parameters
+    ----------
+    question : Query    for the derivatives of the model, at whatever coefficients
+    """
+    zero = np.zeros(len(question.beta))
+
+    def derivatives(gamma: Array) -> Derivatives:
+        sums = replace(question, beta=tuple(gamma.tolist())).aggregate(data).sums
+        loglik, score = float(sums["loglik"].values[0]), sums["score"].values
+        return Derivatives(loglik, score, full_matrix(sums["information"].values), gamma)
+
+    try:
+        return newton(derivatives, zero, [str(j) for j in range(len(zero))]).at
+    except (NotConverged, FloatingPointError):
+        return None
 
 
 def pooled_start(meter: Meter, question: Query) -> Array:
@@ -145,7 +157,7 @@ def check_points(most: int | None, points: int, what: str) -> None:
     if most is not None and points > most:
         raise FormulaError(
             f"{what} about {points} points of one model, and the study states {most}: ask for fewer, or "
-            "state more (points under [study], at most 400)."
+            "state more (points under [study], at most 400), and agree with every site that its own profile says max_points as well."
         )
 
 

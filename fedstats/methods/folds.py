@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
-from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import level_codes
 from fedstats.contract.entries import Entries, one
 from fedstats.contract.model_rows import ModelRows
@@ -103,9 +102,10 @@ class WithoutFolds(Query):
             )
         return Aggregate(sums, whole.patients, tuple(evidence), tuple(cohorts), faults)
 
-    def coefficients(self, codebook: Codebook) -> tuple[float, ...]:
-        """Sizes at every point; those of the question itself are judged as well."""
-        return tuple(size for k in range(len(self.points)) for size in self._at(k).coefficients(codebook))
+    def beforehand(self, data: SiteData) -> tuple[Evidence, ...]:
+        """Of every point; that of the question itself is judged as well."""
+        self._check()
+        return tuple(e for k in range(len(self.points)) for e in self._at(k).beforehand(data))
 
     def _check(self) -> None:
         inner = self.question.question if isinstance(self.question, DesignMoments) else self.question

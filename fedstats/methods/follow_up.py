@@ -15,6 +15,7 @@ from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import Outcome
 from fedstats.contract.query import Query, QueryError, candidate
 from fedstats.contract.site_data import SiteData
+from fedstats.contract.variable import TimeGrid
 from fedstats.numerics.risk_sets import TIME_TOLERANCE, tie_times
 
 Array = NDArray[np.float64]
@@ -93,13 +94,26 @@ def leavers(
 
 
 def grid_evidence(
-    data: SiteData, times: FollowUp, group: NDArray[np.int64], n_groups: int, grid: Array
+    data: SiteData,
+    times: FollowUp,
+    group: NDArray[np.int64],
+    n_groups: int,
+    grid: Array,
+    *,
+    ends_early: bool = False,
 ) -> tuple[Evidence, ...]:
-    """For the gate: who leaves and who enters in every cell, by group, and whether the grid is agreed."""
+    """For the gate: who leaves and who enters in every cell, by group, and whether the grid is agreed.
+
+    ``ends_early``: whether the first cells of an agreed grid are agreed as well.
+    """
     evidence = moves_evidence(times, group, n_groups, grid)
     agreed = data.codebook.grid
     known = {agreed.edges(width) for width in agreed.candidates} if agreed is not None else set()
-    if (agreed is not None or data.agreed_grids) and tuple(grid) not in known:
+    is_known = tuple(grid) in known
+    if ends_early and agreed is not None and not is_known:
+        is_known = any(edges[: len(grid)] == tuple(grid) for edges in known)
+        evidence += _next_edges_evidence(times, group, n_groups, float(grid[-1]), agreed)
+    if (agreed is not None or data.agreed_grids) and not is_known:
         # any other edges, laid across the agreed ones, would cut cells into pieces too small
         evidence.append(
             Evidence("agreed grid", np.array([len(grid)]), "cells that the codebook does not have")
@@ -117,6 +131,29 @@ def moves_evidence(times: FollowUp, group: NDArray[np.int64], n_groups: int, gri
         entering = leavers(group[late], n_groups, cells_of(times.entry[late], grid), len(grid))
         evidence.append(Evidence("leavers of a time cell", entering.ravel(), labels * n_groups))
     return evidence
+
+
+def _next_edges_evidence(
+    times: FollowUp, group: NDArray[np.int64], n_groups: int, end: float, agreed: TimeGrid
+) -> list[Evidence]:
+    """For the gate: who leaves, or enters, between the end of a grid that ends early and the next edge of every other one.
+
+    A coarser grid has cells that go on beyond this end: less the cells up to it, that is what they tell.  With these and the
+    cells themselves every piece between two edges of agreed grids, whatever their ends, has been judged.
+    """
+    grids = [agreed.edges(width) for width in agreed.candidates] + ([agreed.cuts] if agreed.cuts else [])
+    later = {
+        min((edge for edge in edges if edge > end), default=np.inf) for edges in grids if end not in edges
+    }
+    found = []
+    for edge in sorted(later):
+        cells = [cells_of(times.time, np.array([end, edge]))]
+        if times.entry is not None:  # at risk from the left edge of a cell on
+            cells.append(np.searchsorted([end, edge], times.entry, side="right"))
+        for cell in cells:
+            counts = np.bincount(group[cell == 1], minlength=n_groups)
+            found.append(Evidence("leavers of a time cell", counts, f"between {end:g} and {edge:g}"))
+    return found
 
 
 @dataclass(frozen=True)

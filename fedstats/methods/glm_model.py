@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.coefficient_sizes import spread
 from fedstats.contract.design import Design, level_codes
 from fedstats.contract.dominance import (
     deviations,
@@ -17,10 +18,10 @@ from fedstats.contract.dominance import (
 )
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
 from fedstats.contract.model_cells import pairs_by_outcome
-from fedstats.contract.model_evidence import standard_sizes
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
+from fedstats.contract.variable import power_of_two
 from fedstats.methods.practice_intercepts import Practices, judged_within, practices, told
 from fedstats.methods.third_moments import of_threes
 from fedstats.numerics.families import FAMILIES, Family
@@ -36,7 +37,8 @@ class GlmModel(Spec):
 
     A Gaussian outcome (and its offset) is worked on as ``(outcome - centre) / scale``, agreed as those of a column of the
     design are: sums of squares of 1e9 copies in a litre, or of 1e-9 moles, keep their digits in fixed point.
-    Groups of the column ``intercepts`` have intercepts of their own, which a site finds at each point and keeps.
+    Groups of the column ``intercepts`` have intercepts of their own, which a site finds at each point and keeps; of no column
+    (an empty text) the site as a whole has one.
     ``event_level`` is the level of a factor of two that is the event; None: the outcome is 0 or 1, or a measurement.
     """
 
@@ -68,7 +70,7 @@ class GlmModel(Spec):
     def in_words(self) -> str:
         """The model as a sentence."""
         others = options(weights=self.weights, offset=self.offset, cluster=self.cluster)
-        others += f", an intercept for each {self.intercepts}" if self.intercepts else ""
+        others += "" if self.intercepts is None else f", an intercept for each {self.intercepts or 'site'}"
         outcome = self.outcome if self.event_level is None else f"{self.outcome}[{self.event_level}]"
         return f"{model_kind(self.family, self.link)} of {outcome} on {listed(self.design.terms)}{others}"
 
@@ -109,9 +111,7 @@ class GlmQuery(Query):
         rows, inside, family = prepared.rows, prepared.practices, m.distribution
         y = _outcome(m, rows)
         w = np.ones(rows.n) if rows.weights is None else rows.weights
-        eta = rows.x @ np.array(self.beta)
-        if rows.offset is not None:
-            eta = eta + rows.offset / m.scale
+        eta = self._predictor(rows)
         if not family.canonical:
             eta = np.where(rows.counted, eta, -1.0)  # rows without a weight may lie where they like
             if not family.reaches(eta):
@@ -124,30 +124,35 @@ class GlmQuery(Query):
         eta[known] = with_intercepts(family, among, y[known], w[known], eta[known])
         return _Point(rows, centred(rows.x, inside.group, w * family.expected(eta)), y, w, eta, inside)
 
+    def _predictor(self, rows: ModelRows) -> Array:
+        """Of each row, without an intercept of its practice."""
+        eta: Array = rows.x @ np.array(self.beta)
+        return eta if rows.offset is None else eta + rows.offset / self.model.scale
+
     def is_bounded(self) -> bool:
         """Of a log-binomial model, whose risks end at one."""
         return not self.model.distribution.canonical
 
-    def coefficients(self, codebook: Codebook) -> tuple[float, ...]:
-        """Sizes in agreed spreads of the columns, and of an outcome that is a measurement."""
-        if self.model.outcome not in codebook:
-            return ()
-        return standard_sizes(self.model.design, self.beta, codebook, self._outcome_unit(codebook))
+    def beforehand(self, data: SiteData) -> tuple[Evidence, ...]:
+        """Of the rows and the coefficients."""
+        rows = self.model_rows(data)
+        return rows.beforehand(np.array(self.beta), self._outcome_unit(rows))
 
-    def _outcome_unit(self, codebook: Codebook) -> float:
-        """What a coefficient counts in: of a measurement it is as large as its unit is small, so the agreed spread."""
-        m = self.model
-        return m.scale / codebook[m.outcome].scale if m.family == "gaussian" else 1.0
+    def _outcome_unit(self, rows: ModelRows) -> float:
+        """What a coefficient counts in: of a measurement it is as large as its unit is small, so how far that spreads."""
+        if self.model.family != "gaussian":
+            return 1.0
+        own = spread(_outcome(self.model, rows)[rows.counted])
+        return 1.0 / own if own > 0 else 1.0
 
     def _answer(
         self, data: SiteData, rows: ModelRows, effects: tuple[Array, ...], sums: dict[str, Sum]
     ) -> Aggregate:
         """Sums with what is judged of the weights of patients in them."""
         m = self.model
-        unit = self._outcome_unit(data.codebook)
-        evidence = rows.evidence_at(np.array(self.beta) * unit, m.design.intercept, *effects)
-        if rows.made and self.reads_outcome and m.distribution.counts_outcomes:
-            evidence += (rows.pairs_by_outcome(_outcome(m, rows), rows.counted),)
+        evidence = rows.evidence_at(np.array(self.beta), *effects, unit=self._outcome_unit(rows))
+        if rows.made and self.reads_outcome and rows.event is not None:
+            evidence += (rows.pairs_by_outcome(rows.event, rows.counted),)
         inside = self._prepared(data).practices
         cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))
         return Aggregate(sums, rows.n, evidence, cohorts, rows.faults)
@@ -187,7 +192,7 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
         m.outcome if family.counts_outcomes else None,
         m.weights,
         m.offset,
-        tuple(column for column in (m.cluster, m.intercepts) if column is not None),
+        tuple(column for column in (m.cluster, m.intercepts) if column),
         rarer_outcome=True,
         whole_numbers=m.outcome if family.name == "poisson" else None,
         code=m.event_level,
@@ -204,7 +209,7 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
             "Intercepts of groups stand in place of one for all, in a model whose link is the canonical one."
         )
     inside = practices(rows, m.intercepts, family, _outcome(m, rows))
-    rows = judged_within(rows, m.design, m.outcome, inside, rarer_outcome=family.counts_outcomes)
+    rows = judged_within(rows, m.design, inside)
     return _GlmRows(rows, inside)
 
 
@@ -223,7 +228,8 @@ class GlmDerivatives(GlmQuery):
     """Log-likelihood, score and information matrix of a generalised linear model.
 
     The information is the curvature of the log-likelihood; where the link is not canonical its expectation leaves as
-    well, for standard errors are those of ``glm``.  A response that is not 0 or 1 has a deviance besides.
+    well, for standard errors are those of ``glm``.  A response that is not 0 or 1 has a deviance besides.  Past a gate the addends
+    of the log-likelihood and the deviance of counts that no coefficient changes, and the logarithms of weights, have three digits.
     """
 
     asks = "log-likelihood, score and information"
@@ -251,8 +257,9 @@ class GlmDerivatives(GlmQuery):
         family = self.model.distribution
         curvature, everybody = w * family.curvature(y, eta), np.array([rows.n])
         n = np.array([rows.counted.sum()])
+        blurred = (0.0, 0.0) if data.exact else _blurred(family, y, w)
         sums = {
-            "loglik": Sum(np.array([w @ family.loglik(y, eta)]), everybody),
+            "loglik": Sum(np.array([w @ family.loglik(y, eta) + blurred[0]]), everybody),
             "score": rows.vector(x.T @ (w * family.residual(y, eta))),
             "information": rows.matrix(weighted_gram(x, curvature)),
             "n": Sum(n, n),
@@ -262,8 +269,9 @@ class GlmDerivatives(GlmQuery):
             n_event = np.array([int(y[rows.counted].sum())])
             sums["n_event"] = Sum(n_event, n_event)
         else:
-            sums["deviance"] = Sum(np.array([w @ family.deviance(y, eta)]), everybody)
-            sums["log_weight"] = Sum(np.array([np.log(w[w > 0]).sum()]), everybody)
+            logs = float(np.log(w[w > 0]).sum())
+            sums["deviance"] = Sum(np.array([w @ family.deviance(y, eta) + blurred[1]]), everybody)
+            sums["log_weight"] = Sum(np.array([logs if data.exact else three_digits(logs)]), everybody)
         sums["dropped"] = Sum(np.array([rows.dropped]), everybody + rows.dropped)
         effects: tuple[Array, ...] = (curvature,)
         if not family.canonical:
@@ -274,6 +282,8 @@ class GlmDerivatives(GlmQuery):
             sums["intercepts"] = Sum(np.array([inside.count]), everybody)
             sums["uninformative"] = Sum(silent, silent)
         answer = self._answer(data, rows, effects, sums)
+        if not family.canonical:
+            answer = answer.with_evidence(*rows.predictor_groups(eta, by_outcome(rows)))
         return answer if family.counts_outcomes else answer.with_evidence(*self._dominance(x, y, w, eta))
 
     def _dominance(self, x: Array, y: Array, w: Array, eta: Array) -> tuple[Evidence, ...]:
@@ -285,6 +295,24 @@ class GlmDerivatives(GlmQuery):
         logs = deviations(np.log(w[w > 0])[:, None])
         small = dominance_of_sums(logs, ("the logarithms of the weights",))
         return (*dominance_of_residuals(u, self.model.design), *alone, *small)
+
+
+def three_digits(value: float) -> float:
+    """A number rounded to a power of two near its thousandth."""
+    unit = power_of_two(abs(value) / 1000)
+    return unit * round(value / unit)
+
+
+def _blurred(family: Family, y: Array, w: Array) -> tuple[float, float]:
+    """What to add to a log-likelihood and a deviance so that their constants have three digits.
+
+    Logarithms of factorials, of whole numbers and of weights add up to a number whose digits tell how many patients have each
+    value.  No coefficient changes these sums, and no estimate or comparison of models of the same patients needs them.
+    """
+    if family.constants is None:
+        return 0.0, 0.0
+    loglik, deviance = (float(w @ constant) for constant in family.constants(y))
+    return three_digits(loglik) - loglik, three_digits(deviance) - deviance
 
 
 @dataclass(frozen=True)
@@ -312,19 +340,38 @@ class GlmMeat(GlmQuery):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients or clusters."""
-        rows, _, y, w, eta, _ = self._at(data)
+        rows, _, _, w, eta, _ = self._at(data)
         family = self.model.distribution
         u = self.scores(data)[1]
         more = dominance_of_residuals(u, self.model.design)
-        if family.counts_outcomes:
-            more += (rows.pairs_by_outcome(y, rows.counted),)
-        else:  # two columns times the square of a third, which the coefficients choose
-            who = rows.counted
-            weights = None if rows.weights is None else rows.weights[who]
+        if rows.event is not None:
+            more += (rows.pairs_by_outcome(rows.event, rows.counted),)
+        if not family.counts_outcomes:
             asked = replace(self, beta=())
-            more += data.prepared(asked, lambda: of_threes(rows.judged, rows.frame[who], weights))
+            more += data.prepared(asked, lambda: _of_squares(rows))
+        more += rows.predictor_groups(self._predictor(rows), by_outcome(rows))
         if self.model.cluster is not None:
             u, of_clusters = scores_of_clusters(u, rows.codes((self.model.cluster,)))
             more += of_clusters
         answer = self._answer(data, rows, (w * family.expected(eta),), {"meat": rows.matrix(u.T @ u)})
         return answer.with_evidence(*more)
+
+
+def by_outcome(rows: ModelRows) -> Array:
+    """A 0/1 outcome as the only column, (n, 1); none of a measured one."""
+    return np.zeros((rows.n, 0)) if rows.event is None else rows.event[:, None]
+
+
+def _of_squares(rows: ModelRows) -> tuple[Evidence, ...]:
+    """Of a squared residual two columns leave times the outcome, its square, and two columns which the coefficients choose."""
+    if not rows.is_judged:
+        return ()
+    who = rows.counted
+    weights, event = (None if v is None else v[who] for v in (rows.weights, rows.event))
+    return of_threes(
+        rows.summed,
+        rows.frame[who],
+        weights,
+        squared=event is None,
+        event=None if rows.curved else event,
+    )

@@ -132,7 +132,7 @@ def glm(
         Column whose groups (practices) have intercepts of their own: the fit is that of ``glm`` with a 0/1 column for
         each, but a site finds them and keeps them, and they are not printed.  Groups lie within a site: one name at two sites
         is two groups.  Those without an event, or with events alone, say nothing of the coefficients: ``glance`` counts their
-        patients.  The null model is that of the intercepts alone.
+        patients.  The null model is that of the intercepts alone.  ``"site"``, where no column is called so: one a site.
 
     Returns
     -------
@@ -261,8 +261,10 @@ def glm_model(
             if chosen.link != "logit"
             else "A logistic model needs one 0/1 column on the left of its formula, not Surv()."
         )
+    if intercepts == "site" and "site" not in federation.codebook:
+        intercepts = ""  # the sites themselves
     for column in (weights, offset, cluster, intercepts):
-        if column is not None:
+        if column:
             known_column(column, federation.codebook, "weights, offset, cluster or intercepts")
     centred = design.intercept or intercepts is not None
     centre, scale = agreed_units(federation, outcome.event, chosen, centred=centred)

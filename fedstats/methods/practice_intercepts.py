@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Cohort, Evidence
-from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.design import Design
 from fedstats.contract.model_cells import around_mean, model_cells, varies_within
 from fedstats.contract.model_rows import ModelRows
 from fedstats.numerics.families import Family
@@ -34,17 +34,15 @@ class Practices:
 
 
 def practices(rows: ModelRows, column: str, family: Family, y: Array) -> Practices:
-    """The practices of prepared rows."""
-    group, counted = rows.codes((column,)), rows.counted
+    """The practices of prepared rows; without a column all of them are one."""
+    group, counted = rows.codes((column,) if column else ()), rows.counted
     w = counted.astype(float) if rows.weights is None else rows.weights
     found = estimable(family, group, y, w)[group] & counted
     size = np.bincount(group, counted)
     return Practices(group, int((size > 0).sum()), found, found & (size[group] > 1))
 
 
-def judged_within(
-    rows: ModelRows, design: Design, outcome: str, inside: Practices, *, rarer_outcome: bool
-) -> ModelRows:
+def judged_within(rows: ModelRows, design: Design, inside: Practices) -> ModelRows:
     """The rows with those alone counted who stand behind a sum, and what the gate judges of them.
 
     A column that is the same for all patients of a practice says nothing there: the sums about it are of the
@@ -57,14 +55,8 @@ def judged_within(
     present[who] = rows.present[who] & varies_within(np.nan_to_num(design.raw(frame), nan=0.0), group)
     if not rows.is_judged:
         return replace(rows, present=present)
-    whole = rows.judged
-    raw = np.nan_to_num(whole.raw(frame), nan=0.0)
-    y = frame[outcome].to_numpy(dtype=float)
-    event = (y == 1.0).astype(float) if rarer_outcome else None
-    judged, columns = whole, raw
-    if event is None:  # a measurement is summed with every column, as if it were one of them
-        judged = replace(whole, columns=(*whole.columns, Column(outcome, (Part(outcome),))))
-        columns = np.column_stack([raw, y])
+    judged, columns = rows.summed, np.nan_to_num(rows.summed.raw(frame), nan=0.0)
+    event = None if rows.event is None else rows.event[who]
     cells = model_cells(judged, frame, columns)
     differs = varies_within(cells.indicators, group)
     weights, offset = (None if v is None else v[who] for v in (rows.weights, rows.offset))
@@ -72,7 +64,7 @@ def judged_within(
     levels = np.zeros((rows.n, 2 * len(cells.names)))
     levels[who] = np.column_stack([cells.indicators * differs, (1 - cells.indicators) * differs])
     evidence = (
-        *cells.evidence(design, event, rarer_outcome),
+        *cells.evidence(design, event, True),
         *cells.evidence_within(differs, event),
         *cells.dominance(judged, around_mean(columns, group), event, weights, around),
         *_beside_the_largest(group, event),

@@ -31,7 +31,7 @@ from fedstats.methods.follow_up import (
     grid_evidence,
     on_finest_grid,
 )
-from fedstats.methods.survival_curve import RiskTable
+from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.weighting import recipe_of, with_weights_of
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics import risk_sets as rs

@@ -16,7 +16,9 @@ from fedstats.numerics import risk_sets as rs
 Array = NDArray[np.float64]
 
 
-def of_neighbours(sets: rs.RiskSets, r: Array, levels: Array, *, tied: bool) -> tuple[Evidence, ...]:
+def of_neighbours(
+    sets: rs.RiskSets, r: Array, levels: Array, *, tied: bool, widened: float = 1.0
+) -> tuple[Evidence, ...]:
     """Of every risk set, and of those by whom two differ, the effective size; of the latter, who has a level and who not.
 
     Parameters
@@ -24,6 +26,7 @@ def of_neighbours(sets: rs.RiskSets, r: Array, levels: Array, *, tied: bool) -> 
     r : (n,)         relative risks
     levels : (n, c)  0/1
     tied : bool      whether sums over the events of a cell can be told apart
+    widened : float  by how much predictors are judged as further apart than they are
     """
     largest = max(float(r.max(initial=0.0)), 1e-300)
     weights, squares = (rs.cell_sizes(sets, (r / largest) ** k, None).s0 for k in (1, 2))
@@ -39,7 +42,7 @@ def of_neighbours(sets: rs.RiskSets, r: Array, levels: Array, *, tied: bool) -> 
             (sets.last, here & died, "with the event in a cell"),
             (sets.last, here & ~died, "censored in a cell"),
         ]
-    alike = _alike(r)
+    alike = _alike(r, widened)
     for group, who, about in groups:
         evidence += _of_group(group[who], r[who], np.asarray(levels[who], dtype=float), about)
         if alike is not None:
@@ -47,10 +50,10 @@ def of_neighbours(sets: rs.RiskSets, r: Array, levels: Array, *, tied: bool) -> 
     return tuple(evidence)
 
 
-def _alike(r: Array) -> NDArray[np.int64] | None:
+def _alike(r: Array, widened: float) -> NDArray[np.int64] | None:
     """Whose relative risk is one of few that are told apart, as 0, 1 ...; -1 of those without any risk."""
     there = r > 0
-    group = predictor_groups(np.log(r[there]))
+    group = predictor_groups(np.log(r[there]) * widened)
     if group is None:
         return None
     found = np.full(len(r), -1)

@@ -12,19 +12,16 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.condition import level_name
-from fedstats.contract.design import Column, Design, Part
+from fedstats.contract.design import Design, Part
 from fedstats.contract.entries import Entries, each, one
-from fedstats.contract.linear_predictor import agreed_spread
 from fedstats.contract.model_rows import ModelRows
 from fedstats.contract.query import QueryError
 from fedstats.contract.shapes import OtherUnit
 from fedstats.contract.site_data import SiteData
+from fedstats.methods.column_set import check_values, require_settable, rows_with, sizes_where_set
 from fedstats.methods.glm_model import GlmQuery
 
 Array = NDArray[np.float64]
-
-#: Values of a column in one question.
-MOST_VALUES = 40
 
 
 @dataclass(frozen=True)
@@ -55,13 +52,20 @@ class StandardisedMeans(GlmQuery):
         _require_own(data, self, self.column)
         at = self._at(data)
         rows, w = at.rows, at.w
-        if not 1 <= len(self.values) <= MOST_VALUES:
-            raise QueryError(f"A column is set to at least one value, and at most {MOST_VALUES}.")
+        check_values(self.values)
         family, counted = self.model.distribution, np.array([rows.counted.sum()])
         means, slopes, behind, effects = [], [], [], []
+        design, first = self.model.design, int(self.model.design.intercept)
+        sizes: list[Evidence] = []
         groups: list[Evidence] = []  # whom the column set to a value leaves alike
         for value in self.values:
-            raw, x, eta = self.changed(data, rows, value)
+            frame, raw, x, eta = self.changed(data, rows, value)
+            slopes_set = np.array(self.beta[first:])
+            sizes += sizes_where_set(
+                rows, design, frame, raw, x[:, first:], slopes_set, self._outcome_unit(rows)
+            )
+            if design.intercept:
+                raw = np.column_stack([np.ones(rows.n), raw])
             effect = w * family.mean_slope(eta)
             means.append(w @ family.mean(eta))
             slopes.append(effect @ x)
@@ -77,46 +81,19 @@ class StandardisedMeans(GlmQuery):
         }
         answer = self._answer(data, rows, (effects[0],), sums)
         more = [e for effect in effects[1:] for e in rows.effective_sizes(effect)]
-        return answer.with_evidence(*more, *groups, self._sizes(data))
+        return answer.with_evidence(*more, *groups, *sizes)
 
-    def changed(self, data: SiteData, rows: ModelRows, value: float | str) -> tuple[Array, Array, Array]:
-        """Raw columns with the intercept, scaled ones, and linear predictors, were the column this value for all."""
-        frame, design = rows.frame.copy(deep=False), self.model.design
-        frame[self.column] = self._constant(data, frame[self.column], value)
-        raw = design.raw(frame)
-        if np.isnan(raw).any():  # of complete rows it is the value alone that can be none
-            raise QueryError(f"A column is not defined where {self.column} is {level_name(value)}.")
+    def changed(
+        self, data: SiteData, rows: ModelRows, value: float | str
+    ) -> tuple[pd.DataFrame, Array, Array, Array]:
+        """Rows, raw columns, scaled ones, and linear predictors, were the column this value for all."""
+        design = self.model.design
+        frame, raw = rows_with(data, rows.frame, design, self.column, value)
         x = design.scaled(raw)
         eta = x @ np.array(self.beta)
         if rows.offset is not None:
             eta = eta + rows.offset / self.model.scale
-        return (np.column_stack([np.ones(rows.n), raw]) if design.intercept else raw), x, eta
-
-    def _constant(self, data: SiteData, values: pd.Series, value: float | str) -> object:
-        name = level_name(value)
-        if isinstance(values.dtype, pd.CategoricalDtype):
-            if name not in data.codebook[self.column].levels:
-                raise QueryError(f"{self.column} has no level {name!r}.")
-            return pd.Categorical([name] * len(values), categories=values.cat.categories)
-        try:
-            return float(value)
-        except ValueError:
-            raise QueryError(f"{self.column} is a number; set it to one, not to a text.") from None
-
-    def _sizes(self, data: SiteData) -> Evidence:
-        """Coefficients that a value of the column leaves to what it is multiplied by."""
-        found = [0.0]
-        columns, unit = self.model.design.columns, self._outcome_unit(data.codebook)
-        for column, beta in zip(columns, self.beta[-len(columns) :], strict=True):
-            own = tuple(p for p in column.parts if p.column == self.column)
-            others = tuple(p for p in column.parts if p.column != self.column)
-            if own and others:
-                values = [v for v in self.values if not isinstance(v, str)]
-                frame = pd.DataFrame({self.column: np.array(values or [1.0])})
-                alone = Design((Column("", tuple(p for p in own if p.level is None)),))
-                largest = float(np.abs(alone.raw(frame)).max())
-                found.append(abs(beta) * unit / column.scale * largest * agreed_spread(others, data.codebook))
-        return Evidence("size of coefficients", np.array(found), f"a coefficient where {self.column} is set")
+        return frame, raw, x, eta
 
 
 @dataclass(frozen=True)
@@ -164,16 +141,9 @@ class MarginalSlopes(GlmQuery):
 
 def _require_own(data: SiteData, query: GlmQuery, column: str) -> None:
     """A column that can be set or moved: one of the model's, and not behind one that the question makes."""
-    design = query.model.design
     if query.model.intercepts is not None:
         raise QueryError("Fitted values of practices with intercepts of their own are not answered.")
-    if column not in design.variables:
-        raise QueryError(f"{column} is no column of the model.")
-    made = [name for name in (*design.variables, query.model.offset) if name in data.made]
-    if column in data.sources(made) or column in (*made, query.model.offset):
-        raise QueryError(
-            f"{column} is behind another column of the model, or its offset; it cannot be set alone."
-        )
+    require_settable(data, query.model.design, query.model.offset, column)
 
 
 def derivative(design: Design, column: str) -> Design:

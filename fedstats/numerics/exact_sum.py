@@ -6,6 +6,9 @@ unsigned 64-bit limbs (high, low).  A float64 x is held without loss while
 ``2**(exponent - 65)``, above it the number is refused, so that 128 sites cannot overflow a total.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,14 +20,14 @@ LARGEST_POWER = 56
 _WORD = np.uint64(64)
 
 
-def encode(values: Array, exponent: int = 0) -> Limbs:
+def encode(values: Array, exponent: int | NDArray[np.int64] = 0) -> Limbs:
     """Fixed-point form of float64 numbers.
 
     Parameters
     ----------
     values : (...,)
-    exponent : int
-        Agreed power of two of the unit; every site uses the same.
+    exponent : int or (...,)
+        Agreed power of two of the unit, of all or of each number; every site uses the same.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def add(a: Limbs, b: Limbs) -> Limbs:
     return np.stack([a[..., 0] + b[..., 0] + carry, low], axis=-1)
 
 
-def decode(limbs: Limbs, exponent: int = 0) -> Array:
+def decode(limbs: Limbs, exponent: int | NDArray[np.int64] = 0) -> Array:
     """The float64 nearest to each exact sum, shape (...,)."""
     flat = limbs.reshape(-1, 2)
     negative = flat[:, 0] >> np.uint64(63) == 1
@@ -92,6 +95,31 @@ def decode(limbs: Limbs, exponent: int = 0) -> Array:
     power = np.where(high == 0, -FRACTION_BITS, -shift.astype(np.int64))
     nearest = np.ldexp(lead.astype(np.float64), power)
     return np.ldexp(np.where(negative, -nearest, nearest), exponent).reshape(limbs.shape[:-1])
+
+
+def encode_all(sums: Mapping[str, tuple[Array, int]]) -> dict[str, Limbs]:
+    """:func:`encode` of several arrays, each with its exponent, in one pass."""
+    return _in_one_pass(encode, {name: (np.asarray(v, dtype=float), e) for name, (v, e) in sums.items()}, 0)
+
+
+def decode_all(sums: Mapping[str, tuple[Limbs, int]]) -> dict[str, Array]:
+    """:func:`decode` of several arrays, each with its exponent, in one pass."""
+    return _in_one_pass(decode, sums, 1)
+
+
+def _in_one_pass(
+    convert: Callable[..., NDArray[Any]], sums: Mapping[str, tuple[NDArray[Any], int]], inner: int
+) -> dict[str, NDArray[Any]]:
+    """Numbers of all arrays side by side; ``inner`` axes at the end belong to each of them."""
+    if not sums:
+        return {}
+    shapes = [v.shape[: v.ndim - inner] for v, _ in sums.values()]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    flat = np.concatenate([v.reshape(-1, *v.shape[v.ndim - inner :]) for v, _ in sums.values()])
+    exponents = np.repeat([e for _, e in sums.values()], np.diff(ends, prepend=0))
+    parts = np.split(convert(flat, exponents), ends[:-1])
+    named = zip(sums, parts, shapes, strict=True)
+    return {name: part.reshape(*shape, *part.shape[1:]) for name, part, shape in named}
 
 
 def _bit_length(word: Limbs) -> Limbs:

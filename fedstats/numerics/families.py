@@ -30,6 +30,7 @@ class Family:
     expected : eta -> (n,)          the expectation of the curvature: the same for a canonical link
     deviance : (y, eta) -> (n,)     twice what the log-likelihood falls short of a perfect fit
     tilt : eta -> (n,) or None      d log(expected) / d eta, which Firth's penalty takes; None: it is not offered
+    constants : y -> two (n,), or None    addends of the log-likelihood and of the deviance that no coefficient changes; None: these are zero
     intercept : float               where a fit of the intercept alone may be begun
     """
 
@@ -44,6 +45,7 @@ class Family:
     deviance: OfBoth
     tilt: Callable[[Array], Array] | None = None
     intercept: float = 0.0
+    constants: Callable[[Array], tuple[Array, Array]] | None = None
 
     @property
     def canonical(self) -> bool:
@@ -74,7 +76,7 @@ class Family:
 
 def _logit_loglik(y: Array, eta: Array) -> Array:
     # log(1 + exp(eta)) without overflow, whatever the sign of eta
-    return y * eta - np.logaddexp(0.0, eta)
+    return y * eta - np.maximum(eta, 0.0) - np.log1p(np.exp(-np.abs(eta)))
 
 
 def _logit_curvature(eta: Array) -> Array:
@@ -163,6 +165,7 @@ POISSON = Family(
     np.exp,
     lambda y, eta: 2 * (xlogy(np.maximum(y, 0), np.maximum(y, 0)) - y * eta - y + np.exp(eta)),
     np.ones_like,
+    constants=lambda y: (-gammaln(np.maximum(y, 0) + 1), 2 * xlogy(np.maximum(y, 0), np.maximum(y, 0))),
 )
 
 #: By distribution and link; the first link of each is its canonical one.

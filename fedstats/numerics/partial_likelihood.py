@@ -40,8 +40,10 @@ def cell_terms(sums: CellSums, ties: Ties) -> CellTerms:
         A risk set whose sum is not positive although someone died in it: overflow of exp(eta).
     """
     cell, fraction, share, phi = tied_deaths(sums, ties)
-    terms = [share / phi, share * fraction / phi, share / phi**2, share * fraction / phi**2]
-    terms.append(share * fraction**2 / phi**2)
+    first = share / phi
+    second = first / phi
+    third = second * fraction
+    terms = (first, first * fraction, second, third, third * fraction)
     a, b, p, q, r = (np.bincount(cell, term, len(sums.deaths)).astype(float) for term in terms)
     return CellTerms(float(share @ np.log(phi)), a, b, p, q, r)
 

@@ -34,10 +34,10 @@ class RiskSets:
     late : (n,) bool         at risk, but not from the stratum's first cell on
     death : (m,) int         rows with an event and a positive weight
     death_cell : (m,) int    their cells
-    moves : (D, n) sparse    +1 in a patient's last cell, -1 in the cell before the first
-    died : (D, n) sparse     +1 in the cell of a death
+    steps : (2 D, n) sparse  moves: +1 in a patient's last cell, -1 in the cell before the first; below them the
+                             deaths: +1 in the cell of a death
 
-    Both by columns where cells are few, so that one pass over the patients serves all; else by rows.
+    By columns where cells are few, so that one pass over the patients serves all; else by rows.
     """
 
     n_cells: int
@@ -47,8 +47,7 @@ class RiskSets:
     late: NDArray[np.bool_]
     death: Index
     death_cell: Index
-    moves: sparse.csc_matrix | sparse.csr_matrix
-    died: sparse.csc_matrix | sparse.csr_matrix
+    steps: sparse.csc_matrix | sparse.csr_matrix
 
 
 class CellSums(NamedTuple):
@@ -121,19 +120,12 @@ def risk_sets(
     n_cells, late = int(bounds[-1]), (last > first) & (first > bounds[stratum])
     death_cell = last[death] - 1
     there, joined_late = np.flatnonzero(last > first), np.flatnonzero(late)
-    as_rows = n_cells > _FEW_CELLS
-
-    def matrix(cells: Index, rows: Index, signs: Array) -> sparse.csc_matrix | sparse.csr_matrix:
-        made = sparse.coo_matrix((signs, (cells, rows)), shape=(n_cells, len(time)))
-        return made.tocsr() if as_rows else made.tocsc()
-
-    moves = matrix(
-        np.concatenate([last[there] - 1, first[joined_late] - 1]),
-        np.concatenate([there, joined_late]),
-        np.repeat([1.0, -1.0], [len(there), len(joined_late)]),
-    )
-    died = matrix(death_cell, death, np.ones(len(death)))
-    return RiskSets(n_cells, bounds, first, last, late, death, death_cell, moves, died)
+    cells = np.concatenate([last[there] - 1, first[joined_late] - 1, n_cells + death_cell])
+    rows = np.concatenate([there, joined_late, death])
+    signs = np.repeat([1.0, -1.0, 1.0], [len(there), len(joined_late), len(death)])
+    steps = sparse.coo_matrix((signs, (cells, rows)), shape=(2 * n_cells, len(time)))
+    by_few = steps.tocsc() if n_cells <= _FEW_CELLS else steps.tocsr()
+    return RiskSets(n_cells, bounds, first, last, late, death, death_cell, by_few)
 
 
 def cell_sums(sets: RiskSets, x: Array, r: Array, weights: Array | None) -> CellSums:
@@ -152,8 +144,8 @@ def cell_sums(sets: RiskSets, x: Array, r: Array, weights: Array | None) -> Cell
 def cell_sizes(sets: RiskSets, r: Array, weights: Array | None) -> CellSums:
     """The sums of r alone, without those of r x: ``s1`` and ``t1`` have no columns."""
     d = sets.n_cells
-    moves = _times(sets.moves, r)
-    s0 = _suffix_sums(np.asarray(moves.sum(axis=1)).ravel(), sets.bounds, subtracts=True)
+    moves = (sets.steps @ r)[:d]
+    s0 = _suffix_sums(moves, sets.bounds, subtracts=True)
     _require_digits(sets, r, s0)
     t0, count = (np.bincount(sets.death_cell, v, d).astype(float) for v in (r[sets.death], None))
     w = count if weights is None else np.bincount(sets.death_cell, weights[sets.death], d).astype(float)
@@ -178,24 +170,23 @@ def blocks_of_cells(
     cells : slice
     of_set, of_deaths : (k, p)
     """
-    moves, died = _times(sets.moves, r), _times(sets.died, r)
-    tied = np.bincount(sets.death_cell, minlength=sets.n_cells) > (0 if every_death else 1)
-    above, running = sets.n_cells, np.zeros(x.shape[1])
+    steps, d = _times(sets.steps, r), sets.n_cells
+    tied = np.bincount(sets.death_cell, minlength=d) > (0 if every_death else 1)
+    above, running = d, np.zeros(x.shape[1])
     while above > 0:
-        below = max(0, above - _FEW_CELLS)
+        below = max(0, above - _FEW_CELLS) if steps.format == "csr" else 0
         cells = slice(below, above)
         bounds = np.unique(np.clip(sets.bounds, below, above))
-        whole = above - below == sets.n_cells
-        of_set = np.asarray((moves if whole else moves[cells]) @ x)
+        if steps.format == "csc":
+            both = np.asarray(steps @ x)
+            of_set, of_deaths = both[:d], np.where(tied[:, None], both[d:], 0.0)
+        else:
+            of_set, of_deaths = np.asarray(steps[cells] @ x), np.zeros((above - below, x.shape[1]))
+            some = np.flatnonzero(tied[cells])
+            of_deaths[some] = steps[d + below + some] @ x
         if above not in sets.bounds:
             of_set[-1] += running  # the stratum goes on beyond this block
         of_set = _suffix_sums(of_set, bounds - below, subtracts=False)
-        of_deaths = np.zeros_like(of_set)
-        some = np.flatnonzero(tied[cells])
-        if len(some) == above - below:
-            of_deaths = np.asarray((died if whole else died[cells]) @ x)
-        elif len(some):
-            of_deaths[some] = died[below + some] @ x
         yield cells, of_set, of_deaths
         above, running = below, of_set[0]
 

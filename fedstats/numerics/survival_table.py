@@ -1,4 +1,4 @@
-"""Kaplan-Meier and its intervals from counts at risk and of events."""
+"""Kaplan-Meier and Nelson-Aalen with their intervals from counts at risk and of events."""
 
 from typing import Literal, NamedTuple
 
@@ -39,12 +39,94 @@ def kaplan_meier_estimate(
     standard error and the interval are not defined (NaN), as in R's ``survfit``.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        survival: Array = np.cumprod(np.where(n_risk > 0, 1.0 - n_event / n_risk, 1.0)).astype(float)
         terms = np.where(n_event > 0, n_event / (n_risk * (n_risk - n_event)), 0.0)
-        cumulative = np.sqrt(np.cumsum(terms))  # standard error of log S
-        std_error = np.where(survival > 0, survival * cumulative, np.nan)
-        low, high = survival_interval(survival, cumulative, conf_type, level)
+    return estimate_with(np.sqrt(np.cumsum(terms)), n_risk, n_event, conf_type, level)
+
+
+def estimate_with(
+    se_log: Array, n_risk: Array, n_event: Array, conf_type: ConfType, level: float
+) -> SurvivalEstimate:
+    """The product-limit estimate with a standard error of its logarithm, (T,), that is known otherwise."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        survival: Array = np.cumprod(np.where(n_risk > 0, 1.0 - n_event / n_risk, 1.0)).astype(float)
+        std_error = np.where(survival > 0, survival * se_log, np.nan)
+        low, high = survival_interval(survival, se_log, conf_type, level)
     return SurvivalEstimate(survival, std_error, low, high)
+
+
+class CumulativeHazard(NamedTuple):
+    """Nelson-Aalen with its interval, and the largest value that exact times allow, each (T,)."""
+
+    estimate: Array
+    std_error: Array
+    conf_low: Array
+    conf_high: Array
+    highest: Array
+
+
+def nelson_aalen_estimate(
+    n_risk: Array, n_event: Array, n_left: Array, conf_type: ConfType, level: float
+) -> CumulativeHazard:
+    """Cumulative hazard.
+
+    Parameters
+    ----------
+    n_risk, n_event : (T,)    as of :func:`kaplan_meier_estimate`
+    n_left : (T,)             at risk for a part of a cell alone; 0 on distinct times
+    conf_type : {"log", "log-log", "plain"}
+        Of survival: the interval is symmetric on the scale of the hazard but for "log-log", where it is on its logarithm's.
+
+    Notes
+    -----
+    Nelson (1972), Aalen (1978); the variance is sum d / n^2, as of R's ``survfit``.  On exact times the deaths of a cell
+    come one after the other, at the most after all others have left: sum of 1 / (n - left - i).
+    """
+    z = float(norm.ppf(0.5 + level / 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hazard = np.cumsum(np.where(n_event > 0, n_event / n_risk, 0.0))
+        error = np.sqrt(np.cumsum(np.where(n_event > 0, n_event / n_risk**2, 0.0)))
+        if conf_type == "log-log":
+            factor = np.exp(z * np.where(hazard > 0, error / hazard, 0.0))
+            low, high = hazard / factor, hazard * factor
+        else:
+            low, high = np.maximum(hazard - z * error, 0.0), hazard + z * error
+    least = np.nan_to_num(n_risk - n_left)
+    steps = [
+        float((1.0 / np.maximum(n - np.arange(round(d)), 1.0)).sum())
+        for n, d in zip(least, n_event, strict=True)
+    ]
+    highest = hazard if not np.nan_to_num(n_left, nan=1.0).any() else np.cumsum(steps)
+    return CumulativeHazard(hazard, error, low, high, np.asarray(highest))
+
+
+def robust_se_log(n_risk: Array, n_event: Array, squares: Array, event_squares: Array) -> Array:
+    """Standard error of log S by the infinitesimal jackknife, (T,), of weighted counts where everybody is there from the start.
+
+    Parameters
+    ----------
+    n_risk, n_event : (T,)           sums of weights at risk, and of those with the event
+    squares, event_squares : (T,)    of squared weights
+
+    Notes
+    -----
+    Who leaves in cell e has w (A_e - [event] b_e) as influence on -log S from then on, with b = 1 / (N - D) and A the sum of
+    D / (N (N - D)) so far; who has not left has w A.  As R's ``survfit(robust = TRUE)``.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        jump = np.where(n_event > 0, 1.0 / (n_risk - n_event), 0.0)
+        drift = np.cumsum(np.where(n_event > 0, n_event / n_risk * jump, 0.0))
+        return np.sqrt(squared_influences(drift, jump, squares, event_squares))
+
+
+def squared_influences(drift: Array, jump: Array, squares: Array, event_squares: Array) -> Array:
+    """Sums of squared influences after each time, (T,), of patients who drift while at risk and jump back at an event.
+
+    Parameters are (T,) each; ``squares`` are of who is at risk, ``event_squares`` of who has the event.
+    """
+    censored_squares = np.append(squares[:-1] - event_squares[:-1] - squares[1:], 0.0)
+    gone = np.cumsum(event_squares * (drift - jump) ** 2 + censored_squares * drift**2)
+    still = squares - event_squares - censored_squares
+    return np.asarray(gone + still * drift**2)
 
 
 def survival_interval(
@@ -81,34 +163,38 @@ def censored(n_risk: Array, n_event: Array, *, after: float) -> Array:
     return np.asarray(left - np.append(n_risk[1:], last))
 
 
-def lowest_estimate(n_risk: Array, n_event: Array, n_censor: Array) -> Array:
-    """Survival after each cell if everybody censored in it had left before its events, (T,).
+def lowest_estimate(n_risk: Array, n_event: Array, n_left: Array) -> Array:
+    """Survival after each cell if everybody ``n_left`` had left before its events, or come after them, (T,).
 
-    The curve on exact times lies between this and the usual one, for which everybody censored in a
-    cell is at risk until its end: the risk set of every event lies between the two.  NaN from the
-    first cell with events whose number of censored patients is not known.
+    These are the censored and who enters within the cell.  The curve on exact times lies between this and the usual one, for
+    which they are at risk throughout the cell: the risk set of every event lies between the two.  NaN from the
+    first cell with events of which their number is not known.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         # nobody left at risk without an event: every one of them died
-        factors = np.where(n_event > 0, 1.0 - n_event / (n_risk - n_censor), 1.0)
+        least = n_risk - n_left
+        factors = np.where(
+            n_event > 0, np.where(least <= 0, 0.0, np.maximum(1.0 - n_event / least, 0.0)), 1.0
+        )
     return np.asarray(np.cumprod(factors))
 
 
 def widest_interval(
-    n_risk: Array, n_event: Array, n_censor: Array, conf_type: ConfType, level: float
+    n_risk: Array, n_event: Array, n_left: Array, conf_type: ConfType, level: float
 ) -> tuple[Array, Array]:
     """Bounds within which the interval on exact times lies after each cell, (T,) each.
 
-    No exact risk set is smaller than if everybody censored in its cell had left before, so no standard
+    No exact risk set is smaller than if everybody ``n_left`` in its cell had left before, so no standard
     error on exact times is larger than the lowest curve's.  The lower bound is the lowest curve's; the
     upper one takes the usual curve with the lowest one's standard error.  Nothing but 0 and 1 is known
-    from the first cell with events whose number of censored patients is not.
+    from the first cell with events of which that number is not.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        least = n_risk - n_censor
-        terms = np.where(n_event > 0, n_event / (least * (least - n_event)), 0.0)
+        least = np.maximum(n_risk - n_left, 0.0)
+        alive = np.maximum(least - n_event, 0.0)
+        terms = np.where(n_event > 0, n_event / (least * alive), 0.0)
         se_log = np.nan_to_num(np.sqrt(np.cumsum(terms)), nan=np.inf, posinf=np.inf)
-        lowest = np.nan_to_num(lowest_estimate(n_risk, n_event, n_censor))
+        lowest = np.nan_to_num(lowest_estimate(n_risk, n_event, n_left))
         highest = np.cumprod(1.0 - n_event / n_risk).astype(float)
         low, _ = survival_interval(lowest, se_log, conf_type, level)
         # log-log: a higher curve with the same standard error may have the lower bound

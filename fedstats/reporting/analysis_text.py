@@ -5,13 +5,14 @@ from html import escape
 import pandas as pd
 
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.results import Curve
+from fedstats.contract.curve import Curve
+from fedstats.contract.results import NOT_SHOWN
 from fedstats.contract.results import Table as Description
 from fedstats.reporting import formats
-from fedstats.reporting.characteristics import characteristics, group_sizes, has_interpolated
+from fedstats.reporting.characteristics import THREE, characteristics, group_sizes, has_interpolated
 from fedstats.reporting.coarsening import spans
 from fedstats.reporting.tables import Table, table
-from fedstats.study.study_file import CurveSpec
+from fedstats.study.curve_spec import CurveSpec
 
 
 def paragraph(text: str) -> str:
@@ -27,7 +28,17 @@ def patient_tables(title: str, found: Description, codebook: Codebook) -> list[T
         note += f"Status: {found.status}."
         if has_interpolated(found.frame):
             note += " ≈: median and quartiles interpolated; the true values lie in the same cells of the codebook."
-        wide = characteristics(codebook, found.frame)
+        tests = getattr(found, "tests", pd.DataFrame())
+        p_values = dict(zip(tests.get("variable", []), tests.get("p_value", []), strict=True))
+        note += " Of several groups the mean over pairs." if found.frame["group"].nunique() > THREE else ""
+        if p_values:
+            note += " p: that groups do not differ, by chi-square of counts, and of means by t or analysis of variance."
+        if (found.frame["level"] == NOT_SHOWN).any():
+            note += (
+                f" {NOT_SHOWN[1:-1].capitalize()}: levels with a cell too small to be seen at a site, and others with "
+                f"them, so that it follows from no total; {NOT_SHOWN} counts all of them, and as one in the SMD."
+            )
+        wide = characteristics(codebook, found.frame, p_values)
         sizes = group_sizes(found.frame)
         parts.append(table(wide, caption=title, note=note, groups="variable", labels=sizes))
     if found.refused:
@@ -53,8 +64,8 @@ def _medians(curve: Curve) -> list[str]:
     return spans(curve.medians["median_low"], curve.medians["median_high"])
 
 
-def median_table(spec: CurveSpec, curve: Curve) -> Table:
-    """Medians with intervals; on a grid those on exact times lie within what is printed."""
+def median_table(spec: CurveSpec, curve: Curve, title: str = "") -> Table:
+    """Medians with intervals; on a grid those on exact times lie within what is printed (but for robust standard errors)."""
     unit, medians = curve.unit or "time", curve.medians
     note = f"Status: {curve.status}."
     if curve.status == "exact":
@@ -69,10 +80,12 @@ def median_table(spec: CurveSpec, curve: Curve) -> Table:
             " The median on exact times is not known to the coordinator; the sums that left the sites say between "
             "which edges of the grid it lies. The interval runs, edge to edge, from the lower confidence bound of the "
             "lowest curve that the sums allow to an upper bound for the highest, so it contains the interval on exact times."
+            if not curve.robust
+            else " The median on exact times lies between these edges of the grid; the interval is that of the curve on the grid."
         )
     columns = {
         "Group": list(medians["group"]),
         f"Median ({unit})": _medians(curve),
         f"{curve.level:.0%} interval": intervals,
     }
-    return table(pd.DataFrame(columns), caption=f"Median: {spec.title}", note=note)
+    return table(pd.DataFrame(columns), caption=title or f"Median: {spec.title}", note=note)

@@ -1,6 +1,7 @@
 """Table 1 as a paper prints it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,25 @@ from fedstats.contract.variable import Variable
 from fedstats.reporting import formats
 
 QUARTILES = ("median", "q1", "q3")
+#: Stands in the place of a cell that is too small to be seen, and of those hidden with it.
+HIDDEN = "not shown"
+#: Columns of a table of two groups: these and everybody.
+THREE = 3
 
 
-def characteristics(codebook: Codebook, frame: pd.DataFrame) -> pd.DataFrame:
-    """Table 1 as a paper prints it: one column a group, one line a level or a number."""
+def characteristics(
+    codebook: Codebook, frame: pd.DataFrame, p_values: Mapping[str, float] = MappingProxyType({})
+) -> pd.DataFrame:
+    """Table 1 as a paper prints it: one column a group, one line a level or a number; tests where there are any."""
     rows: list[dict[str, Any]] = []
     for name, part in frame.groupby("variable", sort=False):
         variable = codebook[str(name)]
         smd = part["smd"].iloc[0]
         heading = variable.title + (f", SMD {smd:.2f}" if pd.notna(smd) else "")
+        if pd.notna(smd) and pd.notna(largest := part["smd_max"].iloc[0]) and part["group"].nunique() > THREE:
+            heading += f" (at most {largest:.2f})"
+        if str(name) in p_values:
+            heading += f", p {formats.p_value(p_values[str(name)])}"
         lines = _factor_lines(variable, part) if part["level"].any() else _number_lines(variable, part)
         rows += [{"variable": heading, "Characteristic": label} | cells for label, cells in lines]
     return pd.DataFrame(rows)
@@ -27,9 +38,7 @@ def characteristics(codebook: Codebook, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _factor_lines(variable: Variable, part: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
     for level, cells in part.groupby("level", sort=False):
-        shown = {
-            c.group: f"{formats.count(c.n)} ({formats.percent(c.percent / 100)})" for c in cells.itertuples()
-        }
+        shown = {c.group: _count(c.n, c.percent) for c in cells.itertuples()}
         yield variable.level_label(str(level)), shown
     yield from _missing_line(part.drop_duplicates("group"))
 
@@ -42,14 +51,22 @@ def _number_lines(variable: Variable, part: pd.DataFrame) -> Iterator[tuple[str,
     yield from _missing_line(part)
 
 
+def _count(n: float, percent: float) -> str:
+    if pd.isna(n):
+        return HIDDEN
+    return formats.count(n) + (f" ({formats.percent(percent / 100)})" if pd.notna(percent) else "")
+
+
 def _missing_line(part: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
-    if part["missing"].sum():
-        yield "Missing", {c.group: formats.count(c.missing) for c in part.itertuples()}
+    if part["missing"].isna().any() or part["missing"].sum():
+        yield "Missing", {c.group: _count(c.missing, np.nan) for c in part.itertuples()}
 
 
 def group_sizes(frame: pd.DataFrame) -> dict[str, str]:
     """Headings of the groups with their numbers of patients, from the first variable."""
-    first = frame[frame["variable"] == frame["variable"].iloc[0]]
+    whole = frame.groupby("variable", sort=False)["missing"].transform(lambda missing: missing.notna().all())
+    frame = frame[whole] if whole.any() else frame  # who has an empty cell is not known of every variable
+    first = frame[frame["variable"] == frame["variable"].iloc[0]].fillna({"missing": 0})
     sizes = first.groupby("group", sort=False).agg(n=("n", "sum"), missing=("missing", "first"))
     return {str(g): f"{g} (n = {formats.count(row.n + row.missing)})" for g, row in sizes.iterrows()}
 

@@ -3,17 +3,22 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from html import escape
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.curve import Curve
 from fedstats.contract.formula import parse_groups
-from fedstats.contract.results import Curve, Table
+from fedstats.contract.results import OVERALL, Table
+from fedstats.contract.survival_results import CountedResult
 from fedstats.methods.follow_up import follow_up
+from fedstats.methods.patient_groups import PatientGroups
 from fedstats.numerics.survival_table import quantile_time
 from fedstats.reporting import formats
 from fedstats.reporting.characteristics import plain
+from fedstats.reporting.pooled_fits import SITE
 from fedstats.reporting.tables import table
 from fedstats.study.definition import Study
 
@@ -85,7 +90,7 @@ def grid_effects(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame)
     """
     rows = []
     for name, curve in results.items():
-        if isinstance(curve, Curve) and curve.status != "exact":
+        if isinstance(curve, Curve) and curve.is_plain and curve.status != "exact":
             rows += [{"analysis": name} | effect for effect in _effects_of_a_grid(study, curve, pooled)]
     return pd.DataFrame(rows)
 
@@ -118,9 +123,9 @@ def _effects_of_a_grid(study: Study, curve: Curve, pooled: pd.DataFrame) -> list
 
 
 def curve_rows(
-    study: Study, curve: Curve, pooled: pd.DataFrame
+    study: Study, curve: Curve | CountedResult, pooled: pd.DataFrame
 ) -> tuple[pd.DataFrame, "pd.Series[Any]", Any]:
-    """Pooled rows that a curve is about, the name of each one's group, and the outcome."""
+    """Pooled rows that a curve or a test is about, the name of each one's group, and the outcome."""
     outcome, group = parse_groups(curve.formula, study.codebook)
     frame = pooled.dropna(subset=[*outcome.variables, *([group] if group else [])])
     if group is None:
@@ -159,10 +164,15 @@ def edge_effects(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame)
     return pd.DataFrame(rows).sort_values("variable", kind="stable") if rows else pd.DataFrame()
 
 
-def groups_of(study: Study, by: str | None, pooled: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def groups_of(
+    study: Study, by: str | tuple[str, ...] | None, pooled: pd.DataFrame
+) -> Iterator[tuple[str, pd.DataFrame]]:
     """The groups of a Table 1 by their names, and everyone who is in one."""
-    if by is not None:
-        pooled = pooled[pooled[by].notna()]
-        for level in study.codebook[by].levels:
-            yield study.codebook[by].level_label(level), pooled[pooled[by] == level]
-    yield "Overall", pooled
+    groups = PatientGroups.of(by, study.codebook, study.sites)
+    axes = [(f.column, f.levels) for f in groups.factors]
+    axes = [(SITE, study.sites), *axes] if groups.by_site else axes
+    pooled = pooled[pooled[[column for column, _ in axes]].notna().all(axis=1)]
+    for name, levels in zip(groups.names, product(*(levels for _, levels in axes)), strict=False):
+        chosen = [pooled[column] == level for (column, _), level in zip(axes, levels, strict=True)]
+        yield name, pooled[np.logical_and.reduce(chosen)]
+    yield OVERALL, pooled

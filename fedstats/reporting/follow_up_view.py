@@ -6,12 +6,21 @@ from html import escape
 from typing import Any
 
 from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
+from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
 from fedstats.contract.results import PredictedSurvival
+from fedstats.contract.standardised_curves import StandardisedSurvival
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.reporting.analysis_text import paragraph
+from fedstats.reporting.curves_view import METHOD, curves_pictures, curves_table, curves_title
 from fedstats.reporting.figures import Picture
 from fedstats.reporting.hazards_view import hazards_table, hazards_title
+from fedstats.reporting.heterogeneity_view import (
+    heterogeneity_method,
+    heterogeneity_pictures,
+    heterogeneity_table,
+    heterogeneity_title,
+)
 from fedstats.reporting.path_view import path_method, path_pictures, path_table, path_title, path_words
 from fedstats.reporting.prediction_view import (
     hazard_pictures,
@@ -83,6 +92,20 @@ def follow_up_tables(spec: ModelSpec, asked: FollowUp, found: Any, study: Study)
 
 
 _VIEWS = {
+    "heterogeneity": View(
+        (Heterogeneity,),
+        lambda spec, asked, study: heterogeneity_title(spec, asked.column, study),
+        heterogeneity_method,
+        heterogeneity_table,
+        heterogeneity_pictures,
+    ),
+    "standardised_survival": View(
+        (StandardisedSurvival,),
+        lambda spec, asked, study: curves_title(spec, asked.column, study),
+        lambda _: METHOD,
+        curves_table,
+        curves_pictures,
+    ),
     "proportional_hazards": View(
         (ProportionalHazardsTest,),
         lambda spec, *_: hazards_title(spec),

@@ -8,6 +8,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.fit import Fit
 from fedstats.reporting.analysis_text import paragraph
 from fedstats.reporting.effects import effect_labels, effect_name, effects
+from fedstats.reporting.families_view import adjusted_columns, family_parts
 from fedstats.reporting.figures import Picture, figure
 from fedstats.reporting.follow_up_view import follow_up_parts
 from fedstats.reporting.hazards_view import constancy_table
@@ -21,11 +22,8 @@ from fedstats.study.model_spec import ModelSpec
 
 def model_parts(study: Study, found: Mapping[str, Any]) -> list[Any]:
     """Effects as forest plots and tables, with what was asked about each model; weights before the models that have them."""
-    return [*weights_parts(study, found), *_models(study, found)]
-
-
-def _models(study: Study, found: Mapping[str, Any]) -> list[Any]:
-    return [part for spec in study.models for part in _model(spec, found, study)]
+    models = [part for spec in study.models for part in _model(spec, found, study)]
+    return [*weights_parts(study, found), *models, *family_parts(study, found)]
 
 
 def _model(spec: ModelSpec, found: Mapping[str, Any], study: Study) -> list[Any]:
@@ -40,7 +38,8 @@ def _model(spec: ModelSpec, found: Mapping[str, Any], study: Study) -> list[Any]
         return [heading, fit, *besides]
     said = sizes(spec, fit, codebook)
     picture = [_forest(spec, fit, codebook)] if fit.has_std_errors else []
-    shown = effect_table(spec, fit, codebook)
+    adjusted = adjusted_columns(study, found, spec.name, fit.names)
+    shown = effect_table(spec, fit, codebook, more=adjusted)
     changing = [constancy_table(spec, fit, codebook)] if fit.varying else []
     beside = weighted_tables(spec, fit, effect_labels(fit, codebook))
     return [heading, said, *picture, shown, *beside, *changing, *besides, paragraph(spec.note)]

@@ -1,7 +1,8 @@
 """What a report says about a model: its method, its sizes, its effects, its figure in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -102,7 +103,14 @@ def p_words(value: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bool = False) -> Table:
+def effect_table(
+    spec: ModelSpec,
+    fit: Fit,
+    codebook: Codebook,
+    *,
+    std_error: bool = False,
+    more: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Table:
     """Effects with intervals and p-values, and their standard errors if wanted: those of ratios are on the log scale."""
     found, labels = effects(fit, codebook), effect_labels(fit, codebook)
     frame = pd.DataFrame(
@@ -117,6 +125,7 @@ def effect_table(spec: ModelSpec, fit: Fit, codebook: Codebook, *, std_error: bo
     )
     if not std_error:
         frame = frame.drop(columns=frame.columns[2])
+    frame = frame.assign(**more)  # columns that stand beside the p-values
     if fit.kind != "cox":
         what = fit.effect.removesuffix(" ratio").removesuffix(" difference").lower()
         frame.loc[found["term"] == "Intercept", "Term"] = f"Intercept ({what})"

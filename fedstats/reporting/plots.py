@@ -2,6 +2,7 @@
 
 from fedstats.reporting.balance_drawing import love_plot, overlap_plot
 from fedstats.reporting.forest_drawing import forest_plot
+from fedstats.reporting.group_drawing import heterogeneity_plot
 from fedstats.reporting.hazard_drawing import hazard_plot
 from fedstats.reporting.path_drawing import deviance_plot, path_plot
 from fedstats.reporting.survival_drawing import survival_plot
@@ -10,6 +11,7 @@ __all__ = [
     "deviance_plot",
     "forest_plot",
     "hazard_plot",
+    "heterogeneity_plot",
     "love_plot",
     "overlap_plot",
     "path_plot",

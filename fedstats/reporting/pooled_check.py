@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.condition import level_name
+from fedstats.contract.curve import Curve
 from fedstats.contract.design import Design, Period
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.fit import Fit
 from fedstats.contract.periods import periods_of, within
-from fedstats.contract.results import Curve, Table
+from fedstats.contract.results import NOT_SHOWN, Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox
@@ -22,6 +23,7 @@ from fedstats.methods.glm_regression import glm
 from fedstats.methods.weighting import recipe_of
 from fedstats.reporting import formats
 from fedstats.reporting.coarsening import curve_rows, groups_of
+from fedstats.reporting.pooled_counts import counted_rows
 from fedstats.reporting.pooled_fits import SITE, complete_rows, glm_by_statsmodels, with_made_weights
 from fedstats.reporting.pooled_follow_ups import follow_up_rows
 from fedstats.study.definition import Study
@@ -58,6 +60,7 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
         check = _check_for(result)
         if check is not None:
             rows.append({"analysis": name} | check(study, result, pooled))
+    rows += counted_rows(study, results, whole)
     rows += follow_up_rows(study, results, whole)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -96,7 +99,7 @@ def _one_site(study: Study, name: str, fit: Fit, pooled: pd.DataFrame) -> dict[s
 
 def _check_for(result: Any) -> Callable[[Study, Any, pd.DataFrame], dict[str, Any]] | None:
     if isinstance(result, Curve):
-        return _curve
+        return _curve if result.is_plain else None
     if isinstance(result, Table):
         return _table
     if not isinstance(result, Fit):
@@ -202,6 +205,8 @@ def _table(study: Study, found: Table, pooled: pd.DataFrame) -> dict[str, Any]:
     for group, frame in groups_of(study, found.by, pooled):
         for row in found.frame[found.frame["group"] == group].itertuples():
             column = frame[row.variable]
+            if row.level == NOT_SHOWN or np.isnan(row.n):
+                continue  # what is not shown is compared with nothing
             if row.level:
                 level = column.dropna().map(level_name)
                 pairs = [
@@ -216,7 +221,8 @@ def _table(study: Study, found: Table, pooled: pd.DataFrame) -> dict[str, Any]:
                     (row.sd, sd, sd),
                 ]
             pairs.append((row.missing, column.isna().sum(), 1.0))
-            gap = max(gap, *(abs(ours - theirs) / size for ours, theirs, size in pairs))
+            known = (pair for pair in pairs if not np.isnan(pair[0]))
+            gap = max(gap, *(abs(ours - theirs) / size for ours, theirs, size in known))
     return {
         "compared": "counts, percentages, means and SDs",
         "software": f"pandas {pd.__version__}",

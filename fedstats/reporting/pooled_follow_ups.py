@@ -13,12 +13,17 @@ from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
+from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
 from fedstats.contract.results import NotAvailable, PredictedSurvival
+from fedstats.contract.standardised_curves import StandardisedSurvival
 from fedstats.contract.variable import Variable
 from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox
+from fedstats.methods.group_effects import heterogeneity
+from fedstats.methods.patient_groups import SITE as PLAIN_SITE
 from fedstats.methods.penalised_path import penalty_path
+from fedstats.methods.standardised_curves import standardised_survival
 from fedstats.methods.survival_prediction import baseline_hazard, predict_survival
 from fedstats.methods.weighting import recipe_of
 from fedstats.reporting.pooled_fits import SITE, glm_by_statsmodels, with_made_weights
@@ -44,6 +49,8 @@ def follow_up_rows(study: Study, results: Mapping[str, Any], pooled: pd.DataFram
         "predicted_survival": _predicted,
         "baseline_hazard": _hazard,
         "penalty_path": _path,
+        "standardised_survival": _mean_survival,
+        "heterogeneity": _by_group,
     }
     found = []
     for spec in study.models:
@@ -144,8 +151,56 @@ def _hazard(
     return _curves(found.frame, theirs, "cumulative_hazard", "baseline hazards", again.n)
 
 
+def _mean_survival(
+    study: Study, spec: ModelSpec, fit: Any, found: StandardisedSurvival, pooled: pd.DataFrame
+) -> dict[str, Any] | None:
+    if not isinstance(fit, Fit):
+        return None
+    here, again, _ = _cox_at_one_site(study, spec, fit, None, pooled)
+    values = tuple(dict.fromkeys(found.frame["value"]))
+    variable = study.codebook[found.column]
+    asked = values if variable.levels else tuple(float(v) for v in values)
+    theirs = standardised_survival(here, again, found.column, values=asked).frame
+    gap = np.abs(found.frame["estimate"] - theirs["estimate"]).to_numpy()
+    error = theirs["std_error"].to_numpy()
+    return _row("standardised survival", ONE_SITE, again.n, gap, NEAR * np.fmax(error, 1e-3), error)
+
+
+def _by_group(
+    study: Study, spec: ModelSpec, _: Any, found: Heterogeneity, pooled: pd.DataFrame
+) -> dict[str, Any] | None:
+    """Every group's estimate with its rows alone; not where labels were merged, for which ones is not known."""
+    if found.by not in pooled and found.by != PLAIN_SITE:
+        return None
+    whose = pooled[SITE] if found.by not in pooled else pooled[SITE] + " " + pooled[found.by].astype(str)
+    if (found.groups["practices"] > 1).any():
+        return None
+    asked = next(a for a in spec.heterogeneity if (a.term, a.by) == (found.term, found.by))
+    options: dict[str, Any] = {
+        "weights": spec.weights,
+        "offset": spec.offset,
+        "term": asked.term,
+        "method": asked.method,
+    }
+    options |= {"strata": spec.strata, "ties": spec.ties} if spec.kind == "cox" else {"family": spec.family}
+    own = whose if found.by not in pooled else whose.where(pooled[found.by].notna(), None)
+    here = _at_one_site(study, pooled.assign(**{_BASELINE: own}), Variable(_BASELINE, "label", missing=True))
+    theirs = heterogeneity(here, found.formula, by=_BASELINE, **options).groups
+    ours = found.groups
+    order = ["term", "n", "n_event", "estimate"]
+    ours, theirs = (
+        f.dropna(subset=["estimate"]).sort_values(order).reset_index(drop=True) for f in (ours, theirs)
+    )
+    if ours[order[:3]].to_numpy().tolist() != theirs[order[:3]].to_numpy().tolist():
+        raise ValueError("The pooled groups are others than the federated ones.")
+    error, expected = theirs["std_error"].to_numpy(), theirs["estimate"].to_numpy()
+    gap = np.abs(ours["estimate"].to_numpy() - expected)
+    allowed = NEAR * np.fmax(error, np.abs(expected))
+    return _row("effects by group", ONE_SITE, int(theirs["n"].sum()), gap, allowed, error)
+
+
 def _cox_at_one_site(
-    study: Study, spec: ModelSpec, fit: Fit, found: PredictedSurvival, pooled: pd.DataFrame
+    study: Study, spec: ModelSpec, fit: Fit, found: PredictedSurvival | None, pooled: pd.DataFrame
 ) -> tuple[InProcess, Fit, tuple[float, ...] | None]:
     """The model with all rows at one site; the sites' own hazards, in each of their strata, are those of strata there."""
     options = {k: fit.options[k] for k in ("ties", "weights", "offset", "cluster")}
@@ -162,6 +217,7 @@ def _cox_at_one_site(
     of_each = sum((" " + part for part in parts[1:]), parts[0])
     agreed = Variable(_BASELINE, "factor", levels=tuple(sorted(of_each.dropna().unique())), missing=True)
     here = _at_one_site(study, pooled.assign(**{_BASELINE: of_each}), agreed, *made)
+    assert found is not None  # a site's own hazards are those of a prediction
     grid = tuple(sorted({*found.frame["time"]} - {0.0}))
     return here, cox(here, fit.formula, **options, strata=_BASELINE), grid
 

@@ -5,18 +5,22 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from fedstats.contract.curve import Curve
 from fedstats.contract.fit import Fit
-from fedstats.contract.results import Curve, Table
+from fedstats.contract.results import Table
+from fedstats.contract.survival_results import CumulativeIncidence
 from fedstats.federations.answering import review
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import median_table, paragraph, patient_tables
+from fedstats.reporting.counts_view import curve_follow_up_tables
 from fedstats.reporting.egress_view import account_table, sheets
 from fedstats.reporting.follow_up_view import follow_up_tables
 from fedstats.reporting.model_text import effect_table, method, model_title
 from fedstats.reporting.section import Section
 from fedstats.reporting.weights_view import weights_parts
+from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
 from fedstats.study.definition import Study
 from fedstats.study.follow_ups import follow_ups
 
@@ -61,6 +65,14 @@ class SitePage:
             result = found[curve.name]
             shown = median_table(curve, result) if isinstance(result, Curve) else result
             parts += [f"<h3>{escape(curve.title)}</h3>", shown]
+            for asked in curve_follow_ups(curve):
+                parts += curve_follow_up_tables(curve, asked, found.get(asked.name))
+        for incidence in (i for i in self.study.incidences if i.name in found):
+            result = found[incidence.name]
+            shown = [] if isinstance(result, CumulativeIncidence) else [result]
+            parts += [f"<h3>{escape(incidence.title)}</h3>", *shown]
+            for asked in incidence_follow_ups(incidence):
+                parts += curve_follow_up_tables(incidence, asked, found.get(asked.name))
         parts += weights_parts(self.study, found, drawn=False)
         for model in (m for m in self.study.models if m.name in found):
             result = found[model.name]

@@ -4,26 +4,25 @@ import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fedstats.contract.fit import Fit
-from fedstats.contract.results import Curve, NotAvailable
+from fedstats.contract.results import NotAvailable
 from fedstats.federations.archive import Archive
 from fedstats.federations.keys import COORDINATOR, home_of
 from fedstats.federations.ledger import Ledger
 from fedstats.federations.refusals import refusals
 from fedstats.reporting import formats
-from fedstats.reporting.analysis_text import curve_alt, median_table, paragraph, patient_tables
-from fedstats.reporting.coarsening import cell_effects, grid_words
+from fedstats.reporting.analysis_text import paragraph, patient_tables
+from fedstats.reporting.coarsening import cell_effects
+from fedstats.reporting.counts_view import curve_method_of, curve_title_of
+from fedstats.reporting.curve_section import curve_parts
 from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
-from fedstats.reporting.figures import figure
 from fedstats.reporting.follow_up_view import method_of, title_of
 from fedstats.reporting.model_section import model_parts
 from fedstats.reporting.model_text import method, model_title
-from fedstats.reporting.plots import survival_plot
 from fedstats.reporting.pooled_check import compare, headline
 from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
@@ -32,10 +31,11 @@ from fedstats.reporting.tables import table
 from fedstats.reporting.weights_view import weights_method, weights_title
 from fedstats.reporting.wording import question_title
 from fedstats.running.files import sha256_of
+from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
+from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.definition import Study
-from fedstats.study.follow_ups import follow_ups
+from fedstats.study.follow_ups import FollowUp, follow_ups
 from fedstats.study.saved_results import load_results
-from fedstats.study.study_file import CurveSpec
 from fedstats.study.verification import other_sites
 from fedstats.study.weights_spec import weights_analyses
 
@@ -103,15 +103,17 @@ class StudyReport:
 
     def question(self) -> Section:
         """The question and the analyses that answer it."""
-        rows = [
-            {"Analysis": c.title, "Method": "Kaplan–Meier", "Formula": c.formula} for c in self.study.curves
-        ]
-        for name, spec in self.study.weights.items():
-            for asked in weights_analyses(name, spec):
-                title = weights_title(spec, self.study, asked)
-                rows.append(
-                    {"Analysis": title, "Method": weights_method(spec, asked), "Formula": asked.formula}
-                )
+        rows = []
+        for c in self.study.curves:
+            rows.append({"Analysis": c.title, "Method": "Kaplan–Meier", "Formula": c.formula})
+            rows += [_asked_row(c, asked) for asked in curve_follow_ups(c)]
+        for i in self.study.incidences:
+            rows.append({"Analysis": i.title, "Method": "Aalen–Johansen", "Formula": i.formula})
+            rows += [_asked_row(i, asked) for asked in incidence_follow_ups(i)]
+        for key, spec in self.study.weights.items():
+            for of_weights in weights_analyses(key, spec):
+                title, how = weights_title(spec, self.study, of_weights), weights_method(spec, of_weights)
+                rows.append({"Analysis": title, "Method": how, "Formula": of_weights.formula})
         for m in self.study.models:
             how = method(m, self.study.codebook)
             rows.append({"Analysis": model_title(m), "Method": how, "Formula": m.formula})
@@ -119,7 +121,8 @@ class StudyReport:
                 title, how = title_of(m, after, self.study), method_of(m, after)
                 rows.append({"Analysis": title, "Method": how, "Formula": m.formula})
         if (described := self.study.table_one) is not None:
-            formula = " + ".join(described.variables) + (f" by {described.by}" if described.by else "")
+            by = (described.by,) if isinstance(described.by, str) else described.by or ()
+            formula = " + ".join(described.variables) + (f" by {' and '.join(by)}" if by else "")
             rows.insert(0, {"Analysis": described.title, "Method": "Description", "Formula": formula})
         listed = table(pd.DataFrame(rows), caption="Prespecified analyses")
         version = f"<p>Study {escape(self.study.id)}, version {escape(self.study.version)}.</p>"
@@ -152,8 +155,8 @@ class StudyReport:
         return Section(*patient_tables(title, found, self.study.codebook))
 
     def curves(self) -> Section:
-        """Kaplan-Meier curves with numbers at risk and medians."""
-        return Section(*(part for spec in self.study.curves for part in self._curve(spec)))
+        """Kaplan-Meier curves with numbers at risk and medians, what was worked out of their counts, and incidences of causes."""
+        return Section(*curve_parts(self.study, self.found))
 
     def models(self) -> Section:
         """Effects as forest plots and tables."""
@@ -222,29 +225,22 @@ class StudyReport:
         titles |= {a.name: title_of(m, a, self.study) for m in self.study.models for a in follow_ups(m)}
         for key, spec in self.study.weights.items():
             titles |= {a.name: weights_title(spec, self.study, a) for a in weights_analyses(key, spec)}
+        titles |= {i.name: i.title for i in self.study.incidences}
+        titles |= {a.name: curve_title_of(c, a) for c in self.study.curves for a in curve_follow_ups(c)}
+        titles |= {
+            a.name: curve_title_of(i, a) for i in self.study.incidences for a in incidence_follow_ups(i)
+        }
         if self.study.table_one is not None:
             titles["table_one"] = self.study.table_one.title
         return titles.get(name, name)
 
-    def _curve(self, spec: CurveSpec) -> list[Any]:
-        heading = f"<h3>{escape(spec.title)}</h3>"
-        curve = self.found[spec.name]
-        if not isinstance(curve, Curve):
-            return [heading, curve]
-        unit = curve.unit or "time"
-        picture = figure(
-            survival_plot(curve.frame, unit=unit, outcome=spec.title.partition(" by ")[0]),
-            alt=curve_alt(spec, curve),
-            caption=f"{spec.title}, Kaplan–Meier with {curve.level:.0%} intervals and numbers at risk ({curve.status}).",
-            data=curve.frame,
-        )
-        return [
-            heading,
-            picture,
-            paragraph(grid_words(curve)),
-            median_table(spec, curve),
-            paragraph(spec.note),
-        ]
+
+def _asked_row(spec: CurveSpec | IncidenceSpec, asked: FollowUp) -> dict[str, str]:
+    return {
+        "Analysis": curve_title_of(spec, asked),
+        "Method": curve_method_of(asked),
+        "Formula": spec.formula,
+    }
 
 
 def _run_facts(manifest: Path) -> dict[str, str]:

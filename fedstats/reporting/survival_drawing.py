@@ -107,6 +107,9 @@ def numbers_at_risk(rows: pd.DataFrame, ticks: list[float]) -> list[float]:
     on_grid = bool((starts < times).any())
     found = []
     for tick in ticks:
+        if tick < times[0] - 1e-9:  # before a landmark
+            found.append(math.nan)
+            continue
         place = int(np.searchsorted(starts, tick - 1e-9, side="left"))
         if place == len(times):
             found.append(_after_the_last(rows))

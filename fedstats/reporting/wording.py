@@ -4,9 +4,10 @@ from typing import Any
 
 from fedstats.contract.formula import parse, parse_groups
 from fedstats.contract.query import Query
+from fedstats.methods.patient_groups import SITE
+from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.definition import Study
 from fedstats.study.model_spec import ModelSpec
-from fedstats.study.study_file import CurveSpec
 
 
 def question_words(kind: type[Query]) -> str:
@@ -35,17 +36,24 @@ def _titles(query: Any, study: Study) -> list[str]:
     if hasattr(query, "variable"):
         name = study.codebook[query.variable].title if query.variable in study.codebook else query.variable
         return [f"{study.table_one.title}, {name}"] if study.table_one else []
-    return [c.title for c in study.curves if _is_of_curve(query, c, study)]
+    curves = [c.title for c in study.curves if _is_of_curve(query, c, study)]
+    return curves + [i.title for i in study.incidences if _is_of_curve(query, i, study)]
 
 
 def _is_of_model(model: Any, spec: ModelSpec, study: Study) -> bool:
     outcome, design = parse(spec.formula, study.codebook, intercept=spec.has_intercept)
     if spec.kind != "cox":
         told = tuple(getattr(model, name, None) for name in ("outcome", "family", "link", "intercepts"))
-        return bool(told == (outcome.event, *spec.distribution, spec.intercepts) and model.design == design)
+        within = {spec.intercepts, *("" if h.by == SITE else h.by for h in spec.heterogeneity)}
+        same = any(told == (outcome.event, *spec.distribution, column) for column in within)
+        return same and bool(model.design.columns == design.columns)
     followed = tuple(getattr(model, name, None) for name in ("time", "event", "event_level"))
     same = followed == (outcome.time, outcome.event, outcome.event_level)
-    return same and model.design == design and tuple(model.strata) == spec.strata_columns
+    own: list[tuple[str, ...]] = [spec.strata_columns]
+    own += [
+        (h.by, *spec.strata_columns) for h in spec.heterogeneity if h.by not in (SITE, *spec.strata_columns)
+    ]
+    return bool(same and model.design == design) and tuple(model.strata) in own
 
 
 def _is_of_rows(query: Any, spec: ModelSpec, study: Study) -> bool:
@@ -54,8 +62,11 @@ def _is_of_rows(query: Any, spec: ModelSpec, study: Study) -> bool:
     return same and set(query.complete) == {*design.variables, *spec.columns}
 
 
-def _is_of_curve(query: Any, spec: CurveSpec, study: Study) -> bool:
-    outcome, group = parse_groups(spec.formula, study.codebook)
+def _is_of_curve(query: Any, spec: CurveSpec | IncidenceSpec, study: Study) -> bool:
+    by_cause = isinstance(spec, IncidenceSpec)
+    outcome, group = parse_groups(spec.formula, study.codebook, causes=by_cause)
+    if bool(getattr(query, "causes", ())) is not by_cause:
+        return False
     asked = tuple(getattr(query, name, None) for name in ("time", "event"))
     same = (getattr(query, "event_level", outcome.event_level), getattr(query, "group", group)) == (
         outcome.event_level,

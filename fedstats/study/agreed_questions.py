@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import triangle_size
 from fedstats.contract.federation import Answers, Federation, Total
@@ -25,6 +26,8 @@ class _Listener(Federation):
     is an event: a fit ends at once where it begins, whatever the rows, and what follows it is asked.
     """
 
+    rehearses = True
+
     def __init__(self, site: Site, *, still: bool) -> None:
         self.sites, self.codebook = (site.name,), site.data.codebook
         self.distinct_values = site.policy.distinct_values
@@ -43,11 +46,21 @@ class _Listener(Federation):
 def _stilled(total: Total) -> Total:
     values = dict(total)
     if {"score", "information"} <= set(values):
-        p = triangle_size(len(values["information"]))
-        values |= {"score": np.zeros_like(values["score"]), "information": np.eye(p)[np.tril_indices(p)]}
+        values |= {"score": np.zeros_like(values["score"]), "information": _identity(values["information"])}
+    if (
+        "x_deaths" in values
+    ):  # of a shared baseline hazard the coordinator makes the derivatives: of columns that are zero
+        values |= {k: np.zeros_like(values[k]) for k in ("s1", "t1", "x_deaths") if k in values}
+    if set(values) == {"gram"}:
+        values["gram"] = _identity(values["gram"])
     sizes = (k for k in ("n_event", "event_weight") if k in values and len(values[k]) == 1)
     values |= {k: np.maximum(values[k], 1.0) for k in sizes}  # of a model, and not by cell of a curve
     return Total(total.query, values, total.n_bytes)
+
+
+def _identity(triangle: NDArray[np.float64]) -> NDArray[np.float64]:
+    p = triangle_size(len(triangle))
+    return np.asarray(np.eye(p)[np.tril_indices(p)])
 
 
 def agreed_topics(analyses: Mapping[str, Callable[..., Any]], site: Site) -> frozenset[str]:

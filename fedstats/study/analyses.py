@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from fedstats.methods.descriptives import table_one
-from fedstats.methods.survival_curve import kaplan_meier
+from fedstats.methods.patient_table import table_one
+from fedstats.study.curve_follow_ups import curve_follow_ups, curve_of, incidence_follow_ups, incidence_of
 from fedstats.study.follow_ups import Analysis, estimate_of, follow_ups
 from fedstats.study.study_file import StudyFile
 from fedstats.study.weights_spec import weights_analyses
@@ -13,9 +13,13 @@ def analyses_of(content: StudyFile) -> dict[str, Analysis]:
     """What a study asks, in the order in which it is written; independent of each other."""
     found: dict[str, Analysis] = {}
     if (t := content.table_one) is not None:
-        found["table_one"] = partial(table_one, by=t.by, variables=t.variables)
+        found["table_one"] = partial(table_one, by=t.by, variables=t.variables, p_values=t.p_values)
     for curve in content.curves:
-        found[curve.name] = partial(kaplan_meier, formula=curve.formula, conf_type=curve.conf_type)
+        found[curve.name] = curve_of(curve)
+        found |= {asked.name: asked.analysis for asked in curve_follow_ups(curve)}
+    for incidence in content.incidences:
+        found[incidence.name] = incidence_of(incidence)
+        found |= {asked.name: asked.analysis for asked in incidence_follow_ups(incidence)}
     for name, weights in content.weights.items():
         found |= {asked.name: asked.analysis for asked in weights_analyses(name, weights)}
     for model in content.models:

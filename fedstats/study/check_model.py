@@ -77,6 +77,7 @@ class _Rehearsal(Federation):
     def __post_init__(self) -> None:
         self.sites, self.codebook = (self.site.name,), self.site.data.codebook
         self.distinct_values = self.site.policy.distinct_values
+        self.rehearses = True
         self._open = InProcess.alone(self.site)
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:  # noqa: ARG002 (one site: both are the same)

@@ -11,6 +11,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.federations.keys import home_of
 from fedstats.federations.memory import Memory
+from fedstats.federations.memory_folder import MEMORY, other_memories
 from fedstats.federations.site import Site
 from fedstats.study.agreed_questions import agreed_topics
 from fedstats.study.analyses import analyses_of
@@ -30,7 +31,7 @@ class Study:
     id, title, question, version, data_note : str
     sites : tuple of str
     codebook : Codebook
-    policy : DisclosurePolicy      of the study's profile
+    policy : DisclosurePolicy      of the study's profile, at the points that the study states
     fingerprints : dict            of keys, by place, where the study names them
     points : int or None           coefficients at which one model may be asked for, where the study states it
     revoked_keys : tuple of str    fingerprints of sites' keys that count no more
@@ -52,6 +53,8 @@ class Study:
         self.rehearsal = self.folder / heading.rehearsal if heading.rehearsal else None
         self.table_one, self.curves, self.models = content.table_one, content.curves, content.models
         self.weights = content.weights
+        self.families = content.families
+        self.incidences = content.incidences
 
     @classmethod
     def load(cls, path: str | Path) -> "Study":
@@ -113,7 +116,7 @@ class Study:
         data_file : path
         profile : str
             The site's own disclosure profile: a built-in name, or the path of the site's own file, ending in
-            ``.toml``.  The study's, where stricter, tightens it; a built-in one takes over the study's ``points``.
+            ``.toml``.  The study's, where stricter, tightens it; more points than a built-in one has are in a file alone.
         home : path
             The site's private folder: its keys, what it has sent, and its memory of what has left; empty: one
             below the user's own.
@@ -134,11 +137,12 @@ class Study:
             raise StudyError(
                 f"The study {self.id} has the sites {', '.join(self.sites)}; {name!r} is not one of them."
             )
-        own_file = profile.endswith(".toml")
-        policy = site_policy(profile).with_points(None if own_file else self.points).tightened_by(self.policy)
+        policy = site_policy(profile).tightened_by(self.policy)
         table = read_table(data_file)
         own = home_of(self.id, name, home)
-        memory = Memory(own / "memory") if remember else None
+        if remember and not home:
+            self._require_no_other(own)
+        memory = Memory(own / MEMORY) if remember else None
         return Site(
             name,
             table,
@@ -150,6 +154,16 @@ class Study:
             agreed=partial(agreed_topics, self.analyses()),
             among=self.sites,
         )
+
+    def _require_no_other(self, own: Path) -> None:
+        """Raise where a new memory would begin beside that of another name: it may be the same patients under a new one."""
+        others = [] if (own / MEMORY).exists() else other_memories(own)
+        if others:
+            raise StudyError(
+                f"In {own.parent} another site of the study {self.id} keeps a memory of what has left ({', '.join(others)}), and "
+                f"{own.name} would begin a new one, which knows nothing of it. If these are the same patients under a new name, give "
+                f"home={str(own.parent / others[0])!r}; if they are others, say so with a home= of their own, for instance {str(own)!r}."
+            )
 
     def analyses(self) -> dict[str, Analysis]:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""

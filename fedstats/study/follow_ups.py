@@ -13,11 +13,13 @@ from fedstats.contract.fit import Fit
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.cross_validation import cross_validate
 from fedstats.methods.glm_regression import glm
+from fedstats.methods.group_effects import heterogeneity
 from fedstats.methods.marginal_effects import marginal_effects, standardised_risks
 from fedstats.methods.penalised_path import penalty_path
 from fedstats.methods.proportional_hazards import cox_zph
+from fedstats.methods.standardised_curves import standardised_survival
 from fedstats.methods.survival_prediction import baseline_hazard, predict_survival
-from fedstats.study.model_spec import ModelSpec, PathSpec
+from fedstats.study.model_spec import HeterogeneitySpec, ModelSpec, PathSpec
 from fedstats.study.weights_spec import weighted_estimate
 
 Analysis = Callable[..., Any]
@@ -55,7 +57,35 @@ def follow_ups(model: ModelSpec) -> list[FollowUp]:
     return [
         FollowUp(f"{model.name}_{suffix}", key, partial(_after, fit=fit, ask=ask), column)
         for suffix, key, ask, column in _asked_of_fit(model)
-    ] + [FollowUp(f"{model.name}_{key}", key, _path(model, spec)) for key, spec in _paths(model)]
+    ] + _of_the_model(model)
+
+
+def _of_the_model(model: ModelSpec) -> list[FollowUp]:
+    """What begins with a fit of its own."""
+    paths = [FollowUp(f"{model.name}_{key}", key, _path(model, spec)) for key, spec in _paths(model)]
+    return paths + [
+        FollowUp(
+            f"{model.name}_{key}_{_plain(spec.term)}_{_plain(spec.by)}",
+            key,
+            _by_group(model, spec),
+            spec.term,
+        )
+        for key, spec in (("heterogeneity", spec) for spec in model.heterogeneity)
+    ]
+
+
+def _plain(name: str) -> str:
+    """A column or term as part of a name."""
+    return re.sub(r"\W+", "_", name).strip("_")
+
+
+def _by_group(model: ModelSpec, spec: HeterogeneitySpec) -> Analysis:
+    options: dict[str, Any] = spec.model_dump() | {"weights": model.weights, "offset": model.offset}
+    if model.kind == "cox":
+        options |= {"strata": model.strata, "ties": model.ties}
+    else:
+        options |= {"family": model.family}
+    return partial(heterogeneity, formula=model.formula, **options)
 
 
 def profiles_of(patients: Mapping[str, Mapping[str, float | str]]) -> pd.DataFrame:
@@ -74,7 +104,7 @@ def _asked_of_fit(model: ModelSpec) -> Iterator[tuple[str, str, Callable[..., An
         key = "proportional_hazards"
         yield key, key, partial(cox_zph, transform=model.proportional_hazards), ""
     for spec in model.standardised_risks:
-        suffix = "standardised_" + re.sub(r"\W", "_", spec.column)
+        suffix = f"standardised_{_plain(spec.column)}"
         ask = partial(standardised_risks, column=spec.column, values=spec.values)
         yield suffix, "standardised_risks", ask, spec.column
     if model.marginal_effects:
@@ -85,6 +115,10 @@ def _asked_of_fit(model: ModelSpec) -> Iterator[tuple[str, str, Callable[..., An
         yield key, key, partial(predict_survival, newdata=profiles_of(model.predicted_survival)), ""
     if model.baseline_hazard:
         yield "baseline_hazard", "baseline_hazard", baseline_hazard, ""
+    for spec in model.standardised_survival:
+        key = "standardised_survival"
+        curves = partial(standardised_survival, column=spec.column, values=spec.values)
+        yield f"{key}_{_plain(spec.column)}", key, curves, spec.column
 
 
 def _paths(model: ModelSpec) -> list[tuple[str, PathSpec]]:

@@ -12,6 +12,7 @@ from fedstats.contract.variable import Variable
 from fedstats.methods.cross_validation import levels_of_folds
 from fedstats.methods.fitting import check_cost, check_profile
 from fedstats.methods.glm_regression import check_intercepts
+from fedstats.methods.group_effects import check_within, columns_of, practices_of
 from fedstats.methods.marginal_effects import check_column, values_of
 from fedstats.methods.strengths import Strengths
 from fedstats.methods.survival_prediction import check_strata, patients_to_predict
@@ -44,6 +45,7 @@ def check_model_spec(spec: ModelSpec, codebook: Codebook, policy: DisclosurePoli
         "predicted_survival": _predicted,
         "baseline_hazard": _baseline,
         "penalty_path": _path,
+        "standardised_survival": _curves,
     }
     for key, check in checks.items():
         if getattr(spec, key):
@@ -51,6 +53,38 @@ def check_model_spec(spec: ModelSpec, codebook: Codebook, policy: DisclosurePoli
                 check(spec, design, codebook, policy)
             except ValueError as problem:
                 raise ValueError(f"{key}: {problem}") from None
+
+
+def check_heterogeneity(spec: ModelSpec, codebook: Codebook, n_sites: int) -> None:
+    """Effects by practice or site: of a model that has ratios, and of a term of its.
+
+    Raises
+    ------
+    ValueError
+    """
+    for asked in spec.heterogeneity:
+        try:
+            if spec.kind != "cox" and (
+                not family_of(*spec.distribution).canonical or spec.family == "gaussian"
+            ):
+                raise FormulaError("Effects of groups are hazard, odds or rate ratios, of canonical links.")
+            if spec.penalty is not None:
+                raise FormulaError("Effects of groups are those of a model without penalty.")
+            _, design = parse(spec.formula, codebook, intercept=False)
+            columns_of(asked.term, design)
+            check_within(design, codebook)
+            practices_of(asked.by, codebook, n_sites)
+        except ValueError as problem:
+            raise ValueError(f"heterogeneity: {problem}") from None
+
+
+def _curves(spec: ModelSpec, design: Design, codebook: Codebook, policy: DisclosurePolicy) -> None:  # noqa: ARG001
+    if (spec.kind, spec.baseline, spec.penalty) != ("cox", "shared", None):
+        raise FormulaError('Mean survival is that of kind = "cox" with baseline = "shared", without penalty.')
+    for asked in spec.standardised_survival:
+        check_column(asked.column, design, codebook)
+        for value in values_of(codebook[asked.column], asked.values):
+            _check_agreed(codebook[asked.column], value)
 
 
 def _check_cuts(cuts: Mapping[str, tuple[float, ...]], codebook: Codebook) -> None:

@@ -4,10 +4,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, FiniteFloat, PrivateAttr, model_validator
 
+from fedstats.methods.patient_groups import SITE
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth
 from fedstats.methods.proportional_hazards import Transform
 from fedstats.numerics.families import family_of
 from fedstats.numerics.firth import Firth
+from fedstats.numerics.meta_analysis import Tau2
 from fedstats.numerics.penalties import ElasticNet
 from fedstats.study.penalty_spec import Entry, PenaltySpec
 from fedstats.study.weights_spec import WeightsSpec
@@ -33,6 +35,15 @@ class StandardisedSpec(Entry):
     values: tuple[float | str, ...] | None = None
 
 
+class HeterogeneitySpec(Entry):
+    """One of ``heterogeneity`` of a model: a term, and the column of practices (or ``"site"``) by which its effects are compared."""
+
+    term: str
+    by: str = SITE
+    method: Tau2 = "REML"
+    hartung_knapp: bool = True
+
+
 class ModelSpec(Entry):
     """``[[models]]``: a regression; ``glm`` gives risk ratios (link = "log"), rate ratios (family = "poisson") or
     differences of means (family = "gaussian").
@@ -50,7 +61,8 @@ class ModelSpec(Entry):
     ``profile`` names coefficients whose intervals are those of the profile likelihood; ``intercepts`` a column whose groups
     have intercepts of their own, which stay at the sites.  ``penalty_path``, ``standardised_risks``, ``marginal_effects``,
     ``predicted_survival`` (of patients with a name and their covariates) and ``baseline_hazard`` are asked of the model
-    besides its fit, each an analysis of its own.
+    besides its fit, each an analysis of its own; so are ``heterogeneity``, effects of a term by practice or site, and
+    ``standardised_survival``, mean survival of a Cox model with a shared baseline were a column the same for everybody.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
@@ -76,6 +88,8 @@ class ModelSpec(Entry):
     marginal_effects: tuple[str, ...] = ()
     predicted_survival: dict[str, dict[str, float | str]] = Field(default_factory=dict)
     baseline_hazard: bool = False
+    heterogeneity: tuple[HeterogeneitySpec, ...] = ()
+    standardised_survival: tuple[StandardisedSpec, ...] = ()
     e_values: Literal["rare", "common"] | None = None
     primary: bool = False
     note: str = ""
@@ -127,7 +141,8 @@ class ModelSpec(Entry):
             return self
         if self.kind != "cox":
             raise ValueError('time_varying is for kind = "cox"')
-        besides = ("penalty", "penalty_path", "proportional_hazards", "predicted_survival", "baseline_hazard")
+        besides = ["penalty", "penalty_path", "proportional_hazards", "predicted_survival", "baseline_hazard"]
+        besides += ["heterogeneity", "standardised_survival"]
         if asked := [key for key in besides if getattr(self, key)]:
             raise ValueError(f"{asked[0]} is of constant effects: leave it out, or time_varying")
         return self

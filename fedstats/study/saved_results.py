@@ -12,22 +12,36 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.curve import Curve
 from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
 from fedstats.contract.fit import Fit
+from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
 from fedstats.contract.query import canonical_json
-from fedstats.contract.results import Curve, NotAvailable, PredictedSurvival, Table
+from fedstats.contract.results import NotAvailable, PredictedSurvival, Table
+from fedstats.contract.standardised_curves import StandardisedSurvival
+from fedstats.contract.survival_results import (
+    CumulativeIncidence,
+    CurvePoints,
+    LogRankTest,
+    MaxComboTest,
+    PeriodHazardRatios,
+    RestrictedMeans,
+)
 from fedstats.contract.weight_results import Balance, EffectiveSizes, Overlap
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
+from fedstats.methods.table_layout import PatientTable
 
 FORMAT = 1
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
-        *(StandardisedRisks, MarginalEffects, NotAvailable, EffectiveSizes, Overlap, Balance),
+        *(StandardisedRisks, MarginalEffects, NotAvailable, PatientTable),
+        *(Heterogeneity, StandardisedSurvival, EffectiveSizes, Overlap, Balance),
+        *(CurvePoints, LogRankTest, MaxComboTest, RestrictedMeans, CumulativeIncidence, PeriodHazardRatios),
     )
 }
 

@@ -8,6 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
+from fedstats.numerics.multiplicity import Adjustment
+from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.model_spec import ModelSpec
 from fedstats.study.penalty_spec import Entry
 from fedstats.study.weights_spec import WeightsSpec
@@ -20,7 +22,8 @@ class Heading(Entry):
     """``[study]``: what is asked, and of whom.
 
     ``profile`` is the loosest disclosure profile the study is designed for; a site may be stricter.
-    ``points`` is the number of coefficients at which one model may be asked for, where a profile's 100 do not do.
+    ``points`` is the number of coefficients at which one model may be asked for, where it is not a profile's 100.  More are
+    answered by sites alone whose own profile files say so (``max_points``).
     ``revoked_keys`` are fingerprints of sites' keys that count no more from this version on.
     ``rehearsal`` names a script that writes the sites' tables when all sites are played on one machine.
     """
@@ -56,21 +59,31 @@ class Heading(Entry):
 
 
 class TableSpec(Entry):
-    """``[table_one]``: patient characteristics by a factor."""
+    """``[table_one]``: patient characteristics by a factor, several crossed, or ``"site"``; with tests where they are asked for."""
 
     variables: tuple[str, ...]
-    by: str | None = None
+    by: str | tuple[str, ...] | None = None
+    p_values: bool = False
     title: str = "Patient characteristics"
 
 
-class CurveSpec(Entry):
-    """``[[curves]]``: a Kaplan-Meier figure."""
+class FamilyTests(Entry):
+    """One of ``tests`` of a family: a model, and of it the terms or coefficients whose tests belong to it (all unless given)."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")
-    title: str
-    formula: str
-    conf_type: Literal["log", "log-log", "plain"] = "log"
-    note: str = ""
+    model: str
+    terms: tuple[str, ...] | None = None
+
+
+class FamilySpec(Entry):
+    """``[[families]]``: tests of models whose p-values are adjusted for their number, together.
+
+    ``joint`` takes one test a term, of all its levels, in place of one a coefficient.
+    """
+
+    name: str = Field(min_length=1)
+    tests: tuple[FamilyTests, ...] = Field(min_length=1)
+    method: Adjustment = "holm"
+    joint: bool = False
 
 
 class StudyFile(Entry):
@@ -86,13 +99,19 @@ class StudyFile(Entry):
     disclosure: dict[str, Any] = Field(default_factory=dict)
     table_one: TableSpec | None = None
     curves: tuple[CurveSpec, ...] = ()
+    incidences: tuple[IncidenceSpec, ...] = ()
     weights: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], WeightsSpec] = Field(
         default_factory=dict
     )
     models: tuple[ModelSpec, ...] = ()
+    families: tuple[FamilySpec, ...] = ()
 
     @model_validator(mode="after")
     def _weights_of_models(self) -> Self:
+        if named := [curve.name for curve in self.curves if curve.weights in self.weights]:
+            raise ValueError(
+                f"{named[0]}: weights of a curve are a column; those of a propensity are for models"
+            )
         for model in self.models:
             if model.weights in self.weights:
                 try:

@@ -16,11 +16,14 @@ from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
+from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
+from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
+from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.stacked_equations import CoxPropensityTerms, GlmPropensityTerms, PropensityScores
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
-from fedstats.methods.survival_curve import RiskTable
+from fedstats.methods.standardised_curves import ExpectedSurvival
 from fedstats.methods.weighted_arms import EDGES, ArmSums, PropensityHistogram
 from tests.attacks.targets import column, logistic
 
@@ -51,6 +54,7 @@ QUESTIONS = {
         CoxMeat(replace(_COX, event="ecog", event_level="1"), BETA, where=WHERE),
         CoxFirthCorrection(_COX, BETA, (0.01,) * 3, where=WHERE),
         CoxTimeTrends(_COX, BETA, "steps", CELLS, (0.0, 0.5, 1.0), where=WHERE),
+        ExpectedSurvival(_SHARED, BETA, (0.1,) * 4, "ecog", ("0", "1"), where=WHERE),
         _LOGISTIC,
         GlmMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
         FirthCorrection(_LOGISTIC.model, (0.0,) * 3, (0.01,) * 6, where=WHERE),
@@ -61,6 +65,7 @@ QUESTIONS = {
         WithoutFolds(
             GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), 2, None, (), ((0.0,) * 3,) * 3, where=WHERE
         ),
+        PracticeEstimates(CoxDerivatives(_COX, BETA), "practice", (), (1,), where=WHERE),
         GlmPropensityTerms(_WEIGHTED, (0.0,) * 3, where=WHERE).with_columns(_IPW),
         CoxPropensityTerms(replace(_COX, weights="ipw", offset=None), BETA, where=WHERE).with_columns(_IPW),
         PropensityScores(replace(_LOGISTIC.model, weights=None), (0.0,) * 3, 0.5, where=WHERE),
@@ -77,6 +82,7 @@ QUESTIONS = {
         Moments("score", "sex", ("F", "M"), 60.0, 8.0, where=WHERE).with_columns(_SCORE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),
         DistinctValues("age", "sex", ("F", "M"), where=WHERE),
+        OwnSums(Histogram("lab", "sex", ("F", "M"), (90.0, 110.0)), where=WHERE),
         DistinctTimes("time", "y", where=WHERE),
         RiskTable("entry", "time", "y", "sex", ("F", "M"), CELLS, where=(Condition("age", ">=", (40.0,)),)),
     )

@@ -18,7 +18,7 @@ NONE, TEACHING, STRICT = DisclosurePolicy.none(), DisclosurePolicy.teaching(), D
 #: Strict at a site that answers log-binomial models.
 BOUNDED = replace(STRICT, bounded_models=True)
 #: Strict but for the size of coefficients: what other rules say of large ones.
-LARGE = replace(STRICT, max_coefficient=10.0)
+LARGE = replace(STRICT, max_coefficient=1e3)
 
 BOOK = Codebook(
     (

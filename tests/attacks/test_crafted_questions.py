@@ -92,7 +92,8 @@ def by_a_trusting_site(message):
 
 def test_a_site_that_trusts_a_message_answers_with_a_single_patient():
     message = {"variable": "sex", "by": None, "groups": [], "levels": ["F", "M"]}
-    assert by_a_trusting_site(message) == "entry"
+    shown = by_a_trusting_site(message)
+    assert (shown["counts"].tolist(), shown["together"].tolist()) == ([[0, 0, 0]], [360])
     assert by_a_trusting_site(message | {"policy": EXTRA["policy"]})["counts"].tolist() == [[359, 1, 0]]
 
 

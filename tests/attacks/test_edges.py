@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fedstats.contract import margins
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.design import Design
 from fedstats.federations.memory import Memory
@@ -12,7 +13,7 @@ from fedstats.federations.site import Site
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 from fedstats.numerics import families
 from fedstats.numerics.families import LOG_BINOMIAL
-from tests.attacks.targets import BOOK, BOUNDED, NONE, STRICT, ask, cohort, column
+from tests.attacks.targets import BOOK, BOUNDED, LARGE, NONE, STRICT, ask, cohort, column, logistic
 
 pytestmark = pytest.mark.acceptance(20)
 
@@ -111,3 +112,67 @@ def test_of_refusals_that_are_sent_together_the_seventeenth_says_nothing(tmp_pat
     assert site.answer(GlmDerivatives(risk_ratios(column("lab")), (-0.7, 0.0))).released
     again = Site("north", cohort(), BOOK, BOUNDED, Memory(tmp_path))
     assert again.answer(GlmDerivatives(model, (-0.7, 0.0))).content.rule == "number of refusals"
+
+
+#: A number without gaps of which the largest weigh most, and one of which the largest stands alone; with an intercept.
+EVEN = np.random.default_rng(3).permutation(-np.log((np.arange(360) + 0.5) / 360)), -8.0
+ALONE = np.where(np.arange(360) == 17, 9.87654321, np.random.default_rng(4).normal(size=360)), 0.0
+
+
+def where_refusing_begins(folder, policy, number, low, high):
+    """The slope on a number at which a site begins to refuse, by halves, and the rules that refused."""
+    values, intercept = number
+    frame = cohort(lab=values)
+    site, rules = Site("north", frame, BOOK, policy, Memory(folder)), set()
+    model = logistic(column("lab"), column("a")).model
+    for _ in range(40):
+        middle = (low + high) / 2
+        answer = site.remembered(site.answer(GlmDerivatives(model, (intercept, middle, 0.0))))
+        low, high = (middle, high) if answer.released else (low, middle)
+        rules |= set() if answer.released else {answer.content.rule}
+    return (low + high) / 2, rules
+
+
+WHO_WEIGHS = {"dominance", "dominance of two", "effective sample size", "effective size of a level"}
+
+
+@pytest.mark.parametrize(("number", "by"), [(EVEN, WHO_WEIGHS), (ALONE, {"patients of one predictor"})])
+def test_where_a_rule_begins_to_refuse_is_a_patients_value_without_a_margin(
+    tmp_path, monkeypatch, number, by
+):
+    patient = replace(LARGE, max_refusals=10**9, max_points=10**9)
+    brackets = [(0.05, 2.0), (0.06, 2.01), (0.07, 2.02)]
+    with monkeypatch.context() as off:
+        off.setattr(margins, "WIDEST", 0.0)
+        found = [
+            where_refusing_begins(tmp_path / f"off{i}", patient, number, *b) for i, b in enumerate(brackets)
+        ]
+    (edge, rules), *others = found
+    assert rules
+    assert rules <= by
+    assert [other for other, _ in others] == pytest.approx([edge, edge], rel=1e-9)
+    blurred = [
+        where_refusing_begins(tmp_path / f"on{i}", patient, number, *b)[0] for i, b in enumerate(brackets)
+    ]
+    assert max(blurred) <= edge
+    assert np.ptp(blurred) > 1e-3 * edge
+
+
+def test_a_margin_is_the_same_whenever_the_same_is_asked_and_another_at_another_site():
+    one = margins.margin(b"north", b"a question")
+    assert one == margins.margin(b"north", b"a question")
+    drawn = [margins.margin(secret, b"%d" % i) for i in range(500) for secret in (b"north", b"south")]
+    assert 1 <= min(drawn) < 1.01
+    assert 1.24 < max(drawn) < 1.25
+    assert len(set(drawn)) == 1000
+
+
+def test_refusals_are_counted_over_models_and_tables(tmp_path):
+    rules = []
+    for rows in (360, 340):
+        site = Site("north", cohort().iloc[:rows], BOOK, BOUNDED, Memory(tmp_path))
+        for name in ("age", "lab", "w", "a", "b"):
+            model = risk_ratios(column(name))
+            answers = [site.answer(GlmDerivatives(model, (1.0 + i, 0.0))) for i in range(4)]
+            rules += [site.remembered(answer).content.rule for answer in answers]
+    assert rules == ["size of coefficients"] * 32 + ["number of refusals"] * 8

@@ -21,7 +21,7 @@ from fedstats.methods.descriptives import LevelCounts, Moments
 from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.penalised_fit import DesignMoments
-from fedstats.methods.survival_curve import RiskTable
+from fedstats.methods.risk_table import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, cohort, column, logistic
 from tests.exchange_reading import opened_answers, opened_files
 

@@ -7,9 +7,10 @@ import pytest
 
 import fedstats as fs
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.curve import Curve
 from fedstats.contract.fit import Fit
 from fedstats.contract.labels import unseen
-from fedstats.contract.results import Curve, Table
+from fedstats.contract.results import Table
 from fedstats.contract.variable import Variable
 from fedstats.federations.answering import asked
 from fedstats.federations.ledger import Question

@@ -1,6 +1,9 @@
 """The inverse information that Firth's penalty needs is a matrix of the question's own: what it could single out."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from fedstats.contract.design import Design
@@ -94,6 +97,51 @@ def test_an_ordinary_correction_is_let_out():
     inverse = np.diag([0.1, 0.01, 0.05, 0.01])[np.tril_indices(4)]
     question = FirthCorrection(asked, (-1.0, 0.1, 0.2, -0.1), tuple(inverse.tolist()))
     assert not isinstance(ask(frame, question, STRICT), str)
+
+
+def only_one_with_a_fourth_level():
+    """In threes every cell of the levels is large; of those with three of them one has the fourth."""
+    levels = (np.arange(1600)[:, None] // 2 ** np.arange(4)) % 2
+    three = np.flatnonzero(levels[:, :3].all(axis=1))
+    levels[three, 3] = 0
+    levels[three[1], 3] = 1
+    base = pd.concat([cohort()] * 5, ignore_index=True).iloc[:1600]
+    base["age"] = np.random.default_rng(3).permutation(40 + np.arange(1600) / 40)
+    return base.assign(**{name: levels[:, j] for j, name in enumerate(("a", "b", "w", "lab"))}), len(three)
+
+
+def by_a_fourth_level(policy, frame, three):
+    """Corrections whose inverses differ by a product of two levels, at a coefficient on the fourth."""
+    asked = model(column("a"), column("b"), column("w"), column("lab"), column("age", scale=8.0))
+    parts = []
+    for size in (0.0, 0.01):
+        plain = correction(asked, 1, 2, size)
+        answer = ask(frame, replace(plain, beta=(ETA, 0.0, 0.0, 0.0, 2.5, 0.0)), policy)
+        if isinstance(answer, str):
+            return answer
+        parts.append(answer["correction"][3] / 0.01)
+    eta = np.array([ETA + 2.5])
+    other = float((LOGIT.expected(eta) * LOGIT.tilt(eta) / 2)[0])
+    return (parts[1] - parts[0] - three * PART) / (other - PART)
+
+
+def test_a_coefficient_on_a_fourth_level_counts_who_has_three_others_and_is_refused():
+    frame, three = only_one_with_a_fourth_level()
+    assert by_a_fourth_level(NONE, frame, three) == pytest.approx(1, abs=1e-6)
+    assert by_a_fourth_level(STRICT, frame, three) == "patients of one predictor"
+
+
+def test_a_fourth_level_is_judged_in_corrections_of_a_cox_model_too():
+    frame, _ = only_one_with_a_fourth_level()
+    frame["time"] = 1.0 + np.arange(1600)
+    asked = cox(column("a"), column("b"), column("w"), column("lab"), column("age", scale=8.0))
+    inverse = tuple(np.diag([0.01] * 5)[np.tril_indices(5)].tolist())
+    assert not isinstance(ask(frame, CoxDerivatives(asked, (0.0, 0.0, 0.0, 1.5, 0.0)), STRICT), str)
+    assert not isinstance(
+        ask(frame, CoxFirthCorrection(asked, (0.0, 0.1, 0.1, 0.3, 0.1), inverse), STRICT), str
+    )
+    alike = CoxFirthCorrection(asked, (0.0, 0.0, 0.0, 1.5, 0.0), inverse)
+    assert ask(frame, alike, STRICT) == "patients of one predictor"
 
 
 # Cox models: third moments of risk sets ----------------------------------------------------------

@@ -15,7 +15,7 @@ from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import Histogram, LevelCounts, Moments
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
-from fedstats.methods.survival_curve import RiskTable
+from fedstats.methods.risk_table import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, N, ask, cohort, column, logistic
 
 i = np.arange(N)

@@ -16,8 +16,9 @@ from fedstats.running.exit_codes import UsageError
 from fedstats.running.files import write_json
 from fedstats.running.manifest import check_run_id, new_run_id
 from fedstats.running.study_run import run_study
+from fedstats.study.curve_spec import CurveSpec
 from fedstats.study.model_spec import ModelSpec
-from fedstats.study.study_file import CurveSpec, Heading
+from fedstats.study.study_file import Heading
 
 pytestmark = pytest.mark.acceptance(34)
 

@@ -21,7 +21,7 @@ from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.proportional_hazards import CoxTimeTrends
-from fedstats.methods.survival_curve import RiskTable
+from fedstats.methods.risk_table import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, N, ask, cohort, column
 
 DAY = np.arange(N)

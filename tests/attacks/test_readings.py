@@ -18,7 +18,7 @@ from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import Moments
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
-from fedstats.methods.survival_curve import RiskTable
+from fedstats.methods.risk_table import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, CrossTable, N, cohort, column, logistic
 
 VICTIM = 100

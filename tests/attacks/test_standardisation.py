@@ -42,7 +42,7 @@ def steep(policy):
 ATTACKS = {
     far_out: {"effective sample size"},
     multiplied: {"effective sample size", "size of coefficients"},
-    steep: {"size of coefficients"},
+    steep: {"effective sample size", "size of coefficients"},
 }
 
 

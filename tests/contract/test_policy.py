@@ -40,6 +40,7 @@ AT_MOST = [
     ("size of coefficients", "max_coefficient"),
     ("number of coefficients", "max_points"),
     ("number of refusals", "max_refusals"),
+    ("points of a difference", "max_sums_per_value"),
     ("dominance", "max_top_share"),
     ("dominance of two", "max_top_two_share"),
 ]
@@ -180,6 +181,7 @@ STRICTER_IF_SMALLER = {
     "max_top_two_share",
     "max_points",
     "max_refusals",
+    "max_sums_per_value",
     "distinct_values",
     "per_site_estimates",
     "beyond_study",

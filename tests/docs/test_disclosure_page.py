@@ -1,5 +1,6 @@
 """docs/disclosure.md is what the code says today."""
 
+import math
 import re
 from typing import get_args
 
@@ -51,10 +52,17 @@ def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
     design = model.design if model else getattr(query, "design", None)
     letters = {"p": len(design.names) if design else 0, "g": 3, "l": 2, "e": 3, "v": 2}
     letters["q"] = sum(len(weight.design.names) + weight.stabilised for weight in query.made)
+    letters["g"] *= math.prod(len(levels) for levels in getattr(query, "strata_levels", ()))
+    letters["k"] = len(getattr(query, "causes", ()))
     letters["c"] = len(model.cells) if getattr(model, "grid", ()) else len(getattr(query, "grid", ()))
+    if hasattr(query, "hazards") and hasattr(query, "values"):
+        letters["e"] = len(model.grid)
     if kind == "PropensityHistogram":
         letters["c"] = len(query.edges) - 1
-    for name, entries in PAGE.answered(query).sums.items():
+    answer = PAGE.answered(query)
+    if (columns := getattr(query, "columns", None)) is not None:  # the rows decide how many groups there are
+        letters |= {"k": len(columns), "g": len(answer.sums["n"].values), "l": len(query.levels)}
+    for name, entries in answer.sums.items():
         count = query.entries()[name].count
         if "distinct" not in count:
             product = re.sub(r"(?<=[a-z)\d]) (?=[a-z(\d])", " * ", count)

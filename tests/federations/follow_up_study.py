@@ -29,6 +29,7 @@ title = "Survival"
 kind = "cox"
 formula = "Surv(time, status) ~ age + sex"
 baseline_hazard = true
+heterogeneity = [{ term = "sex", by = "practice" }]
 [models.predicted_survival]
 "Woman of 50" = { age = 50, sex = "F" }
 "Man of 70" = { age = 70, sex = "M" }
@@ -49,6 +50,12 @@ strata = "sex"
 baseline = "shared"
 predicted_survival = { "ECOG 2 or more" = { age = 60, ecog = "2+" } }
 penalty_path = { n_strengths = 3, mixing = 0.5 }
+standardised_survival = [{ column = "ecog" }]
+
+[[families]]
+name = "Effects of sex"
+method = "holm"
+tests = [{ model = "survival", terms = ["sex"] }, { model = "response", terms = ["sex"] }, { model = "shared" }]
 """
 )
 
@@ -62,4 +69,6 @@ NAMES = {
     "survival_baseline_hazard": ("survival", "baseline_hazard"),
     "shared_predicted_survival": ("shared", "predicted_survival"),
     "shared_penalty_path": ("shared", "penalty_path"),
+    "survival_heterogeneity_sex_practice": ("survival", "heterogeneity"),
+    "shared_standardised_survival_ecog": ("shared", "standardised_survival"),
 }

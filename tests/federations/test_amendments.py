@@ -4,6 +4,7 @@ import pytest
 
 import fedstats as fs
 from fedstats.federations.desk import Desk
+from fedstats.federations.membership import Membership
 from tests.federations.small_study import (
     STUDY,
     attended_pass,
@@ -124,3 +125,31 @@ def test_a_version_that_somebody_else_adds_is_refused(fitted, amended, tmp_path)
     (fitted.exchange / "study" / "0002.json").write_bytes(forged)
     with pytest.raises(fs.LedgerMismatch, match="is not signed by coordinator"):
         fs.open_questions(fitted.exchange, fitted.sites["south"])
+
+
+def turned_round(fitted):
+    """The sites with the same private folders, some outcomes turned round in their tables."""
+    frames = {name: frame.assign(response=1 - frame["response"]) for name, frame in fitted.frames.items()}
+    return {
+        name: fs.Site(name, frame, fitted.study.codebook, fitted.study.policy, home=fitted.sites[name].home)
+        for name, frame in frames.items()
+    }
+
+
+def test_two_tables_do_not_mix_in_a_version_that_says_nothing_of_new_data(fitted, amended, monkeypatch):
+    federation = folder(fitted, amended, amend="One model more.")
+    with pytest.raises(fs.Waiting):
+        fs.logistic(federation, "response ~ age")
+    for site in turned_round(fitted).values():
+        with pytest.raises(
+            fs.LedgerMismatch, match="others than in version 1 of the study, whose answers still"
+        ):
+            fs.open_questions(fitted.exchange, site, study=amended.digest)
+    # a site that says nothing of it: the coordinator does not go on, and the check of the exchange names it
+    with monkeypatch.context() as silent:
+        silent.setattr(Membership, "require_same_rows", lambda *_: None)
+        attended_pass(fitted.exchange, turned_round(fitted), amended)
+        fs.Folder(fitted.exchange, study=amended)
+    with pytest.raises(fs.LedgerMismatch, match="are others than in version 1"):
+        fs.logistic(folder(fitted, amended), "response ~ age")
+    assert any("are others than in version 1" in problem for problem in fs.Ledger(fitted.exchange).verify())

@@ -110,12 +110,12 @@ def test_without_a_gate_a_sheet_says_that_every_rule_is_off():
 
 
 def test_a_refusal_gets_a_sheet_with_the_numbers_for_the_sites_own_eyes():
-    made, answer = sheet_of(PAGE.EXAMPLES["LevelCounts"][0], site(STRICT, 50))
+    made, answer = sheet_of(PAGE.EXAMPLES["LevelCounts"][0], site(STRICT, 30))
     assert (made.released, len(made.numbers)) == (False, 0)
-    counts = answer.aggregate.sums["counts"].patients.ravel()
+    counts = answer.aggregate.sums["together"].patients
     failed = made.frame[made.frame["part"] == "judgement"]
     assert failed["patients"].tolist() == counts[(counts > 0) & (counts < 11)].tolist()
-    assert failed["name"].iloc[0].startswith("counts[arm=")
+    assert failed["name"].iloc[0].startswith("together[arm=")
     (refused,) = made.frame[made.frame["part"] == "refusal"].to_dict("records")
     assert (refused["rule"], refused["value"][:9]) == ("entry", "Too few p")
 

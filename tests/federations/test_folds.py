@@ -54,8 +54,8 @@ def test_a_strict_site_with_a_memory_lets_cross_validations_out(tmp_path):
     assert found.tidy()["mean_deviance"].between(1.3, 1.5).all()
     points = north.answers[-1].review.set_index("rule").loc["number of coefficients", "count"]
     assert np.max(points) == found.path.rounds
-    # twenty patients fewer: seven of each fold, who would be told were the folds of the others the same; they are drawn anew
-    fs.cross_validate(north.where("age >= 42.3"), "y ~ age + sex", folds=3, n_strengths=3)
+    # eighty patients fewer: 27 of each fold, who would be told were the folds of the others the same; they are drawn anew
+    fs.cross_validate(north.where("age >= 49"), "y ~ age + sex", folds=3, n_strengths=3)
     # five of ten folds, and each of those in two
     with pytest.raises(fs.SiteRefused):
         fs.cross_validate(north, "y ~ age + sex", folds=7, n_strengths=3)

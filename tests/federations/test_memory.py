@@ -26,7 +26,7 @@ from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_shared_baseline import CoxRiskSets
 from fedstats.methods.descriptives import Histogram, LevelCounts, Moments
 from fedstats.methods.fitting import LocalEstimate
-from fedstats.methods.survival_curve import RiskTable
+from fedstats.methods.risk_table import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, cohort, column, logistic
 
 

@@ -54,7 +54,7 @@ def test_a_refusal_that_a_coarser_grid_cured_is_listed_and_marked(network):
     table = fs.refusals(network.in_process)
     curves = table[table["kind"] == "RiskTable"]
     assert set(curves["rule"]) == {"leavers of a time cell"}
-    assert set(curves["then"]) == {"answered with a coarser time grid"}
+    assert set(curves["then"]) == {"answered with a coarser or shorter time grid"}
     assert all("on 4 time cells" in asked for asked in curves["asked"])
 
 
@@ -141,7 +141,7 @@ def test_a_finer_question_of_another_model_cures_nothing():
         assert fs.refusals(history)["then"].tolist() == [""]
     coarser = Asked(replace(table, grid=(12.0, 24.0)), {}, answered=True)
     history = [Asked(table, refusal, answered=False), coarser]
-    assert fs.refusals(history)["then"].tolist() == ["answered with a coarser time grid"]
+    assert fs.refusals(history)["then"].tolist() == ["answered with a coarser or shorter time grid"]
     assert fs.refusals([*history[:1], replace(coarser, answered=False)])["then"].tolist() == [""]
 
 

@@ -54,9 +54,24 @@ def facts(layout: Layout) -> Facts:
     }
 
 
+#: Of what is worked out of a table of counts, by the name under which R's answers are kept.
+OF_COUNTS = {
+    "kaplan_meier": "Kaplan-Meier",
+    "curves": "Kaplan-Meier",
+    "follow_up": "Kaplan-Meier",
+    "log_rank": "Log-rank",
+    "max_combo": "MaxCombo",
+    "means": "Restricted mean survival",
+    "incidences": "Cumulative incidence",
+    "ratios": "Hazard ratios by period",
+}
+
+
 def _model(asked: Facts, kind: str) -> str:
-    if kind == "kaplan_meier":
-        return "Kaplan-Meier"
+    if "variables" in asked:
+        return "Table 1"
+    if kind in OF_COUNTS:
+        return OF_COUNTS[kind]
     if asked["formula"].startswith("Surv("):
         return "Cox"
     family = asked.get("family") or asked.get("kind") or "logistic"
@@ -116,6 +131,10 @@ def _cox() -> Iterable[Option]:
         yield row(f"`cluster`, {words}", "survival::coxph", cluster=True, **at)
         yield row(f"`strata`, {words}", "survival::strata", strata=True, **at)
         yield row(f"predicted survival, {words}", "survival::survfit", "predicted survival", **at)
+        if baseline == "shared":
+            yield row(
+                f"standardised survival, {words}", "means of survival::survfit", "standardised survival", **at
+            )
         yield row(f"baseline hazard, {words}", "survival::basehaz", "baseline hazard", **at)
         yield row(f"a cause of several, {words}", "survival::coxph", cause=True, **at)
         yield row(f"`time_varying`, {words}", "survival::coxph on survSplit", varying=True, **at)
@@ -147,6 +166,9 @@ def _cox() -> Iterable[Option]:
     yield row(
         "profile intervals with Firth's penalty", "the same, uniroot", "profile intervals", penalty="Firth"
     )
+    for what in ("estimates of practices", "fixed and random effects", "one-stage score test"):
+        r = "survival::coxph, score test" if what.startswith("one") else "survival::coxph, metafor::rma"
+        yield row(what, r, what)
     yield from _formulas("Cox", "survival::coxph")
 
 
@@ -198,6 +220,9 @@ def _glm(model: str, r: str) -> Iterable[Option]:
             "profile intervals",
             penalty="Firth",
         )
+    if model in ("logistic", "Poisson"):
+        for what in ("estimates of practices", "fixed and random effects", "one-stage score test"):
+            yield row(what, "glm, anova's Rao test" if what.startswith("one") else "glm, metafor::rma", what)
     for what in ("standardised risks", "risk differences", "risk ratios", "average marginal effects"):
         yield row(what, f"by hand on {r}, complex steps", what)
     if model == "logistic":
@@ -219,11 +244,75 @@ def _formulas(model: str, r: str) -> Iterable[Option]:
         yield Option(model, "formula: factors, agreed reference", r, FITTED, {"levels": True})
 
 
+def _table() -> Iterable[Option]:
+    for name, r, what in (
+        ("counts, means, SDs, quartiles", "table, mean, sd, quantile", "counts and moments"),
+        ("standardised mean differences", "as tableone has them, written out", "standardised differences"),
+        ("`p_values`", "chisq.test, oneway.test", "tests of groups"),
+    ):
+        yield Option("Table 1", name, r, (what,), {})
+
+
+def _counts() -> Iterable[Option]:
+    survfit = "survival::survfit"
+    for what in ("curve", "median"):
+        yield Option("Kaplan-Meier", f"{what}s", survfit, (what,), {})
+    for name, asked in {"`weights`": {"robust": False}, "`weights`, `robust`": {"robust": True}}.items():
+        yield Option("Kaplan-Meier", name, survfit, ("curve",), {"weights": True} | asked)
+    yield Option("Kaplan-Meier", "`landmark`", f"{survfit} on a subset", ("curve",), {"landmark": True})
+    yield Option("Kaplan-Meier", "cumulative hazards", survfit, ("cumulative hazard",), {"robust": False})
+    yield Option("Kaplan-Meier", "milestones", "summary(survfit)", ("milestones",), {})
+    yield Option("Kaplan-Meier", "quantiles", "quantile(survfit)", ("quantiles",), {})
+    yield Option("Kaplan-Meier", "`reverse`", f"{survfit} of censoring", ("follow-up",), {})
+    survdiff, by_hand = "survival::survdiff", "by hand"
+    yield Option(
+        "Log-rank", "the test itself", survdiff, ("test",), {"rho": False, "gamma": False, "entry": False}
+    )
+    yield Option("Log-rank", "`strata`", survdiff, ("test",), {"strata": True})
+    yield Option("Log-rank", "`rho`", survdiff, ("test",), {"rho": True, "gamma": False})
+    yield Option("Log-rank", "`gamma`", by_hand, ("test",), {"gamma": True})
+    yield Option(
+        "Log-rank", "`Surv(entry, time, event)`", "survival::coxph, exact ties", ("test",), {"entry": True}
+    )
+    yield Option("MaxCombo", "the test itself", "mvtnorm::pmvnorm", ("test",), {"strata": False})
+    yield Option("MaxCombo", "`strata`", "mvtnorm::pmvnorm", ("test",), {"strata": True})
+    of_means = ("restricted means",)
+    yield Option("Restricted mean survival", "means", "summary(survfit, rmean)", of_means, {"weights": False})
+    yield Option(
+        "Restricted mean survival",
+        "`weights`",
+        "summary(survfit, rmean)",
+        of_means,
+        {"weights": True, "robust": False},
+    )
+    yield Option("Restricted mean survival", "`robust`", "residuals(survfit)", of_means, {"robust": True})
+    yield Option("Cumulative incidence", "curves", survfit, ("incidence",), {"entry": False})
+    yield Option(
+        "Cumulative incidence",
+        "`Surv(entry, time, cause)`",
+        "survfit, etm::etm",
+        ("incidence",),
+        {"entry": True},
+    )
+    for ties in ("efron", "breslow"):
+        yield Option(
+            "Hazard ratios by period",
+            f"`ties`, {ties}",
+            "survival::coxph on survSplit",
+            FITTED,
+            {"ties": ties},
+        )
+    yield Option(
+        "Hazard ratios by period", "`strata`", "survival::coxph on survSplit", FITTED, {"strata": True}
+    )
+
+
 OPTIONS = (
     *_cox(),
     *_glm("logistic", "glm"),
     *_glm("log-binomial", "glm"),
     *_glm("Poisson", "glm"),
     *_glm("Gaussian", "glm"),
-    *(Option("Kaplan-Meier", f"{what}s", "survival::survfit", (what,), {}) for what in ("curve", "median")),
+    *_table(),
+    *_counts(),
 )

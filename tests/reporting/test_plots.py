@@ -13,9 +13,10 @@ import fedstats as fs
 from fedstats.reporting import forest_plot, survival_plot
 from fedstats.reporting.measure import spread
 from fedstats.reporting.palette import COLOURS, DASHES, MARKERS
-from fedstats.reporting.plots import deviance_plot, hazard_plot, path_plot
+from fedstats.reporting.plots import deviance_plot, hazard_plot, heterogeneity_plot, path_plot
 from fedstats.reporting.survival_drawing import numbers_at_risk
 from fedstats.reporting.ticks import difference_ticks, grid_ticks, ratio_ticks, time_ticks
+from tests.datasets import DATASETS, split
 from tests.reporting.sample_report import effects, survival_curve
 
 SCRIPT = "<script>alert('$x_1$')</script> with a label that is much longer than one would like it to be"
@@ -62,6 +63,9 @@ def test_numbers_at_risk_are_carried_to_the_tick():
     assert numbers_at_risk(grid, [0, 3]) == [10, 3]  # those who left in a cell are gone at its end
     assert np.isnan(numbers_at_risk(grid, [6])[0])
     assert numbers_at_risk(grid.assign(n_censor=[0, 3, 2]), [6, 9]) == [0, 0]
+    later = grid.assign(time=[6.0, 9.0, 12.0], start=[6.0, 6.0, 9.0])  # from a landmark at 6 on
+    assert np.isnan(numbers_at_risk(later, [0])[0])
+    assert numbers_at_risk(later, [6])[0] == numbers_at_risk(grid, [0])[0]
     axes = survival_plot(survival_curve(("a", "b"), n=1200))
     assert "1,200" in words(axes)
     assert "Number at risk" not in words(survival_plot(survival_curve(("a",)), risk_table=False))
@@ -278,3 +282,13 @@ def test_labels_move_apart_and_no_further():
 
 def test_no_two_groups_share_a_look():
     assert len(set(COLOURS)) == len(set(map(str, DASHES))) == len(set(MARKERS)) == 7
+
+
+def test_effects_by_group_are_drawn_with_what_they_say_together():
+    sites = fs.InProcess(split(DATASETS["gbsg2"](), 4), policy=fs.DisclosurePolicy.none())
+    found = fs.heterogeneity(sites, "Surv(time, cens) ~ C(tgrade) + age", term="C(tgrade)")
+    shown = words(drawn(heterogeneity_plot(found, "C(tgrade)[III]")))
+    for said in ("site1", "site4", "All, effects that vary", "A new group (prediction)"):
+        assert said in shown
+    with pytest.raises(ValueError, match=r"there are C\(tgrade\)\[II\]"):
+        heterogeneity_plot(found, "age")

@@ -16,8 +16,8 @@ from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.firth_correction import FirthCorrection
 from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
+from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
-from fedstats.methods.survival_curve import RiskTable
 from fedstats.study.agreed_questions import agreed_topics
 from tests.federations.follow_up_study import FOLLOW_UPS
 from tests.federations.small_study import STUDY, tables, write_study

@@ -11,7 +11,7 @@ from fedstats.contract.results import NotAvailable, Table
 from fedstats.federations.refusals import outcome
 
 #: Grids that a site does not let out, before a coarser one that it does.
-GRIDS_TRIED = 7
+GRIDS_TRIED = 10
 
 
 class Remembering(Federation):
@@ -47,7 +47,7 @@ def test_every_analysis_is_let_out(found):
     results, _ = found
     assert {name: r.reason for name, r in results.items() if isinstance(r, NotAvailable)} == {}
     assert [r.refused for r in results.values() if isinstance(r, Table)] == [()]
-    assert len(results) == 12
+    assert len(results) == 21
 
 
 def test_what_is_refused_is_a_grid_that_a_coarser_one_replaces(found):

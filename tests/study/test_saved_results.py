@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 import fedstats as fs
+from fedstats.contract.curve import Curve
 from fedstats.contract.fit import Fit
-from fedstats.contract.results import Curve, NotAvailable, Table
+from fedstats.contract.results import NotAvailable, Table
 from tests.federations.small_study import tables
 
 NAN, INF = float("nan"), float("inf")

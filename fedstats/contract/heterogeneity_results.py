@@ -1,0 +1,85 @@
+"""What a comparison of groups' effects returns: a frozen result with tidy frames."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+_ON_SCALE = ("estimate", "conf_low", "conf_high", "prediction_low", "prediction_high")
+
+
+@dataclass(frozen=True)
+class Heterogeneity:
+    """Effects of a term in groups, put together.
+
+    Attributes
+    ----------
+    formula, term, by : str
+    groups : DataFrame     term group site practices members n n_event estimate std_error conf_low conf_high
+                           weight_fixed weight_random (in per cent), one row a group and coefficient
+    summaries : DataFrame  term effects (``fixed`` or ``random``) estimate std_error df p_value conf_low conf_high
+                           prediction_low prediction_high, two rows a coefficient
+    statistics : DataFrame term groups q df p_value i2 h2 tau2 tau2_low tau2_high, one row a coefficient
+    without : DataFrame    term left_out and, without that group, those of the random effects: estimate conf_low conf_high p_value i2 tau2
+    test : (float, int, float)   one-stage score test that no coefficient of the term differs: statistic, df, p
+    method : str           of tau2
+    hartung_knapp : bool
+    effect : str           what an exponentiated coefficient is called
+    """
+
+    formula: str
+    term: str
+    by: str
+    groups: pd.DataFrame
+    summaries: pd.DataFrame
+    statistics: pd.DataFrame
+    without: pd.DataFrame
+    test: tuple[float, int, float]
+    method: str
+    hartung_knapp: bool
+    effect: str
+    level: float
+    status: str
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
+
+    def tidy(self, exponentiate: bool = False) -> pd.DataFrame:
+        """One row a group and coefficient; a group without an estimate of its own has none here."""
+        return _scaled(self.groups, exponentiate=exponentiate)
+
+    def pooled(self, exponentiate: bool = False) -> pd.DataFrame:
+        """Fixed and random effects, and the interval in which the effect of a new group lies."""
+        return _scaled(self.summaries, exponentiate=exponentiate)
+
+    def leave_one_out(self, exponentiate: bool = False) -> pd.DataFrame:
+        """Random effects without each of the groups."""
+        return _scaled(self.without, exponentiate=exponentiate)
+
+    def glance(self) -> pd.DataFrame:
+        """One row a coefficient: heterogeneity, the one-stage test of the whole term, and what it cost."""
+        statistic, df, p_value = self.test
+        more = {"method": self.method, "one_stage_statistic": statistic, "one_stage_df": df}
+        more |= {
+            "one_stage_p_value": p_value,
+            "rounds": self.rounds,
+            "bytes": self.n_bytes,
+            "status": self.status,
+        }
+        return self.statistics.assign(**more)
+
+    def __str__(self) -> str:
+        head = f"{self.term} by {self.by}: {self.formula}"
+        return "\n".join([head, self.pooled().to_string(index=False), self.glance().to_string(index=False)])
+
+    def _repr_html_(self) -> str:
+        frames: Sequence[pd.DataFrame] = (self.tidy(True), self.pooled(True), self.glance())
+        return "".join(str(frame.to_html(index=False, float_format="%.4g", na_rep="")) for frame in frames)
+
+
+def _scaled(frame: pd.DataFrame, *, exponentiate: bool) -> pd.DataFrame:
+    """A copy, estimates and limits as ratios where these are asked for; standard errors stay on the log scale."""
+    if not exponentiate:
+        return frame.copy()
+    return frame.assign(**{name: np.exp(frame[name]) for name in _ON_SCALE if name in frame})

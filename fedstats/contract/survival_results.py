@@ -1,0 +1,185 @@
+"""What is worked out of a table of counts besides a curve: tests, restricted means, incidences, hazard ratios by period."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from fedstats.contract.curve import read_at, times_given
+from fedstats.numerics.survival_table import ConfType
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedResult:
+    """What every one of them has.
+
+    Attributes
+    ----------
+    formula : str
+    frame : DataFrame     what :meth:`tidy` shows
+    unit : str            of time
+    status : str          ``"exact"``, ``"exact on the grid of <width>"`` (times moved to the right edges of their cells), or
+                          ``"approximate ..."``, with bounds in the frame
+    landmark : float      from which time on; 0: from the beginning
+    grid : tuple          right edges of the cells; none on distinct times
+    """
+
+    formula: str
+    frame: pd.DataFrame
+    unit: str
+    status: str
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
+    landmark: float = 0.0
+    grid: tuple[float, ...] = ()
+
+    def tidy(self) -> pd.DataFrame:
+        """One row an estimate."""
+        return self.frame.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """One row: how it was worked out, and what it cost."""
+        row = self._summary() | {"status": self.status, "rounds": self.rounds, "bytes": self.n_bytes}
+        return pd.DataFrame([row | {"sites": len(self.sites)}])
+
+    def _summary(self) -> dict[str, object]:
+        return {}
+
+    def __str__(self) -> str:
+        said = ", ".join(
+            f"{name} {value:.4g}" for name, value in self._summary().items() if isinstance(value, float)
+        )
+        return f"{self.formula} ({self.status}){': ' + said if said else ''}\n{self.frame.to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        head, _, _ = str(self).partition("\n")
+        return f"<p>{escape(head)}</p>{self.frame.to_html(index=False, float_format='%.4g', na_rep='')}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurvePoints(CountedResult):
+    """Milestones or quantiles of a curve; ``frame`` is that of :meth:`fedstats.Curve.at` or :meth:`fedstats.Curve.quantiles`."""
+
+    level: float = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogRankTest(CountedResult):
+    """Test that the hazards of all groups are equal; ``frame`` has group n observed expected, weighted where ``rho`` or ``gamma`` is.
+
+    Attributes
+    ----------
+    statistic : float, df : int, p_value : float     chi-squared
+    rho, gamma : float                               weights S(t-)^rho (1 - S(t-))^gamma
+    strata : tuple of str                            columns within whose levels groups are compared
+    """
+
+    statistic: float
+    df: int
+    p_value: float
+    rho: float = 0.0
+    gamma: float = 0.0
+    strata: tuple[str, ...] = ()
+
+    def _summary(self) -> dict[str, object]:
+        return {"statistic": self.statistic, "df": self.df, "p_value": self.p_value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxComboTest(CountedResult):
+    """The most extreme of several weighted log-rank tests of two groups; ``frame`` has rho gamma statistic p_value of each.
+
+    A statistic above zero: more events of the second group than were expected.
+
+    Attributes
+    ----------
+    statistic : float       the most extreme of them
+    p_value : float         that the most extreme one of correlated tests is as extreme
+    alternative : str       "two-sided", or "less" or "greater" events of the second group
+    """
+
+    statistic: float
+    p_value: float
+    alternative: str = "two-sided"
+    strata: tuple[str, ...] = ()
+
+    def _summary(self) -> dict[str, object]:
+        return {"statistic": self.statistic, "p_value": self.p_value}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestrictedMeans(CountedResult):
+    """Restricted mean survival times; ``frame`` has group measure reference estimate std_error p_value conf_low conf_high low high.
+
+    ``measure`` is "mean", "difference" or "ratio"; the latter two are to the ``reference``, and the standard error of a
+    ratio is that of its logarithm.  The estimate on exact times lies between ``low`` and ``high``.
+
+    Attributes
+    ----------
+    tau : float     the horizon
+    """
+
+    tau: float
+    level: float = 0.95
+    weights: str = ""
+    robust: bool = False
+
+    def _summary(self) -> dict[str, object]:
+        return {"tau": self.tau}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CumulativeIncidence(CountedResult):
+    """Probability of having had each cause by a time, where the others compete.
+
+    ``frame`` has group cause time n_risk n_event estimate std_error conf_low conf_high, start (of the row's cell), and low high,
+    between which the estimate on exact times lies; with a row at time 0.
+    """
+
+    level: float = 0.95
+    conf_type: ConfType = "log"
+
+    def at(self, times: float | Iterable[float]) -> pd.DataFrame:
+        """Incidences at milestones: one row a group, cause and time, as of :meth:`fedstats.Curve.at`.
+
+        Raises
+        ------
+        ValueError
+            A time that is none.
+        """
+        wanted = times_given(times)
+        rows = [
+            {"group": group, "cause": cause, "time": t} | read_at(rows, t, self.conf_type, self.level)
+            for (group, cause), rows in self.frame.groupby(["group", "cause"], sort=False)
+            for t in wanted
+        ]
+        return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodHazardRatios(CountedResult):
+    """Hazard ratios to the first group by period.
+
+    ``frame`` has term period n_event estimate std_error statistic p_value conf_low conf_high, of logarithms.
+
+    Attributes
+    ----------
+    constancy : DataFrame    term df statistic p_value: Wald tests that a ratio is the same in all periods
+    """
+
+    constancy: pd.DataFrame
+    ties: str = "efron"
+    strata: tuple[str, ...] = ()
+    level: float = 0.95
+    cuts: tuple[float, ...] = field(default=())
+
+    def tidy(self, exponentiate: bool = False) -> pd.DataFrame:
+        """One row a group and period; estimates and intervals as ratios if ``exponentiate``."""
+        frame = self.frame.copy()
+        if exponentiate:
+            ends = ["estimate", "conf_low", "conf_high"]
+            frame[ends] = np.exp(frame[ends])
+        return frame

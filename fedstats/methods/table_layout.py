@@ -1,0 +1,108 @@
+"""Table 1 as it goes into a paper: one column a group, one line a level or a number."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from fedstats.contract.results import NOT_SHOWN, Table
+
+if TYPE_CHECKING:
+    from great_tables import GT
+
+_STUB, _VARIABLE, _P = "Characteristic", "Variable", "p"
+
+
+@dataclass(frozen=True)
+class PatientTable(Table):
+    """A table of patient characteristics, with the differences of its groups.
+
+    Attributes
+    ----------
+    pairs : DataFrame     variable group other smd: of every pair of groups
+    tests : DataFrame     variable name statistic p_value, where p-values were asked for
+    labels : mapping      of a variable to its title (``""``) and the labels of its levels
+    """
+
+    pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tests: pd.DataFrame = field(default_factory=pd.DataFrame)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def differences(self) -> pd.DataFrame:
+        """Absolute standardised mean differences, one row a variable and pair of groups: variable group other smd."""
+        return self.pairs.copy()
+
+    def p_values(self) -> pd.DataFrame:
+        """Tests that the groups do not differ, one row a variable: variable name statistic p_value; empty unless asked for."""
+        return self.tests.copy()
+
+    def wide(self, digits: int = 1) -> pd.DataFrame:
+        """Texts as a paper prints them: Variable, Characteristic, a column a group, SMD, and p where asked for.
+
+        n (%), mean (SD), median [quartiles]; ``≈`` marks a median that is interpolated.
+        """
+        lines = []
+        tested = dict(zip(self.tests.get("variable", []), self.tests.get("p_value", []), strict=True))
+        for name, part in self.frame.groupby("variable", sort=False):
+            title = self.labels.get(str(name), {}).get("", str(name))
+            first = {"SMD": _number(part["smd"].iloc[0], 2)}
+            first |= {_P: _p_value(tested[name])} if name in tested else {}
+            for label, cells in self._lines(str(name), part, digits):
+                lines.append({_VARIABLE: title, _STUB: label} | cells | first)
+                first = dict.fromkeys(first, "")
+        return pd.DataFrame(lines).fillna("")
+
+    def gt(self, title: str = "Patient characteristics", digits: int = 1) -> "GT":
+        """A layout of great-tables, ready to be written as HTML, LaTeX or an image.
+
+        Parameters
+        ----------
+        title : str
+        digits : int     after the point, of means and percentages
+        """
+        from great_tables import GT, md  # noqa: PLC0415 (an export; a run never needs it)
+
+        note = "n (%), mean (SD), median [quartiles]. SMD: absolute standardised mean difference."
+        if len(self.pairs.get("group", [])) > len(dict.fromkeys(self.pairs.get("variable", []))):
+            note += " Of several groups the mean over pairs."
+        if (self.frame["level"] == NOT_SHOWN).any():
+            note += f" {NOT_SHOWN}: levels with cells too small to be seen, together."
+        layout = GT(self.wide(digits), rowname_col=_STUB, groupname_col=_VARIABLE)
+        return layout.tab_header(md(f"**{title}**")).tab_source_note(f"{note} Status: {self.status}.")
+
+    def _lines(self, name: str, part: pd.DataFrame, digits: int) -> Iterator[tuple[str, dict[str, str]]]:
+        if part["level"].any():
+            for level, rows in part.groupby("level", sort=False):
+                label = self.labels.get(name, {}).get(str(level), str(level))
+                yield label, {r.group: _count(r.n, r.percent, digits) for r in rows.itertuples()}
+        else:
+            rows = list(part.itertuples())
+            yield "Mean (SD)", {r.group: f"{_number(r.mean, digits)} ({_number(r.sd, digits)})" for r in rows}
+            if part["median"].notna().any():
+                yield "Median [quartiles]", {r.group: _median(r, digits) for r in rows}
+        missing = part.drop_duplicates("group")
+        if missing["missing"].isna().any() or missing["missing"].any():
+            yield "Missing", {r.group: _number(r.missing, 0) for r in missing.itertuples()}
+
+
+def _number(value: float, digits: int) -> str:
+    return "–" if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def _count(n: float, percent: float, digits: int) -> str:
+    if pd.isna(n):
+        return "–"
+    return f"{n:.0f}" if pd.isna(percent) else f"{n:.0f} ({percent:.{digits}f})"
+
+
+def _median(row: Any, digits: int) -> str:
+    mark = "≈ " if np.any([row.median_low < row.median_high, row.q1_low < row.q1_high]) else ""
+    return f"{mark}{_number(row.median, digits)} [{_number(row.q1, digits)}, {_number(row.q3, digits)}]"
+
+
+def _p_value(value: float) -> str:
+    if pd.isna(value):
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,100 @@
+"""Case weights of a table of counts: a sum of them says more of a patient than a count does."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Evidence
+from fedstats.contract.dominance import deviations, dominance
+from fedstats.contract.model_evidence import effective_size, left_out
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+#: Weights of at most so many values, each shared by so many patients on average, are those of as many groups.
+MOST_VALUES, SHARED = 64, 3
+
+
+def weights_of(frame: pd.DataFrame, column: str | None) -> tuple[Array | None, tuple[str, ...]]:
+    """The weights of rows, (n,), none below zero, and the fault that some were."""
+    if column is None:
+        return None, ()
+    w = frame[column].to_numpy(dtype=float)
+    faults = (f"The column {column!r} holds negative weights.",) if (w < 0).any() else ()
+    return np.maximum(w, 0.0), faults
+
+
+def rows_evidence(dropped: int, frame: pd.DataFrame, w: Array, column: str) -> tuple[Evidence, ...]:
+    """For the gate: rows that are left out, and patients with another weight than most."""
+    return left_out(dropped, w > 0, frame, (column,))
+
+
+def cells_evidence(w: Array, groups: dict[str, Index]) -> list[Evidence]:
+    """For the gate: of the patients who leave a cell in one way, how many they are, and whether few of them weigh.
+
+    Parameters
+    ----------
+    w : (n,)
+    groups : mapping of words to (n,) int
+        Disjoint groups whose weights, and squared weights, are added up; -1 of who is in none.
+
+    Notes
+    -----
+    A number of events may be one, for it is a count; the weight of the only patient with the event is his.
+    """
+    found: list[Evidence] = []
+    value = _shared_values(w)
+    for about, group in groups.items():
+        here = group >= 0
+        if not here.any():
+            continue
+        _, place = np.unique(group[here], return_inverse=True)
+        own = w[here]
+        counts = np.bincount(place)
+        found.append(
+            Evidence("events of a time cell", counts, f"patients {about}, whose weights are added up")
+        )
+        sizes = effective_size(*(np.bincount(place, own**k).astype(float) for k in (1, 2)))
+        found.append(Evidence("effective size of a level", sizes, f"weighted patients {about}"))
+        cells = (place[:, None] == np.arange(len(counts))).astype(float)
+        names = tuple(f"cell {i + 1} of patients {about}" for i in range(len(counts)))
+        found += dominance(
+            deviations(np.column_stack([own, own**2])), ("weight", "squared weight"), cells, names
+        )
+        if value is not None:
+            alike = np.bincount(place * (int(value.max()) + 1) + value[here])
+            found.append(Evidence("patients of one predictor", alike, f"patients {about} of one weight"))
+    return found
+
+
+def levels_evidence(w: Array, groups: dict[str, Index], levels: Array) -> list[Evidence]:
+    """For the gate: of the patients with a level who leave a cell in one way, how many equally weighted ones they are worth.
+
+    A weight that a question makes of columns tells by its slope in a coefficient what those with a level of them do.
+
+    Parameters
+    ----------
+    groups : mapping     as of :func:`cells_evidence`
+    levels : (n, c)      0/1
+    """
+    found = []
+    for about, group in groups.items():
+        here = group >= 0
+        _, place = np.unique(group[here], return_inverse=True)
+        both = (
+            np.column_stack([half[here] for half in levels.T]) if levels.size else np.zeros((here.sum(), 0))
+        )
+        sums = [np.array([np.bincount(place, own * w[here] ** k) for own in both.T]).ravel() for k in (1, 2)]
+        sizes = effective_size(sums[0], sums[1])
+        found.append(Evidence("effective size of a level", sizes, f"weighted patients with a level {about}"))
+    return found
+
+
+def _shared_values(w: Array) -> Index | None:
+    """Which of few values each weight has; None where patients have values of their own.
+
+    Counts of patients are whole numbers: a sum of fifty bits of a few known values tells how many have each.
+    """
+    values, place = np.unique(np.round(w, 9), return_inverse=True)
+    few = len(values) <= MOST_VALUES and len(w) >= SHARED * len(values)
+    return place.reshape(-1) if few else None

@@ -1,0 +1,117 @@
+"""Effects by practice or site as a report shows them: forest plots with prediction intervals, and how far the groups differ."""
+
+import numpy as np
+import pandas as pd
+
+from fedstats.contract.formula import parse
+from fedstats.contract.heterogeneity_results import Heterogeneity
+from fedstats.reporting import formats
+from fedstats.reporting.effects import design_labels, design_steps
+from fedstats.reporting.figures import Picture, figure
+from fedstats.reporting.group_drawing import LIMITS, group_rows
+from fedstats.reporting.plots import forest_plot
+from fedstats.reporting.tables import Table, table
+from fedstats.study.definition import Study
+from fedstats.study.model_spec import ModelSpec
+
+_METHODS = {"REML": "REML", "DL": "DerSimonian and Laird", "PM": "Paule and Mandel"}
+
+
+def heterogeneity_title(spec: ModelSpec, term: str, study: Study) -> str:
+    """Title of what is compared between groups."""
+    plain = term.removeprefix("C(").removesuffix(")")
+    name = study.codebook[plain].label or plain if plain in study.codebook else term
+    return f"{name}, by group: {spec.title}"
+
+
+def heterogeneity_method(_: ModelSpec) -> str:
+    """How it is worked out, in words."""
+    return "Each group's own fit, fixed and random effects; score test of one stage"
+
+
+def heterogeneity_table(spec: ModelSpec, found: Heterogeneity, study: Study) -> Table:
+    """A line a group with its weight, and what all say together."""
+    rows, labels = [], _labels(found, study)
+    effect = f"{found.effect} ({found.level:.0%} interval)"
+    for term, label in labels.items():
+        own = found.groups[found.groups["term"] == term]
+        sizes = [(formats.count(n), formats.count(events)) for n, events in own[["n", "n_event"]].to_numpy()]
+        weights = ["" if np.isnan(w) else f"{w:.1f} %" for w in own["weight_random"]]
+        cells = [(*size, weight) for size, weight in zip(sizes, weights, strict=True)] + [("", "", "")] * 3
+        for row, (n, events, weight) in zip(_rows(found, term, study).itertuples(), cells, strict=True):
+            line = {"term": label, "Group": row.term, "Patients": n, "Events": events}
+            rows.append(line | {effect: _words(row), "Weight": weight})
+    caption = heterogeneity_title(spec, found.term, study)
+    return table(pd.DataFrame(rows), caption=caption, note=_note(found, labels), groups="term")
+
+
+def heterogeneity_pictures(spec: ModelSpec, found: Heterogeneity, study: Study) -> list[Picture]:
+    """A forest plot a coefficient, the groups above and what they say together beneath."""
+    title, drawn = heterogeneity_title(spec, found.term, study), []
+    for term, label in _labels(found, study).items():
+        shown = _rows(found, term, study)
+        said = "; ".join(f"{row.term} {_words(row)}" for row in shown.iloc[-3:].itertuples())
+        i2 = found.statistics.set_index("term").loc[term, "i2"]
+        what = f"each group's own {found.effect.lower()} with {found.level:.0%} intervals, and all together"
+        drawn.append(
+            figure(
+                forest_plot(shown, effect=found.effect, level=found.level),
+                alt=f"Forest plot of {found.effect.lower()}s of {label} in {len(shown) - 3} groups. {said}.",
+                caption=f"{title}, {label}: {what}" + ("." if np.isnan(i2) else f" (I² {i2:.0%})."),
+                data=shown,
+            )
+        )
+    return drawn
+
+
+def _labels(found: Heterogeneity, study: Study) -> dict[str, str]:
+    _, design = parse(found.formula, study.codebook, intercept=False)
+    labels = design_labels(design, study.codebook)
+    return {term: labels.get(term, term) for term in dict.fromkeys(found.groups["term"])}
+
+
+def _rows(found: Heterogeneity, term: str, study: Study) -> pd.DataFrame:
+    """Groups under their names and what they say together, as ratios per the step that the label states."""
+    _, design = parse(found.formula, study.codebook, intercept=False)
+    names = []
+    for row in found.groups[found.groups["term"] == term].itertuples():
+        site = study.site_title(str(row.site))
+        own = str(row.group).removeprefix(str(row.site)).removeprefix(": ")
+        merged = f", {row.practices} merged" if row.practices > 1 else ""
+        names.append(f"{site}: {own}{merged}" if own else site)
+    return group_rows(found, term, design_steps(design, study.codebook).get(term, 1.0), names)
+
+
+def _words(row: object) -> str:
+    values = [float(getattr(row, name)) for name in LIMITS]
+    return formats.MISSING if np.isnan(values[0]) else formats.ratio(*values)
+
+
+def _note(found: Heterogeneity, labels: dict[str, str]) -> str:
+    said = [f"Status: {found.status}."]
+    for row in found.statistics.itertuples():
+        name = f"{labels[row.term]}: " if len(labels) > 1 else ""
+        between = (
+            ""
+            if np.isnan(row.tau2_low)
+            else f" ({found.level:.0%} interval {row.tau2_low:.3f} to {row.tau2_high:.3f})"
+        )
+        said.append(
+            f"{name}Q {row.q:.1f} on {row.df} df, p {formats.p_value(row.p_value)}; I² {row.i2:.0%}; variance between groups τ² "
+            f"{row.tau2:.3f}{between}, by {_METHODS[found.method]}."
+        )
+        without = found.without[found.without["term"] == row.term]
+        if len(without):
+            low, high = np.exp(without["estimate"].min()), np.exp(without["estimate"].max())
+            said.append(f"Without one group at a time the mean lies between {low:.2f} and {high:.2f}.")
+    statistic, df, p_value = found.test
+    if df:
+        said.append(
+            f"Score test of one stage that the effects do not differ: {statistic:.1f} on {df} df, p {formats.p_value(p_value)}."
+        )
+    if found.hartung_knapp:
+        said.append("Intervals of effects that vary: Hartung and Knapp.")
+    said.append(
+        "Small practices are merged by their site's rules; practices whose names are labels are numbered, the largest first."
+    )
+    return " ".join(said)

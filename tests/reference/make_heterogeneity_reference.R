@@ -1,0 +1,88 @@
+# Reference values of effects by group for tests/reference, on the tests' own data sets:
+#
+#   Rscript tests/reference/make_heterogeneity_reference.R
+#
+# writes tests/reference/heterogeneity.json (needs survival and metafor).  Every group's estimate is coxph or glm on its rows;
+# metafor puts them together.  The one-stage test is the score test of the model with a coefficient for each group, begun
+# at the coefficients of the model with one for all: coxph's own, and for a glm R's Rao test of the two.
+
+suppressPackageStartupMessages({ library(survival); library(metafor) })
+source("tests/reference/common.R")
+
+together <- function(y, v, method, hk) {
+  fit <- rma(y, v, method = method, test = if (hk) "knha" else "z", control = list(threshold = 1e-15, maxiter = 10000, tol = 1e-15))
+  at <- predict(fit)
+  out <- list(
+    estimate = fit$b[1], se = fit$se, p_value = fit$pval, low = fit$ci.lb, high = fit$ci.ub, tau2 = fit$tau2, i2 = fit$I2 / 100,
+    h2 = fit$H2, q = fit$QE, q_p = fit$QEp, pi_low = at$pi.lb, pi_high = at$pi.ub,
+    without = I(vapply(seq_along(y), function(i) rma(y[-i], v[-i], method = method, test = if (hk) "knha" else "z",
+      control = list(threshold = 1e-15, maxiter = 10000, tol = 1e-15))$b[1], 0))
+  )
+  if (method == "REML") {
+    ends <- confint(fit, control = list(tol = 1e-12, tau2.max = 1000))$random["tau^2", ]
+    out$tau2_ci <- I(unname(ends[c("ci.lb", "ci.ub")]))
+  }
+  out
+}
+
+case <- function(data, formula, term, by, family = NULL, ties = "efron", weights = NULL, offset = NULL, extra = NULL) {
+  frame <- datasets[[data]]
+  frame$w <- weights_of(frame, weights)
+  frame$g <- factor(frame[[by]])
+  words <- gsub("\\bC\\(", "factor(", formula, perl = TRUE)
+  factor_term <- gsub("\\bC\\(", "factor(", term, perl = TRUE)
+  if (!is.null(offset)) words <- sprintf("%s + offset(%s)", words, offset)
+  cox <- is.null(family)
+  fit_one <- function(rows) {
+    if (cox) return(coxph(as.formula(words), rows, weights = w, ties = ties, control = control_cox()))
+    glm(as.formula(words), families[[family]], rows, weights = w, control = glm.control(epsilon = 1e-15, maxit = 100))
+  }
+  groups <- split(frame, frame$g)
+  fits <- lapply(groups, fit_one)
+  chosen <- grep(factor_term, names(coef(fits[[1]])), fixed = TRUE)
+  found <- lapply(chosen, function(j) {
+    y <- vapply(fits, function(f) coef(f)[[j]], 0)
+    v <- vapply(fits, function(f) diag(vcov(f))[[j]], 0)
+    fixed <- rma(y, v, method = "FE")
+    list(
+      y = I(unname(y)), se = I(unname(sqrt(v))), fixed = fixed$b[1], fixed_se = fixed$se,
+      random = setNames(lapply(c("REML", "DL", "PM"), function(m) together(y, v, m, FALSE)), c("REML", "DL", "PM")),
+      hartung_knapp = together(y, v, "REML", TRUE)
+    )
+  })
+  if (cox) {
+    one <- coxph(as.formula(paste(words, "+ strata(g)")), frame, weights = w, ties = ties, control = control_cox())
+    x <- model.matrix(as.formula(paste("~", sub("^[^~]*~", "", words))), frame)[, -1, drop = FALSE]
+    in_term <- grep(factor_term, colnames(x), fixed = TRUE)
+    by_group <- do.call(cbind, lapply(levels(frame$g), function(l) x[, in_term, drop = FALSE] * (frame$g == l)))
+    others <- x[, -in_term, drop = FALSE]
+    start <- c(rep(coef(one)[in_term], nlevels(frame$g)), coef(one)[-in_term])
+    z <- cbind(by_group, others)
+    outcome <- eval(parse(text = sub("~.*", "", words)), frame)
+    plus <- if (is.null(offset)) rep(0, nrow(frame)) else frame[[offset]]
+    many <- suppressWarnings(coxph(outcome ~ z + strata(frame$g) + offset(plus), weights = frame$w, ties = ties, init = start,
+      control = coxph.control(iter.max = 0)))
+    test <- c(many$score, (nlevels(frame$g) - 1) * length(in_term))
+  } else {
+    one <- glm(as.formula(paste(words, "+ g")), families[[family]], frame, weights = w, control = glm.control(epsilon = 1e-15, maxit = 100))
+    many <- glm(as.formula(paste(words, "+ g +", factor_term, ": g")), families[[family]], frame, weights = w,
+      control = glm.control(epsilon = 1e-15, maxit = 100))
+    rao <- suppressWarnings(anova(one, many, test = "Rao"))
+    test <- c(rao$Rao[2], rao$Df[2])
+  }
+  list(
+    data = data, formula = formula, term = term, by = by, family = if (!cox) strsplit(family, " ")[[1]][1], ties = ties, weights = weights,
+    offset = offset, split = by, sizes = I(unname(vapply(groups, nrow, 0L))), coefficients = found, statistic = test[1], df = test[2]
+  )
+}
+
+cases <- list(
+  "gbsg2, hormones by practice" = case("gbsg2", "Surv(time, cens) ~ C(horTh) + age", "C(horTh)", "practice"),
+  "gbsg2, nodes by fold, Breslow" = case("gbsg2", "Surv(time, cens) ~ pnodes + C(tgrade) + age", "pnodes", "fold", ties = "breslow"),
+  "gbsg2, grades by fold" = case("gbsg2", "Surv(time, cens) ~ C(tgrade) + age", "C(tgrade)", "fold"),
+  "lung, sex by ECOG, weights" = case("lung", "Surv(time, status) ~ sex + age", "sex", "ecog3", weights = "weight"),
+  "gbsg2, age and nodes by practice" = case("gbsg2", "pnodes ~ C(horTh) + age", "age", "practice", family = "poisson log"),
+  "gbsg2, events by practice" = case("gbsg2", "cens ~ age + pnodes", "age", "practice", family = "binomial logit"),
+  "lung, deaths by ECOG, offset" = case("lung", "status ~ sex + age", "sex", "ecog3", family = "binomial logit", offset = "age_effect")
+)
+write_reference("heterogeneity", list(cases = cases), c("survival", "metafor"))

@@ -1,0 +1,160 @@
+"""What is worked out of a table of counts is R's on the pooled rows, split anyhow over sites.
+
+Nothing is iterated but hazard ratios by period, so estimates agree to 1e-12 as curves do; ratios to 1e-9 of their standard
+errors, as Cox models do.  A MaxCombo p-value is an integral on either side: mvtnorm's is asked for to 1e-7 and fedstats' is within 1e-5
+of itself; mvtnorm stops short of what it is asked for in four dimensions, hence 1e-4 of the p-value and 2e-6.
+"""
+
+import numpy as np
+import pytest
+
+import fedstats as fs
+from tests.datasets import DATASETS, split_unevenly
+from tests.reference.comparison import CURVE_TOLERANCE, FIT_TOLERANCE, layouts, numbers
+
+ROWS = ("estimate", "std_error", "conf_low", "conf_high")
+
+
+def sites_of(layout):
+    """The rows, with two invented causes where the case has an event to make them of."""
+    case = layout.case
+    if "median" not in case or "event" not in case:
+        return layout.sites
+    frame = DATASETS[case["data"]]()
+    cause = (frame[case["event"]] * (1 + (frame["age"] > case["median"]))).astype(int)
+    frames = split_unevenly(frame.assign(cause=cause.astype(str)), layout.k, None, case["event"])
+    return fs.InProcess(frames, policy=fs.DisclosurePolicy.none())
+
+
+def close(found, expected, tolerance=CURVE_TOLERANCE):
+    np.testing.assert_allclose(np.ravel(found), np.ravel(numbers(expected)), rtol=tolerance, atol=tolerance)
+
+
+def options(case, *names):
+    return {name: case[name] for name in names if case[name] is not None}
+
+
+@pytest.mark.reference("test")
+@pytest.mark.parametrize("layout", layouts("curves", "log_rank"))
+def test_log_rank_tests_are_those_of_r(layout):
+    case = layout.case
+    found = fs.logrank(layout.sites, case["formula"], **options(case, "strata", "rho", "gamma"))
+    close([found.statistic, found.p_value], [case["statistic"], case["p_value"]])
+    assert found.df == case["df"]
+    frame = found.tidy()
+    assert frame["n"].tolist() == case["n"]
+    close(frame["observed"], case["observed"])
+    close(frame["expected"], case["expected"])
+    assert found.status == "exact"
+
+
+@pytest.mark.reference("test")
+@pytest.mark.parametrize("layout", layouts("curves", "max_combo"))
+def test_max_combo_is_that_of_a_multivariate_normal_distribution(layout):
+    case = layout.case
+    for alternative, p_value in list(case["p_value"].items())[: 3 if layout.k == 1 else 1]:
+        found = fs.max_combo(
+            layout.sites, case["formula"], alternative=alternative, **options(case, "strata")
+        )
+        close(found.tidy()["statistic"], case["z"])
+        assert found.p_value == pytest.approx(p_value, rel=1e-4, abs=2e-6)
+
+
+@pytest.fixture(scope="module", params=layouts("curves", "curves"))
+def curve(request):
+    case = request.param.case
+    asked = options(case, "weights", "robust", "landmark")
+    return fs.kaplan_meier(request.param.sites, case["formula"], **asked), case
+
+
+def by_time(frame, rows):
+    return frame.set_index(["group", "time"]).loc[list(zip(rows["group"], rows["time"], strict=True))]
+
+
+@pytest.mark.reference("curve")
+def test_curves_with_weights_and_landmarks_are_those_of_r(curve):
+    found, case = curve
+    rows = by_time(found.tidy(), case["curve"])
+    close(rows["estimate"], case["curve"]["estimate"])
+    close(rows["std_error"], case["curve"]["std_error"])
+
+
+@pytest.mark.reference("cumulative hazard")
+def test_cumulative_hazards_are_those_of_r(curve):
+    found, case = curve
+    if case["robust"]:
+        with pytest.raises(ValueError, match="model-based"):
+            found.cumulative_hazard()
+        return
+    rows = by_time(found.cumulative_hazard(), case["curve"])
+    close(rows["estimate"], case["curve"]["hazard"])
+    close(rows["std_error"], case["curve"]["hazard_error"])
+
+
+@pytest.mark.reference("milestones")
+def test_milestones_are_those_of_r(curve):
+    found, case = curve
+    expected = case["milestones"]
+    rows = by_time(found.at(sorted(set(expected["time"]))), expected)
+    for column in ROWS:
+        close(rows[column], expected[column])
+    close(rows["low"], expected["estimate"])
+    close(rows["high"], expected["estimate"])
+
+
+@pytest.mark.reference("quantiles")
+def test_quantiles_are_those_of_r(curve):
+    found, case = curve
+    expected = case["quantiles"]
+    frame = found.quantiles(expected["probability"])
+    for column in ("estimate", "conf_low", "conf_high"):
+        close(frame[column], expected[column])
+
+
+@pytest.mark.reference("follow-up")
+@pytest.mark.parametrize("layout", layouts("curves", "follow_up"))
+def test_median_follow_up_is_that_of_the_reverse_curve(layout):
+    medians = fs.kaplan_meier(layout.sites, layout.case["formula"], reverse=True).medians
+    for column in ("median", "conf_low", "conf_high"):
+        close(medians[column], layout.case[column])
+
+
+@pytest.mark.reference("restricted means")
+@pytest.mark.parametrize("layout", layouts("curves", "means"))
+def test_restricted_means_are_those_of_r(layout):
+    case = layout.case
+    found = fs.rmst(
+        layout.sites, case["formula"], tau=case["tau"], **options(case, "weights", "robust")
+    ).tidy()
+    means = found[found["measure"] == "mean"]
+    close(means["estimate"], case["estimate"])
+    close(means["std_error"], case["std_error"])
+    close(means["low"], case["estimate"])
+    close(means["high"], case["estimate"])
+
+
+@pytest.mark.reference("incidence")
+@pytest.mark.parametrize("layout", layouts("curves", "incidences"))
+def test_cumulative_incidences_are_those_of_r(layout):
+    case = layout.case
+    frame = fs.cumulative_incidence(sites_of(layout), case["formula"]).tidy()
+    for cause, expected in zip(("1", "2"), case["causes"], strict=True):
+        rows = by_time(frame[frame["cause"] == cause], case)
+        for column in ROWS:
+            close(rows[column], expected[column])
+
+
+@pytest.mark.reference("coefficients", "standard errors")
+@pytest.mark.parametrize("layout", layouts("curves", "ratios"))
+def test_hazard_ratios_by_period_are_those_of_r(layout):
+    case = layout.case
+    found = fs.period_hazard_ratios(
+        layout.sites, case["formula"], cuts=case["cuts"], **options(case, "ties", "strata")
+    )
+    periods = [rows for _, rows in found.tidy().groupby("period", sort=False)]
+    assert len(periods) == len(case["coef"])
+    for rows, beta, error, n_event in zip(periods, case["coef"], case["se"], case["n_event"], strict=True):
+        away = np.abs(rows["estimate"] - numbers(beta)) / np.maximum(numbers(error), np.abs(numbers(beta)))
+        assert (away <= FIT_TOLERANCE).all()
+        close(rows["std_error"], error, FIT_TOLERANCE)
+        assert set(rows["n_event"]) == {n_event}

@@ -1,0 +1,165 @@
+"""Effects by group, standardised survival, families of tests and sites as a column: what a study may say, and what comes of it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fedstats as fs
+from fedstats.contract.codebook import Codebook
+from fedstats.numerics.multiplicity import adjusted
+from fedstats.study.agreed_questions import agreed_topics
+from fedstats.study.families import family_table
+from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
+
+HEAD = STUDY[: STUDY.index("[[curves]]")].replace('by = "sex"', 'by = ["site", "sex"]\np_values = true')
+SITES = '\n[columns.site]\nkind = "factor"\nof_site = true\nlevels = ["north", "south", "west"]\n'
+MODEL = """[[models]]
+name = "survival"
+title = "Survival"
+kind = "cox"
+formula = "Surv(time, status) ~ place + age + sex"
+baseline = "shared"
+ties = "breslow"
+standardised_survival = [{ column = "place" }]
+
+[[models]]
+name = "within"
+title = "Survival within practices"
+kind = "cox"
+formula = "Surv(time, status) ~ age + sex"
+heterogeneity = [{ term = "sex" }, { term = "age", by = "practice", method = "PM" }]
+
+[[models]]
+name = "response"
+title = "Response"
+kind = "logistic"
+formula = "response ~ age + sex"
+heterogeneity = [{ term = "sex" }]
+
+[[families]]
+name = "Sex"
+method = "BH"
+tests = [{ model = "survival", terms = ["sex"] }, { model = "response" }]
+"""
+#: The site as a column of another name, so that "site" is the sites themselves.
+BOOK = CODEBOOK + SITES.replace("columns.site", "columns.place")
+
+
+def load(folder, text=HEAD + MODEL, book=BOOK):
+    return fs.Study.load(write_study(folder, text, book))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return load(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def found(study):
+    frames = {
+        name: site.data.frame
+        for name, site in (
+            (name, fs.Site(name, frame, study.codebook, study.policy)) for name, frame in tables().items()
+        )
+    }
+    return fs.together(fs.InProcess(frames, study.codebook, study.policy), **study.analyses())
+
+
+def test_every_analysis_has_its_name_and_comes_to_its_end(study, found):
+    assert list(found) == [
+        *("table_one", "survival", "survival_standardised_survival_place", "within"),
+        *("within_heterogeneity_sex_site", "within_heterogeneity_age_practice"),
+        *("response", "response_heterogeneity_sex_site"),
+    ]
+    assert [name for name, result in found.items() if isinstance(result, fs.NotAvailable)] == []
+    assert found["within_heterogeneity_age_practice"].method == "PM"
+    assert found["table_one"].by == ("site", "sex")
+    assert len(found["table_one"].p_values()) == 2
+
+
+def test_a_site_agrees_on_all_that_the_network_asks(study, found):
+    """Though under its own rows alone a column that is the site has no coefficient, and one site is no three."""
+
+    asked = set()
+
+    class Listening(fs.InProcess):
+        def ask(self, query, *, each=False):
+            asked.add(query.topic())
+            return super().ask(query, each=each)
+
+    federation = Listening(tables_with_place(study), study.codebook, study.policy)
+    fs.together(federation, **study.analyses())
+    site = fs.Site("north", tables()["north"], study.codebook, study.policy)
+    assert asked <= agreed_topics(study.analyses(), site)
+
+
+def tables_with_place(study):
+    return {name: frame.assign(place=name) for name, frame in tables().items()}
+
+
+def test_results_are_saved_and_read(found, tmp_path):
+    fs.save_results(dict(found), tmp_path / "results.json")
+    again = fs.load_results(tmp_path / "results.json")
+    for name in ("within_heterogeneity_sex_site", "survival_standardised_survival_place"):
+        pd.testing.assert_frame_equal(again[name].tidy(), found[name].tidy())
+    assert tuple(again["within_heterogeneity_sex_site"].test) == found["within_heterogeneity_sex_site"].test
+
+
+def test_a_family_is_adjusted_and_what_is_missing_makes_nothing_easier(study, found):
+    (family,) = study.families
+    table = family_table(family, found)
+    assert table["term"].tolist() == ["sex[M]", "age", "sex[M]"]
+    np.testing.assert_array_equal(table["p_adjusted"], adjusted(table["p_value"].to_numpy(float), "BH"))
+    lost = family_table(family, dict(found) | {"survival": fs.NotAvailable("not released", "")})
+    assert lost["p_value"].isna().tolist() == [False, False, True]
+    own = adjusted(np.append(lost["p_value"][:2].to_numpy(float), 1.0), "BH")
+    np.testing.assert_array_equal(lost["p_adjusted"][:2].to_numpy(float), own[:2])
+
+
+WRONG = {
+    "no such term": ('term = "sex" }, {', 'term = "ecog" }, {', "heterogeneity: term is 'ecog'"),
+    "the site within a group": (
+        'age + sex"\nheterogeneity',
+        'age + sex + place"\nheterogeneity',
+        "place is the site",
+    ),
+    "no practices": ('by = "practice"', 'by = "age"', "neither in the codebook"),
+    "two sites": ('["north", "south", "west"]\nprofile', '["north", "south"]\nprofile', "of_site"),
+    "own baselines": ('baseline = "shared"\n', "", "standardised_survival: Mean survival"),
+    "no such column": ('column = "place"', 'column = "ecog"', "no column of the model"),
+    "no such model": ('{ model = "response" }', '{ model = "death" }', "no model 'death'"),
+    "a family twice": ('{ model = "response" }', '{ model = "survival" }', "named twice"),
+    "no such method": ('method = "BH"', 'method = "sidak"', "families.0.method"),
+    "no group of the table": ('["site", "sex"]', '["site", "age"]', "grouped by a factor"),
+    "a group twice": ('["site", "sex"]', '["sex", "sex"]', "once"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_cannot_be_asked_is_said_when_the_study_is_loaded(tmp_path, wrong):
+    old, new, said = WRONG[wrong]
+    text = HEAD + MODEL
+    assert old in text
+    with pytest.raises(fs.StudyError) as error:
+        load(tmp_path, text.replace(old, new, 1))
+    assert said in str(error.value)
+
+
+def test_two_sites_are_not_compared_by_site(tmp_path):
+    text = (HEAD + MODEL).replace('["north", "south", "west"]', '["north", "south"]')
+    with pytest.raises(fs.StudyError, match="effects by site take 3"):
+        load(tmp_path, text, BOOK.replace(', "west"', ""))
+    two = fs.InProcess(dict(list(tables().items())[:2]), policy=fs.DisclosurePolicy.none())
+    with pytest.raises(fs.FormulaError, match="by='practice'"):
+        fs.heterogeneity(two, "Surv(time, status) ~ sex", term="sex")
+
+
+def test_a_site_fills_in_its_name_and_no_other(study):
+    site = fs.Site("north", tables()["north"], study.codebook, study.policy)
+    assert set(site.data.frame["place"]) == {"north"}
+    with pytest.raises(fs.DataError, match="place has the levels"):
+        fs.Site("east", tables()["north"], study.codebook, study.policy)
+    with pytest.raises(ValueError, match="of_site is for a factor"):
+        Codebook.from_toml({"columns": {"site": {"kind": "label", "of_site": True}}})
+    with pytest.raises(ValueError, match="choose another"):
+        fs.InProcess(tables(), site_column="age")
