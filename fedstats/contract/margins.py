@@ -28,12 +28,17 @@ def margin(secret: bytes, about: bytes) -> float:
     return 1.0 + WIDEST * int.from_bytes(drawn, "big") / 2**64
 
 
-def with_margins(aggregate: Aggregate, secret: bytes, about: str) -> Aggregate:
-    """The same sums; counts of rules with an edge as they are judged, each rule with a margin of its own."""
+def with_room(aggregate: Aggregate, secret: bytes, about: str) -> Aggregate:
+    """As :func:`with_margins`, beyond the widest of these: what passes so passes with any of them, and has an edge nobody finds either."""
+    return with_margins(aggregate, secret, f"room {about}", 1.0 + WIDEST)
+
+
+def with_margins(aggregate: Aggregate, secret: bytes, about: str, times: float = 1.0) -> Aggregate:
+    """The same sums; counts of rules with an edge as they are judged, each rule with a margin of its own (``times`` as wide)."""
     evidence = []
     for one in aggregate.evidence:
         if one.rule in WITH_AN_EDGE:
-            by = margin(secret, f"{one.rule} {about}".encode())
+            by = times * margin(secret, f"{one.rule} {about}".encode())
             counts = one.counts / by if one.rule in _TOO_LITTLE else one.counts * by
             one = replace(one, counts=counts)  # noqa: PLW2901 (the same evidence, judged more strictly)
         evidence.append(one)

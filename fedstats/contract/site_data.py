@@ -16,6 +16,7 @@ from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.entries import listed
 from fedstats.contract.linear_predictor import LinearPredictor
+from fedstats.contract.margins import with_room
 from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import QueryError, Spec
 
@@ -42,8 +43,6 @@ class SiteData:
         site that keeps an account of its answers does so, for two grids differ by a few patients.
     judged : bool
         Whether anything is counted for the gate; False where every rule is off.
-    exact : bool
-        Whether constants of a likelihood leave with all their digits; False where any rule is on.
     secret : bytes
         Known to the site alone, at most 64 of them: what is drawn is drawn with it.  Empty where nothing leaves.
     gate : DisclosurePolicy, optional
@@ -62,7 +61,6 @@ class SiteData:
         *,
         agreed_grids: bool = False,
         judged: bool = True,
-        exact: bool = True,
         secret: bytes = b"",
         gate: DisclosurePolicy | None = None,
         made: tuple[Made, ...] = (),
@@ -71,8 +69,9 @@ class SiteData:
         self.frame = frame
         self.codebook = codebook
         self.positions = np.arange(len(frame)) if chosen is None else chosen
-        self.agreed_grids, self.judged, self.exact = agreed_grids, judged, exact
-        self.secret, self._gate = secret, gate
+        self.agreed_grids, self.judged = agreed_grids, judged
+        self.secret = secret
+        self._gate = gate
         self._n_site = len(frame) if chosen is None else n_site
         self._is_subset = chosen is not None
         self._prepared: dict[str, Any] = {}
@@ -112,7 +111,6 @@ class SiteData:
             judged=self.judged,
             secret=self.secret,
             gate=self._gate,
-            exact=self.exact,
             made=tuple(self.made.values()),
             made_evidence=self._made_evidence,
         )
@@ -128,9 +126,16 @@ class SiteData:
             return np.ones(np.shape(counts), dtype=bool)
         return self._gate.meets(rule, np.asarray(counts))
 
-    def passes(self, aggregate: Aggregate) -> bool:
-        """Whether the site's gate would let sums out, were they asked for alone."""
-        return not self.is_gated or self._gate is None or self._gate.passes(aggregate)
+    def passes(self, aggregate: Aggregate, about: str) -> bool:
+        """Whether the site's gate would let sums out, were they asked for alone, with room for any margin that it draws.
+
+        Parameters
+        ----------
+        about : str    names the question, whatever the point at which it is asked
+        """
+        if not self.is_gated or self._gate is None:
+            return True
+        return self._gate.passes(with_room(aggregate, self.secret, about) if self.secret else aggregate)
 
     def drawn(self, chosen: NDArray[np.bool_], parts: int) -> NDArray[np.int64]:
         """Into which of some parts of equal size each of the chosen rows falls, drawn with the site's secret.
@@ -177,7 +182,6 @@ class SiteData:
                 judged=self.judged,
                 secret=self.secret,
                 gate=self._gate,
-                exact=self.exact,
                 made=made,
                 made_evidence=tuple(evidence),
             )

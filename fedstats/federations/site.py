@@ -137,13 +137,7 @@ class Site:
         frame, codebook = self.data.frame, self.data.codebook
         judged = self._reviewed or not policy.off
         self.data = SiteData(
-            frame,
-            codebook,
-            agreed_grids=remembers,
-            judged=judged,
-            exact=policy.off,
-            secret=secret,
-            gate=policy,
+            frame, codebook, agreed_grids=remembers, judged=judged, secret=secret, gate=policy
         )
 
     def answer(self, query: Query, pending: Sequence[Trace] = ()) -> Answer:

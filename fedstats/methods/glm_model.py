@@ -257,7 +257,7 @@ class GlmDerivatives(GlmQuery):
         family = self.model.distribution
         curvature, everybody = w * family.curvature(y, eta), np.array([rows.n])
         n = np.array([rows.counted.sum()])
-        blurred = (0.0, 0.0) if data.exact else _blurred(family, y, w)
+        blurred = _blurred(family, y, w) if data.is_gated else (0.0, 0.0)
         sums = {
             "loglik": Sum(np.array([w @ family.loglik(y, eta) + blurred[0]]), everybody),
             "score": rows.vector(x.T @ (w * family.residual(y, eta))),
@@ -271,7 +271,7 @@ class GlmDerivatives(GlmQuery):
         else:
             logs = float(np.log(w[w > 0]).sum())
             sums["deviance"] = Sum(np.array([w @ family.deviance(y, eta) + blurred[1]]), everybody)
-            sums["log_weight"] = Sum(np.array([logs if data.exact else three_digits(logs)]), everybody)
+            sums["log_weight"] = Sum(np.array([three_digits(logs) if data.is_gated else logs]), everybody)
         sums["dropped"] = Sum(np.array([rows.dropped]), everybody + rows.dropped)
         effects: tuple[Array, ...] = (curvature,)
         if not family.canonical:

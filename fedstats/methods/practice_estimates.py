@@ -151,7 +151,9 @@ class PracticeEstimates(Query):
 
         What is asked at the common coefficients decides nothing here: whoever chooses them would choose who is merged.
         """
-        alone = group.data.passes(group.at_zero) and group.data.passes(group.at_own)
+        question: Any = self.question
+        about = replace(self, question=replace(question, beta=(0.0,) * len(question.beta))).digest()
+        alone = all(group.data.passes(answer, about) for answer in (group.at_zero, group.at_own))
         return alone and (group.own is not None or not group.data.is_gated)
 
     def _evidence(self, group: _Group, whom: str) -> list[Evidence]:

@@ -130,9 +130,9 @@ def test_a_refusal_by_the_answer_as_a_whole_names_what_was_too_small():
 
 def test_what_went_wrong_at_a_site_is_on_its_own_sheet():
     here = site()
-    unknown = replace(PAGE.EXAMPLES["Moments"][0], where=(Condition("weight", "==", (1.0,)),))
+    unknown = replace(PAGE.EXAMPLES["Moments"][0], where=(Condition("ward", "==", (1.0,)),))
     made, _ = sheet_of(unknown, here)
-    assert "weight" in made.frame.set_index("part").loc["refusal", "rule"]
+    assert "ward" in made.frame.set_index("part").loc["refusal", "rule"]
     broken = Answer(unknown, fs.Site("north", PAGE.cohort(), PAGE.CODEBOOK).answer(unknown).content)
     broken = replace(broken, problem=ValueError("patient 4711"))
     made = sheet(here, Question(1, unknown, "study", "0" * 64), broken)
