@@ -23,6 +23,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part, Period
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.entries import Entries
+from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import _VOCABULARY, Query
 from fedstats.contract.remedies import remedy
 from fedstats.contract.site_data import SiteData
@@ -31,6 +32,7 @@ from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
+from fedstats.methods.doubly_robust import AugmentedMeans
 from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
@@ -41,8 +43,10 @@ from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.risk_table import RiskTable
+from fedstats.methods.stacked_equations import CoxPropensityTerms, GlmPropensityTerms, PropensityScores
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
 from fedstats.methods.standardised_curves import ExpectedSurvival
+from fedstats.methods.weighted_arms import EDGES, ArmSums, PropensityHistogram
 
 PAGE = Path(__file__).with_name("disclosure.md")
 PROFILES = (
@@ -104,11 +108,23 @@ CHANGING = replace(
 )
 LOGISTIC = GlmModel("event", replace(DESIGN, intercept=True), None, None, None)
 WITHIN = GlmModel("event", DESIGN, None, None, None, intercepts="practice")
+#: A weight by the propensity of being a man, for questions that are weighted.
+WEIGHT = PropensityWeight(
+    "ipw", "sex", "M", Design(DESIGN.columns[:1], True), (0.1, 0.2), "ATE", low=0.05, high=0.95
+)
+OF_SEX = GlmModel("sex", Design(DESIGN.columns[:1], True), None, None, None, event_level="M")
+WEIGHTED = replace(LOGISTIC, weights="ipw")
 CELLS, P = 2 * len(GRID), 2
 ZERO = (0.0, 0.0)
 GROUPS = ("arm", ("A", "B", "C"))
 #: By kind, the questions whose judgements make up the page: with and without what changes the rules.
 EXAMPLES: dict[str, tuple[Query, ...]] = {
+    "ArmSums": (ArmSums("sex", "M", "ipw", Design(DESIGN.columns[:1])).with_columns(WEIGHT),),
+    "AugmentedMeans": (AugmentedMeans(WEIGHTED, (0.0,) * 3, "sex", ("F", "M")).with_columns(WEIGHT),),
+    "CoxPropensityTerms": (CoxPropensityTerms(replace(COX, weights="ipw"), ZERO).with_columns(WEIGHT),),
+    "GlmPropensityTerms": (GlmPropensityTerms(WEIGHTED, (0.0,) * 3).with_columns(WEIGHT),),
+    "PropensityHistogram": (PropensityHistogram("sex", "M", "ipw", EDGES[2]).with_columns(WEIGHT),),
+    "PropensityScores": (PropensityScores(OF_SEX, (0.0, 0.0), 0.5),),
     "CoxCurvature": (CoxCurvature(SHARED, ZERO, (0.01,) * CELLS, (0.001,) * CELLS),),
     "CoxDerivatives": (CoxDerivatives(COX, ZERO), CoxDerivatives(CHANGING, (0.0,) * 3)),
     "CoxFirthCorrection": (CoxFirthCorrection(COX, ZERO, (0.01,) * 3),),
@@ -132,6 +148,7 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         GlmDerivatives(replace(LOGISTIC, link="log"), (-1.0, 0.0, 0.0)),
         GlmDerivatives(replace(LOGISTIC, family="poisson", link="log"), (0.0,) * 3),
         GlmDerivatives(WITHIN, ZERO),
+        GlmDerivatives(WEIGHTED, (0.0,) * 3).with_columns(WEIGHT),
     ),
     "GlmMeat": (GlmMeat(LOGISTIC, (0.0,) * 3), GlmMeat(WITHIN, ZERO)),
     "WithoutFolds": (
@@ -184,7 +201,8 @@ A *number* is a sum over patients of the site. Before it leaves, the site's gate
 and the counts that it would give away together with the others. One rule that is not met refuses the whole answer; then
 nothing leaves but the name of the question, the kind of entry and the name of the rule.
 
-Letters in the columns "numbers": *p* coefficients of the model (the intercept is one), *c* time cells (each for every
+Letters in the columns "numbers": *p* coefficients of the model (the intercept is one), *q* those of the propensity behind its
+weights (and the share of the treated of stabilised ones), *c* time cells (each for every
 stratum), *g* groups (each in every
 stratum), *k* causes, or some of the coefficients, *l* levels, *e* edges, *v* values of a column. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
 """

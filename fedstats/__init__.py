@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fedstats.contract.curve import Curve as Curve
     from fedstats.contract.disclosure import DisclosurePolicy as DisclosurePolicy
     from fedstats.contract.disclosure import DisclosureRefused as DisclosureRefused
+    from fedstats.contract.e_values import e_value as e_value
     from fedstats.contract.federation import Federation as Federation
     from fedstats.contract.federation import SiteRefused as SiteRefused
     from fedstats.contract.federation import Waiting as Waiting
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from fedstats.contract.results import Table as Table
     from fedstats.contract.standardised_curves import StandardisedSurvival as StandardisedSurvival
     from fedstats.contract.table_checks import DataError as DataError
+    from fedstats.contract.weight_results import Balance as Balance
+    from fedstats.contract.weight_results import EffectiveSizes as EffectiveSizes
+    from fedstats.contract.weight_results import Overlap as Overlap
     from fedstats.federations.answering import asked as asked
     from fedstats.federations.answering import egress_sheet as egress_sheet
     from fedstats.federations.answering import open_questions as open_questions
@@ -47,8 +51,10 @@ if TYPE_CHECKING:
     from fedstats.federations.together import Results as Results
     from fedstats.federations.together import together as together
     from fedstats.methods.competing_risks import cumulative_incidence as cumulative_incidence
+    from fedstats.methods.covariate_balance import balance as balance
     from fedstats.methods.cox_regression import cox as cox
     from fedstats.methods.cross_validation import cross_validate as cross_validate
+    from fedstats.methods.doubly_robust import augmented_effect as augmented_effect
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
     from fedstats.methods.group_effects import heterogeneity as heterogeneity
@@ -60,12 +66,14 @@ if TYPE_CHECKING:
     from fedstats.methods.multiple_tests import adjusted_p_values as adjusted_p_values
     from fedstats.methods.patient_table import table_one as table_one
     from fedstats.methods.penalised_path import penalty_path as penalty_path
+    from fedstats.methods.propensity import propensity_weights as propensity_weights
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
     from fedstats.methods.restricted_means import rmst as rmst
     from fedstats.methods.standardised_curves import standardised_survival as standardised_survival
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
     from fedstats.methods.survival_prediction import baseline_hazard as baseline_hazard
     from fedstats.methods.survival_prediction import predict_survival as predict_survival
+    from fedstats.methods.weighting import PropensityWeights as PropensityWeights
     from fedstats.numerics.firth import Firth as Firth
     from fedstats.numerics.newton import NotConverged as NotConverged
     from fedstats.numerics.penalties import ElasticNet as ElasticNet
@@ -87,12 +95,14 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Aggregate": "contract.aggregate",
+    "Balance": "contract.weight_results",
     "Codebook": "contract.codebook",
     "CrossValidation": "contract.penalty_results",
     "Curve": "contract.curve",
     "DataError": "contract.table_checks",
     "DisclosurePolicy": "contract.disclosure",
     "DisclosureRefused": "contract.disclosure",
+    "EffectiveSizes": "contract.weight_results",
     "Federation": "contract.federation",
     "Firth": "numerics.firth",
     "Fit": "contract.fit",
@@ -107,7 +117,9 @@ _HOME = {
     "Memory": "federations.memory",
     "NotAvailable": "contract.results",
     "NotConverged": "numerics.newton",
+    "Overlap": "contract.weight_results",
     "PenaltyPath": "contract.penalty_results",
+    "PropensityWeights": "methods.weighting",
     "Query": "contract.query",
     "QueryError": "contract.query",
     "Release": "contract.aggregate",
@@ -125,6 +137,8 @@ _HOME = {
     "adjusted_p_values": "methods.multiple_tests",
     "asked_table": "reporting.egress_view",
     "asked": "federations.answering",
+    "augmented_effect": "methods.doubly_robust",
+    "balance": "methods.covariate_balance",
     "baseline_hazard": "methods.survival_prediction",
     "check_injected": "running.parameters",
     "check_model": "study.check_model",
@@ -132,6 +146,7 @@ _HOME = {
     "cross_validate": "methods.cross_validation",
     "cumulative_incidence": "methods.competing_risks",
     "cox_zph": "methods.proportional_hazards",
+    "e_value": "contract.e_values",
     "egress_sheet": "federations.answering",
     "heterogeneity": "methods.group_effects",
     "kaplan_meier": "methods.survival_curve",
@@ -145,6 +160,7 @@ _HOME = {
     "penalty_path": "methods.penalised_path",
     "period_hazard_ratios": "methods.hazard_ratios",
     "predict_survival": "methods.survival_prediction",
+    "propensity_weights": "methods.propensity",
     "refusals": "federations.refusals",
     "refusals_table": "reporting.refusals_table",
     "rmst": "methods.restricted_means",

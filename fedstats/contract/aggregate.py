@@ -63,7 +63,7 @@ class Sum:
     patients : (...,) int    patients with a contribution other than zero, entry by entry
     exponent : int           agreed power of two of its fixed-point unit
     pairs : bool             the lower triangle of a matrix of products of columns: entries off its
-                             diagonal count pairs of levels
+                             diagonal count pairs of levels, and so do all of a matrix (p, q) of two designs' columns
     """
 
     values: NDArray[Any]
@@ -89,7 +89,9 @@ class Sum:
 
     @property
     def on_diagonal(self) -> NDArray[np.bool_]:
-        """Which entries of a triangle lie on the diagonal."""
+        """Which entries of a triangle lie on the diagonal; none of a matrix of two designs."""
+        if self.values.ndim == 2:
+            return np.zeros(self.values.shape, dtype=bool)
         rows, columns = np.tril_indices(triangle_size(len(self.values)))
         return np.asarray(rows == columns)
 
@@ -145,6 +147,7 @@ class Cohort:
     levels : tuple             columns that were read by their levels, alone or of several together
     functions : tuple          (column, function in words) of a number that was summed; the number itself is one
     told_by : tuple of str     columns that belong together: who is in this cohort is told by them alone
+    made : tuple               (name, values (k,), whether counted one by one) of columns made at coefficients of the question
     """
 
     rows: NDArray[np.int64]
@@ -153,6 +156,7 @@ class Cohort:
     levels: tuple[tuple[str, ...], ...] = ()
     functions: tuple[tuple[str, str], ...] = ()
     told_by: tuple[str, ...] = ()
+    made: tuple[tuple[str, NDArray[Any], bool], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,11 @@ def _two_largest(values: Array) -> tuple[Array, Array]:
 
 
 def dominance(
-    columns: Array, names: tuple[str, ...], cells: Array, cell_names: tuple[str, ...]
+    columns: Array,
+    names: tuple[str, ...],
+    cells: Array,
+    cell_names: tuple[str, ...],
+    factors: Array | None = None,
 ) -> tuple[Evidence, ...]:
     """For the gate: shares of the largest patients in the sums of columns, by cell, and of their products.
 
@@ -103,6 +107,7 @@ def dominance(
     ----------
     columns : (n, q)       contributions, not negative; for a measurement :func:`deviations` of it
     cells : (n, c)         0/1: levels and outcomes, within which sums leave as well
+    factors : (n, q)       what is multiplied in the products; None: the columns themselves
     """
     if columns.size == 0:
         return ()
@@ -111,7 +116,8 @@ def dominance(
     if cells.shape[1]:
         labels = tuple(f"{name}, {cell}" for cell in cell_names for name in names)
         found.append((shares(columns, cells, floor=True), labels))
-    found += [(pair, (label,)) for pair, label in _products(columns, names)]
+    of_products = _products(columns if factors is None else factors, names)
+    found += [(pair, (label,)) for pair, label in of_products]
     one = np.concatenate([pair[0].ravel() for pair, _ in found])
     two = np.concatenate([pair[1].ravel() for pair, _ in found])
     about = tuple(label for _, labels in found for label in labels)

@@ -17,6 +17,7 @@ from fedstats.contract.disclosure import Refusal
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
 from fedstats.contract.linear_predictor import LinearPredictor
+from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import Query, QueryError, canonical_json
 
 Array = NDArray[np.float64]
@@ -201,10 +202,10 @@ class Subset(Federation):
 class WithColumn(Federation):
     """A federation with one column more, which sites make of their own."""
 
-    def __init__(self, whole: Federation, made: LinearPredictor) -> None:
+    def __init__(self, whole: Federation, made: LinearPredictor | PropensityWeight) -> None:
         if within := whole.made_columns & {*made.variables}:
             raise QueryError(
-                f"{min(within)} is a made column; a predictor is made of the codebook's own columns."
+                f"{min(within)} is a made column; others are made of the codebook's own columns."
             )
         self.whole, self.made = whole, made
         self.sites, self.hint = whole.sites, whole.hint
@@ -214,8 +215,15 @@ class WithColumn(Federation):
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         """Ask with the column where the question names it; other questions are those of the whole."""
+        return self.whole.ask(self._with_column(query), each=each)
+
+    def sum(self, query: Query) -> Total:
+        """As the whole adds up, which may not be as every federation does."""
+        return self.whole.sum(self._with_column(query))
+
+    def _with_column(self, query: Query) -> Query:
         named = f'"{self.made.name}"' in canonical_json(query.to_dict())
-        return self.whole.ask(query.with_columns(self.made) if named else query, each=each)
+        return query.with_columns(self.made) if named else query
 
     def history(self) -> Iterable[Asked]:
         """What has been asked of the whole: one account."""

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from fedstats.contract.e_values import e_value_table
 from fedstats.contract.hypotheses import (
     LinearHypothesis,
     coefficient_table,
@@ -18,6 +19,7 @@ from fedstats.contract.hypotheses import (
     wald_p_value,
     wald_test,
 )
+from fedstats.numerics.e_value import Measure
 
 Array = NDArray[np.float64]
 
@@ -49,6 +51,7 @@ class Fit:
     intercepts : int           groups whose intercepts were profiled out at the sites
     uninformative : int        patients of groups that say nothing of the coefficients: without an event, or with events alone
     varying : mapping          of a column whose effect changes with time, its coefficients in order of time
+    other_covariances : mapping   covariances that stand beside, by name: ``"robust"`` where ``covariance`` accounts for estimated weights
     """
 
     kind: str
@@ -80,6 +83,7 @@ class Fit:
     intercepts: int = 0
     uninformative: int = 0
     varying: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    other_covariances: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def is_penalised(self) -> bool:
@@ -91,16 +95,48 @@ class Fit:
         """What one has to know to read the numbers, in sentences: groups of two sites are two, whatever they are called."""
         said = {"cluster": "Clusters", "intercepts": "Intercepts"}
         grouped = [(what, self.options.get(option)) for option, what in said.items()]
+        expected = "The propensity's squared scores were not let out: their expectation, its information, stands in their place."
         return tuple(
             f"{what} are those of {column} within a site: one name at two sites is two groups."
             for what, column in grouped
             if column and column != "site" and len(self.sites) > 1
-        )
+        ) + ((expected,) if self.options.get("propensity_scores") == "expected" else ())
 
     @property
     def has_std_errors(self) -> bool:
         """Whether there are standard errors: under a lasso or an elastic net there are none."""
         return bool(np.isfinite(self.covariance).all())
+
+    @property
+    def variance(self) -> str:
+        """What standard errors come from: ``"model"``, ``"robust"``, or ``"stacked"`` with the equations of a propensity."""
+        robust = self.options.get("robust")
+        return "stacked" if robust == "stacked" else "robust" if robust else "model"
+
+    def std_errors(self) -> pd.DataFrame:
+        """Standard errors by where they come from, one row a coefficient: term and a column each, the fit's own first."""
+        found = {"term": list(self.names), self.variance: np.sqrt(np.diag(self.covariance))}
+        found |= {name: np.sqrt(np.diag(v)) for name, v in self.other_covariances.items()}
+        return pd.DataFrame(found)
+
+    def e_values(self, *, rare: bool = False) -> pd.DataFrame:
+        """How strong unmeasured confounding would have to be to explain each ratio away: term estimate conf_low conf_high e_value e_value_limit.
+
+        Parameters
+        ----------
+        rare : bool
+            Whether fewer than some 15 % have the outcome at the end of follow-up: odds and hazard ratios are those of risks then.
+
+        Raises
+        ------
+        ValueError
+            Differences of means have none.
+        """
+        if not self.is_ratio:
+            raise ValueError("An E-value is that of a ratio; this model gives differences of means.")
+        measures: dict[str, Measure] = {"Hazard ratio": "HR", "Odds ratio": "OR"}
+        measure = measures.get(self.effect, "RR")
+        return e_value_table(self.tidy(exponentiate=True), measure, rare=rare)
 
     @property
     def coef(self) -> pd.Series:

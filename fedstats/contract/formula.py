@@ -220,6 +220,8 @@ def _times(column: Column, piece: tuple[str, Part], variable: Variable) -> Colum
 
 def _outcome(left: str, codebook: Codebook, events: tuple[str, ...] = _EVENTS) -> Outcome:
     if not re.match(r"Surv\s*\(", left):
+        if left in codebook and codebook[left].kind == "factor" and len(codebook[left].levels) == 2:
+            return Outcome(left)  # the second level is the event
         return Outcome(_measured(left, _EVENTS, codebook))
     try:
         call = ast.parse(left, mode="eval").body

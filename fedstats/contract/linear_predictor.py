@@ -83,12 +83,7 @@ class LinearPredictor(Spec):
         The spread is the power of two above the norm of the standardised coefficients, so that a cap on a coefficient
         of this column caps those of the columns behind it.
         """
-        if not re.fullmatch(r"[^\W\d]\w{0,39}", self.name):
-            raise QueryError("A column is named by one word of up to forty letters and digits.")
-        if self.name in codebook:
-            raise QueryError(
-                f"There is a column {self.name!r} already; give the linear predictor another name."
-            )
+        check_made_name(self.name, codebook, "linear predictor")
         unknown = [name for name in self.variables if name not in codebook]
         if unknown:
             raise QueryError(f"The column {unknown[0]!r} is not in the codebook that this site keeps to.")
@@ -135,6 +130,19 @@ class LinearPredictor(Spec):
         for addend in self.addends:
             parts = (*addend.parts, *rest)
             yield replace(column, name=":".join(p.in_words() for p in parts), parts=parts)
+
+
+def check_made_name(name: str, codebook: Codebook, what: str) -> None:
+    """A column that a question makes is named by a word, and by none that is taken.
+
+    Raises
+    ------
+    QueryError
+    """
+    if not re.fullmatch(r"[^\W\d]\w{0,39}", name):
+        raise QueryError("A column is named by one word of up to forty letters and digits.")
+    if name in codebook:
+        raise QueryError(f"There is a column {name!r} already; give the {what} another name.")
 
 
 def agreed_spread(parts: tuple[Part, ...], codebook: Codebook) -> float:

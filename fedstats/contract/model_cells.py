@@ -128,22 +128,32 @@ class ModelCells:
         weights: Array | None,
         offset: Array | None,
         differs: NDArray[np.bool_] | None = None,
+        *,
+        once: bool = False,
     ) -> Iterator[Evidence]:
         """Of an event that is one of several codes, the others: what is asked of all but one is told of that one."""
         for other in levels_of(values):
             if other != code:
                 y = (level_codes(values, (other,)) == 0).astype(float)
                 yield from self.by_outcome(y)
-                yield from self.dominance(design, raw, y, weights, offset)
+                yield from self.dominance(design, raw, y, weights, offset, once=once)
                 if differs is not None:
                     yield from self.evidence_within(differs, y)
 
     def dominance(
-        self, design: Design, raw: Array, y: Array | None, weights: Array | None, offset: Array | None
+        self,
+        design: Design,
+        raw: Array,
+        y: Array | None,
+        weights: Array | None,
+        offset: Array | None,
+        *,
+        once: bool = False,
     ) -> tuple[Evidence, ...]:
         """Shares of single patients in the sums of measurements, overall, by level and by outcome.
 
         An offset counts as one: it is added up in a log-likelihood, and with every column where the response is measured.
+        ``once`` says that a weight multiplies a product of two columns once, as it does; else it counts with each of them.
         """
         every = len(self.measured) == raw.shape[1]
         columns = deviations(raw if every else raw[:, self.measured])  # no copy where none is needed
@@ -151,14 +161,17 @@ class ModelCells:
         if offset is not None:
             columns = np.column_stack([columns, deviations(offset[:, None])])
             about.append("the offset")
+        factors = None
         if weights is not None:
+            if once:
+                factors = np.sqrt(weights)[:, None] * np.column_stack([columns, np.ones(len(columns))])
             columns = np.column_stack([columns * weights[:, None], weights])
             about.append("the weights")
         by_outcome = np.zeros((len(raw), 0)) if y is None else np.column_stack([y, 1 - y])
         within = np.column_stack([by_outcome, self.indicators, 1 - self.indicators])
         where = (*self.names, *(f"not {name}" for name in self.names))
         where = where if y is None else ("with the event", "without it", *where)
-        return dominance(columns, tuple(about), within, where)
+        return dominance(columns, tuple(about), within, where, factors)
 
 
 def model_cells(design: Design, frame: pd.DataFrame, raw: Array, order: int = 2) -> ModelCells:
@@ -233,9 +246,17 @@ def levels_by_group(group: NDArray[np.int64], levels: Array) -> Array:
     return np.asarray(np.rint(np.concatenate(counts)))
 
 
-def pairs_by_outcome(levels: Array, y: Array, who: NDArray[np.bool_]) -> Evidence:
-    """How many patients share two levels, have one of them, or neither, by a 0/1 outcome: squared residuals may weigh it alone."""
+def pairs_by_outcome(
+    levels: Array, y: Array, who: NDArray[np.bool_], own: NDArray[np.bool_] | None = None
+) -> Evidence:
+    """How many patients share two levels, have one of them, or neither, by a 0/1 outcome: squared residuals may weigh it alone.
+
+    ``own`` (c,) says which levels a sum multiplies by any other; None: all.
+    """
     lower = np.tril_indices(levels.shape[1], -1)
+    if own is not None:
+        chosen = own[lower[0]] | own[lower[1]]
+        lower = lower[0][chosen], lower[1][chosen]
     counts = [np.zeros(0)]
     for outcome in (who * y, who * (1 - y)):
         halves = levels * outcome[:, None], (1 - levels) * outcome[:, None]

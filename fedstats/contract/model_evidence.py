@@ -47,6 +47,42 @@ def effective_size(total: Array, squares: Array) -> Array:
     return np.where(there, total**2 / np.where(there, squares, 1.0), 0.0)
 
 
+def effective_sizes(effect: Array, levels: Array, among: str = "") -> tuple[Evidence, ...]:
+    """What the gate judges of rows that are weighted: how many they are worth, in all, within a level and outside.
+
+    Parameters
+    ----------
+    effect : (n,)    weights
+    levels : (n, c)  0/1
+    among : str      of whom, where sums over some of the rows leave on their own
+    """
+    square = effect**2
+    total, squares = effect.sum(keepdims=True), square.sum(keepdims=True)
+    sizes = effective_size(*(np.concatenate(_within_and_outside(heft, levels)) for heft in (effect, square)))
+    return (
+        Evidence(
+            "effective sample size",
+            effective_size(total, squares),
+            f"patients behind the weighted sums{among}",
+        ),
+        Evidence(
+            "effective size of a level", sizes, f"weighted patients within a level, or outside it{among}"
+        ),
+    )
+
+
+def _within_and_outside(heft: Array, levels: Array) -> tuple[Array, Array]:
+    """Sums over those within each level and over those outside, (c,) each.
+
+    Subtracted, but where hardly anything is left: there the difference is rounding, and a patient can still be read.
+    """
+    total, within = heft.sum(), heft @ levels
+    outside = total - within
+    for j in np.flatnonzero(outside < 1e-3 * total):
+        outside[j] = heft[levels[:, j] == 0].sum()
+    return within, outside
+
+
 def _unusual(name: str, values: pd.Series) -> Evidence:
     """A weight or offset that all but a few share singles those few out by subtraction."""
     others = len(values) - int(values.value_counts().max()) if len(values) else 0

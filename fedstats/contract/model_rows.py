@@ -13,8 +13,8 @@ from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.few_predictors import in_groups
 from fedstats.contract.margins import margin
-from fedstats.contract.model_cells import few_values, model_cells
-from fedstats.contract.model_evidence import UNJUDGED, effective_size, knots, left_out, of_own_site
+from fedstats.contract.model_cells import few_values, model_cells, pairs_by_outcome
+from fedstats.contract.model_evidence import UNJUDGED, effective_sizes, knots, left_out, of_own_site
 from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
 
@@ -43,6 +43,8 @@ class ModelRows:
     faults : tuple of str      rows that do not fit, said after the gate alone
     curved : bool              whether what weighs a patient depends on the linear predictor
     origin : (k,) or float     what was taken off every row of ``x``
+    made : bool                whether the question made the weights
+    own : frozenset or None    names of the levels that are the question's own, or the treatment's behind its weights; None: all
     secret : bytes             of the site, for margins; empty where it keeps no memory
     """
 
@@ -63,6 +65,8 @@ class ModelRows:
     faults: tuple[str, ...]
     curved: bool = True
     origin: Array | float = 0.0
+    made: bool = False
+    own: frozenset[str] | None = None
     secret: bytes = b""
 
     @property
@@ -134,6 +138,20 @@ class ModelRows:
             found += [*self.effective_sizes(effect), *dominance_in_pairs(effect, self.levels)]
         return (*found, *self.predictor_groups(self.linear_predictor(gamma)))
 
+    def pairs_by_outcome(self, y: Array, who: NDArray[np.bool_]) -> Evidence:
+        """Pairs of levels by a 0/1 outcome, (n,), that squared scores multiply, or the slope of a weighted score in its weights.
+
+        Columns behind a weight stand in no score: such a slope multiplies one of them by those that do.
+        """
+        return pairs_by_outcome(self.levels, y, who, self._of_the_model)
+
+    @cached_property
+    def _of_the_model(self) -> NDArray[np.bool_]:
+        """Which levels the model's own columns have, or the treatment behind its weights, (c,)."""
+        if self.own is None or len(self.level_names) != self.levels.shape[1]:
+            return np.ones(self.levels.shape[1], dtype=bool)  # within groups they have no names
+        return np.array([name.removeprefix("not ") in self.own for name in self.level_names], dtype=bool)
+
     def predictor_groups(self, eta: Array, split: Array | None = None) -> tuple[Evidence, ...]:
         """What the gate judges of patients who share a linear predictor, (n,), where that is what weighs them.
 
@@ -141,7 +159,7 @@ class ModelRows:
         """
         if not self.is_judged or not (self.curved or split is not None):
             return ()
-        return in_groups(eta * self.widened(eta), self.levels, self.counted, split)
+        return in_groups(eta * self.widened(eta), self.levels[:, self._of_the_model], self.counted, split)
 
     def widened(self, at: Array) -> float:
         """By how much predictors are judged as further apart than they are, (n,): where groups begin is nobody's value."""
@@ -155,32 +173,7 @@ class ModelRows:
         effect : (n,)    weights
         among : str      of whom, where sums over some of the rows leave on their own
         """
-        if not self.is_judged:
-            return UNJUDGED
-        square = effect**2
-        total, squares = effect.sum(keepdims=True), square.sum(keepdims=True)
-        sizes = effective_size(*(np.concatenate(self._within_and_outside(heft)) for heft in (effect, square)))
-        return (
-            Evidence(
-                "effective sample size",
-                effective_size(total, squares),
-                f"patients behind the weighted sums{among}",
-            ),
-            Evidence(
-                "effective size of a level", sizes, f"weighted patients within a level, or outside it{among}"
-            ),
-        )
-
-    def _within_and_outside(self, heft: Array) -> tuple[Array, Array]:
-        """Sums over those within each level and over those outside, (c,) each.
-
-        Subtracted, but where hardly anything is left: there the difference is rounding, and a patient can still be read.
-        """
-        total, within = heft.sum(), heft @ self.levels
-        outside = total - within
-        for j in np.flatnonzero(outside < 1e-3 * total):
-            outside[j] = heft[self.levels[:, j] == 0].sum()
-        return within, outside
+        return effective_sizes(effect, self.levels, among) if self.is_judged else UNJUDGED
 
 
 def model_rows(
@@ -219,7 +212,8 @@ def model_rows(
             "A column that counts in a period alone is one of a Cox model, and of no other question."
         )
     asked = (*outcome, *design.variables, *extra)
-    data.require((*outcome, *(c for c in (weights,) if c is not None)), groups)
+    data.require(outcome, groups)
+    data.require_weights(weights)
     data.require((*design.variables, *(c for c in (offset,) if c is not None)), made_too=True)
     told = data.sources((*asked, *groups))
     wanted = dict.fromkeys((*asked, *groups, *told))
@@ -248,10 +242,12 @@ def model_rows(
     shift = None if offset is None else frame[offset].to_numpy(dtype=float)
     counted = np.ones(len(frame), dtype=bool) if w is None else w > 0
     dropped = int((~complete).sum())
-    whole = judged = replace(design, columns=(*design.columns, *data.behind(design, offset)))
+    made = data.weight(weights)
+    whole = judged = replace(design, columns=(*design.columns, *data.behind(design, offset, weights)))
     if y is None:
         judged = with_measured(whole, outcome[0])
     levels, names, evidence, terms = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED, None
+    own: frozenset[str] | None = None
     present = np.broadcast_to(counted[:, None], x.shape)
     if raw is not None:
         present = raw != 0
@@ -274,12 +270,25 @@ def model_rows(
             *data.subset_evidence,
             *left_out(dropped, counted, frame, extra),
             *cells.evidence(design, outcomes, rarer_outcome),
-            *cells.dominance(judged, columns, outcomes, heft, added),
+            *cells.dominance(judged, columns, outcomes, heft, added, once=made is not None),
             *knots(design, data.codebook),
             *of_own_site((*design.variables, *groups), data.codebook),
         )
+        if made is not None:
+            of_treatment = replace(design, columns=made.columns[:1])
+            at_hand = replace(design, columns=(*design.columns, made.columns[0]))
+            own = frozenset(model_cells(at_hand, rows, at_hand.raw(rows)).names)
+            widened = margin(data.secret, made.logit(rows).tobytes()) if data.secret else 1.0
+            evidence += made.judged(rows, cells.indicators, outcomes, data.codebook, widened)
+            if outcomes is not None:  # what a weight's slope is a sum over
+                given = model_cells(of_treatment, rows, of_treatment.raw(rows)).names
+                mask = np.array([name in given for name in names], dtype=bool)
+                everybody = np.ones(len(rows), dtype=bool)
+                evidence += (pairs_by_outcome(cells.indicators, outcomes, everybody, mask),)
         if event is not None and code is not None:
-            evidence += tuple(cells.of_other_codes(judged, columns, rows[event], code, heft, added))
+            evidence += tuple(
+                cells.of_other_codes(judged, columns, rows[event], code, heft, added, once=made is not None)
+            )
     return ModelRows(
         frame,
         x,
@@ -299,9 +308,12 @@ def model_rows(
             told,
             levels=judged.levels if code is None or event is None else (*judged.levels, (event,)),
             functions=tuple(f for f in judged.functions if f[0] not in data.made),
+            made=() if made is None or raw is None else made.readings(frame[counted]),
         ),
         tuple(faults),
         curved,
+        made=made is not None,
+        own=own,
         secret=data.secret,
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate, Evidence
     from fedstats.contract.condition import Condition
     from fedstats.contract.linear_predictor import LinearPredictor
+    from fedstats.contract.propensity_weight import PropensityWeight
     from fedstats.contract.site_data import SiteData
 
 _VOCABULARY: dict[str, type["Spec"]] = {}
@@ -74,7 +75,7 @@ class Query(Spec):
     #: Names a course of rounds: fits of one model from different starts do not mix.
     course: str = field(default="", kw_only=True)
     #: Columns that a site makes of its own for this question, and that never leave.
-    made: tuple["LinearPredictor", ...] = field(default=(), kw_only=True)
+    made: tuple["LinearPredictor | PropensityWeight", ...] = field(default=(), kw_only=True)
 
     #: Per-site answers of different shape (never summed) are asked through ``federation.each`` only.
     summable: ClassVar[bool] = True
@@ -129,7 +130,7 @@ class Query(Spec):
         """The same question about the patients who also meet these conditions."""
         return replace(self, where=self.where + conditions)
 
-    def with_columns(self, *made: "LinearPredictor") -> Self:
+    def with_columns(self, *made: "LinearPredictor | PropensityWeight") -> Self:
         """The same question with columns that the site makes for it."""
         return replace(self, made=self.made + made)
 
@@ -154,6 +155,11 @@ def candidate(remedy: str) -> types.MappingProxyType[str, Any]:
 def point_fields(kind: type[Spec]) -> set[str]:
     """Names of the fields marked with :data:`POINT`."""
     return {f.name for f in fields(kind) if f.metadata.get("point")}
+
+
+def has_point(query: Query) -> bool:
+    """Whether a question is asked at coefficients, of its own model or of a column that it makes."""
+    return any(point_fields(type(spec)) for spec in (query, *query.made))
 
 
 def query_kinds() -> set[str]:
@@ -251,6 +257,8 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
 def _typed_union(value: Any, options: list[Any], name: str) -> Any:
     if len(options) == 1:
         return _typed(value, options[0], name)
+    if isinstance(value, dict):  # a spec says which it is
+        options = [o for o in options if getattr(o, "__name__", "") == value.get("is")] or options
     for option in options:
         try:
             return _typed(value, option, name)

@@ -17,9 +17,11 @@ from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.entries import listed
 from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.margins import with_room
+from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import QueryError, Spec
 
 T = TypeVar("T")
+Made = LinearPredictor | PropensityWeight
 
 #: Of a question; many more take a site minutes, and nobody asks them.
 MOST_CONDITIONS, MOST_MADE = 20, 8
@@ -46,7 +48,7 @@ class SiteData:
     gate : DisclosurePolicy, optional
         The site's own: what is merged rather than refused is merged by its thresholds, never by a question's, or else
         somebody could slide them.
-    made : tuple of LinearPredictor
+    made : tuple of LinearPredictor or PropensityWeight
         Columns of the frame and the codebook that were made for one question, with what the gate judges of them.
     """
 
@@ -61,7 +63,7 @@ class SiteData:
         judged: bool = True,
         secret: bytes = b"",
         gate: DisclosurePolicy | None = None,
-        made: tuple[LinearPredictor, ...] = (),
+        made: tuple[Made, ...] = (),
         made_evidence: tuple[Evidence, ...] = (),
     ) -> None:
         self.frame = frame
@@ -76,7 +78,7 @@ class SiteData:
         self._subsets: dict[tuple[Condition, ...], SiteData] = {}
         self.made = {predictor.name: predictor for predictor in made}
         self._made_evidence = made_evidence
-        self._extended: dict[tuple[LinearPredictor, ...], SiteData] = {}
+        self._extended: dict[tuple[Made, ...], SiteData] = {}
 
     def among(self, conditions: tuple[Condition, ...]) -> "SiteData":
         """The patients who meet every condition; prepared models of a subset are kept as well."""
@@ -149,7 +151,7 @@ class SiteData:
         places[sorted(range(len(drawn)), key=drawn.__getitem__)] = np.arange(len(drawn))
         return places % parts
 
-    def with_columns(self, made: tuple[LinearPredictor, ...]) -> "SiteData":
+    def with_columns(self, made: tuple[Made, ...]) -> "SiteData":
         """All patients with columns that a question makes, each of the codebook's own columns.
 
         Raises
@@ -168,7 +170,11 @@ class SiteData:
                 self.require(predictor.variables)
                 codebook = codebook.with_variable(predictor.variable(codebook))
                 frame[predictor.name] = predictor.values(self.frame)
-                evidence.append(predictor.evidence(self.codebook))
+                evidence.append(
+                    predictor.evidence(self.frame)
+                    if isinstance(predictor, PropensityWeight)
+                    else predictor.evidence(self.codebook)
+                )
             self._extended[made] = SiteData(
                 frame,
                 codebook,
@@ -186,7 +192,14 @@ class SiteData:
         found = (self.made[c].variables if c in self.made else (c,) for c in columns)
         return tuple(dict.fromkeys(name for names in found for name in names))
 
-    def behind(self, design: Design, offset: str | None = None) -> tuple[Column, ...]:
+    def weight(self, column: str | None) -> PropensityWeight | None:
+        """The weight that a question makes under this name, or None: a column of the site's own, or no weight."""
+        made = self.made.get(column or "")
+        return made if isinstance(made, PropensityWeight) else None
+
+    def behind(
+        self, design: Design, offset: str | None = None, weights: str | None = None
+    ) -> tuple[Column, ...]:
         """Columns of which those that a question made are combinations, in a model with them; none without such.
 
         Raises
@@ -199,10 +212,15 @@ class SiteData:
             names = [part.column for part in column.parts if part.column in self.made]
             if len(names) > 1:
                 raise QueryError(f"{listed(names)} are made columns; a term holds one of them at most.")
-            if names:
-                found |= {c.parts: c for c in self.made[names[0]].behind(column)}
-        if offset in self.made:
-            found |= {c.parts: c for c in self.made[offset].design.columns}
+            predictor = self.made[names[0]] if names else None
+            if isinstance(predictor, LinearPredictor):
+                found |= {c.parts: c for c in predictor.behind(column)}
+        added = self.made.get(offset or "")
+        if isinstance(added, LinearPredictor):
+            found |= {c.parts: c for c in added.design.columns}
+        if (weight := self.weight(weights)) is not None:
+            there = {column.parts for column in design.columns}
+            found |= {c.parts: c for c in weight.columns if c.parts not in there}
         return tuple(found.values())
 
     @property
@@ -224,10 +242,13 @@ class SiteData:
     def require(self, columns: Iterable[str], groups: Iterable[str] = (), *, made_too: bool = False) -> None:
         """Refuse columns that the codebook does not have; a label column may group rows and no more.
 
-        A column that the question makes is refused, but where ``made_too`` says that what it tells is judged.
+        A column that the question makes is refused, but a linear predictor where ``made_too`` says that what it tells
+        is judged; a weight is no column to be read, see :meth:`require_weights`.
         """
         groups = tuple(groups)
         for column in (*columns, *groups):
+            if self.weight(column) is not None:
+                raise QueryError(f"{column} is a made weight: use it as weights.")
             if column in self.made and (column in groups or not made_too):
                 raise QueryError(
                     f"{column} is a made column: use it as a term, an offset, in a condition, or for its mean."
@@ -238,6 +259,11 @@ class SiteData:
                 raise QueryError(
                     f"{column} groups patients inside a site; a question about its values is not answered."
                 )
+
+    def require_weights(self, column: str | None) -> None:
+        """Refuse a column of weights that the codebook does not have, or a linear predictor in its place."""
+        if column is not None and self.weight(column) is None:
+            self.require((column,))
 
     def fingerprint(self, secret: bytes) -> str:
         """A digest of all rows that only the holder of the secret can make: the same rows, the same digest.

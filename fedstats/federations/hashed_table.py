@@ -15,6 +15,8 @@ Hashes = NDArray[np.uint64]
 _FEW_VALUES = 3
 #: How the names of columns begin that a question makes of the table's own.
 _CELLS, _LEVELS, _FUNCTION, _TOGETHER = "cells of ", "levels of ", "function of ", "told by "
+#: The same of columns that a question makes at coefficients of its own, counted one by one or not.
+_MADE_LEVELS, _MADE = "levels of made ", "made "
 
 
 class HashedTable:
@@ -74,6 +76,19 @@ class HashedTable:
         name = f"{_FUNCTION}{column}: {words}"
         self._columns[name] = self.column(column)
         return name
+
+    def made(self, name: str, rows: NDArray[np.int64], values: NDArray[np.float64], *, levelled: bool) -> str:
+        """A column that a question made for some rows (k,) of the frame, with their values (k,); its name."""
+        name = f"{_MADE_LEVELS if levelled else _MADE}{name}"
+        whole = pd.Series(np.full(len(self._frame), np.nan))
+        whole.iloc[rows] = values
+        self._columns[name] = cell_hashes(whole, self._key)[self._order]
+        return name
+
+    @staticmethod
+    def is_made(name: str) -> bool:
+        """Whether a column was made at coefficients of a question's own."""
+        return name.startswith((_MADE, _MADE_LEVELS))
 
     def _together(self, name: str, columns: tuple[str, ...]) -> str:
         if name not in self._columns:

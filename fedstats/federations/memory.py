@@ -15,7 +15,7 @@ import pandas as pd
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
-from fedstats.contract.query import Query, point_fields, questions_in
+from fedstats.contract.query import Query, has_point, questions_in
 from fedstats.contract.refusal import DisclosureRefused, Refusal
 from fedstats.federations.differences import Differences
 from fedstats.federations.hashed_table import HashedTable
@@ -114,7 +114,7 @@ class Memory:
             flags[self._held.place[cohort.rows]] = True
             name = self._files.cohort_name(self._held.name, flags)
             members[name] = flags
-            cohorts.add((name, self._read(cohort, chosen_by)))
+            cohorts.add((name, self._read(cohort, chosen_by, name)))
         line = self._line(query, tuple(sorted(cohorts)))
         most = min((q.most_points for q in inside if q.most_points is not None), default=None)
         trace = Trace(line, members, policy, query.topic(), most)
@@ -153,17 +153,18 @@ class Memory:
     def _line(
         self, query: Query, cohorts: tuple[tuple[str, tuple[str, ...]], ...], refused: str = ""
     ) -> Line:
-        points = any(point_fields(type(question)) for question in questions_in(query))
+        points = any(has_point(question) for question in questions_in(query))
         held = self._held
         return Line(query.digest(), type(query).__name__, held.name, held.known_by, points, cohorts, refused)
 
-    def _read(self, cohort: Cohort, chosen_by: Sequence[str]) -> tuple[str, ...]:
-        """What was read of a cohort: columns, and those that the question made of them."""
+    def _read(self, cohort: Cohort, chosen_by: Sequence[str], name: str) -> tuple[str, ...]:
+        """What was read of a cohort of this name: columns, and those that the question made of them."""
         held = self._held
         made = [held.cut(column, edges) for column, edges in cohort.cuts]
         made += [held.levels(columns) for columns in cohort.levels]
         made += [held.function(column, words) for column, words in cohort.functions]
         made += [held.told_by(cohort.told_by)] if cohort.told_by else []
+        made += [held.made(f"{of} of {name}", cohort.rows, x, levelled=few) for of, x, few in cohort.made]
         return tuple(sorted({*cohort.columns, *chosen_by, *made}))
 
     def record(self, trace: Trace) -> None:
@@ -205,8 +206,8 @@ class Memory:
         if trace.line.has_point:
             found.append(self._refusals(trace.line.question, trace.topic, lines))
             asked = [
-                len({line.question for line in lines if line.has_point and cohort in line.cohorts}) + 1
-                for cohort in trace.line.cohorts
+                len({line.question for line in lines if line.has_point and cohort in _modelled(line)}) + 1
+                for cohort in _modelled(trace.line)
             ]
             found.append(Evidence("number of coefficients", np.array(asked), "points of one model"))
             if trace.most_points is not None:
@@ -217,9 +218,9 @@ class Memory:
     @staticmethod
     def _of_kind(trace: Trace, lines: Sequence[Line]) -> Evidence:
         """Points at which this kind of question was asked of a cohort, in parts of the policy's number."""
-        kind, cohorts = trace.line.kind, trace.line.cohorts
+        kind, cohorts = trace.line.kind, _modelled(trace.line)
         asked = [
-            len({line.question for line in lines if line.kind == kind and cohort in line.cohorts}) + 1
+            len({line.question for line in lines if line.kind == kind and cohort in _modelled(line)}) + 1
             for cohort in cohorts
         ]
         share = trace.policy.max_points / (trace.most_points or 1)
@@ -229,3 +230,8 @@ class Memory:
         """Whether the same question about the same rows has been answered: it tells nothing new."""
         asked = (line.question, line.table)
         return any((known.question, known.table) == asked for known in self._files.lines if not known.refused)
+
+
+def _modelled(line: Line) -> list[tuple[str, tuple[str, ...]]]:
+    """Cohorts with what was read of them, but for what depends on a question's coefficients."""
+    return [(name, tuple(c for c in columns if not HashedTable.is_made(c))) for name, columns in line.cohorts]

@@ -74,10 +74,14 @@ class Readings:
                 rule: Rule = "leavers of a time cell" if all(cut) else "pair of levels"
                 apart = _apart(self._codes(one, among), self._codes(other, among), policy.min_pair)
                 yield Evidence(rule, apart, f"patients with a level of {one}, or of {other}, alone")
-            elif not any(levelled) and self._held.is_own(one) and self._held.is_own(other):
+            elif not any(levelled) and self._measured_alike(one, other):
                 differ = self._differ(one, other, among)
                 about = f"patients in whom {one} and {other} differ"
                 yield Evidence("difference between cohorts", np.array([differ]), about)
+
+    def _measured_alike(self, one: str, other: str) -> bool:
+        """Whether two columns are both the table's own, or both weights that questions made."""
+        return any(of(one) and of(other) for of in (self._held.is_own, self._held.is_made))
 
     def _differ(self, one: str, other: str, among: Flags) -> int:
         """Patients with another value, or in another group, of two columns."""

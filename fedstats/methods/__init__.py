@@ -4,10 +4,12 @@ Importing the package registers every query: a site can answer whatever this ver
 """
 
 from fedstats.methods import (
+    covariate_balance,
     cox_regression,
     cox_shared_baseline,
     cross_validation,
     descriptives,
+    doubly_robust,
     firth_correction,
     fitting,
     folds,
@@ -19,18 +21,23 @@ from fedstats.methods import (
     patient_table,
     penalised_fit,
     penalised_path,
+    propensity,
     proportional_hazards,
     risk_table,
+    stacked_equations,
     standardisation,
     standardised_curves,
     survival_curve,
+    weighted_arms,
 )
 
 __all__ = [
+    "covariate_balance",
     "cox_regression",
     "cox_shared_baseline",
     "cross_validation",
     "descriptives",
+    "doubly_robust",
     "firth_correction",
     "fitting",
     "folds",
@@ -42,9 +49,12 @@ __all__ = [
     "patient_table",
     "penalised_fit",
     "penalised_path",
+    "propensity",
     "proportional_hazards",
     "risk_table",
+    "stacked_equations",
     "standardisation",
     "standardised_curves",
     "survival_curve",
+    "weighted_arms",
 ]

@@ -15,7 +15,6 @@ from fedstats.contract.design import Design
 from fedstats.contract.dominance import dominance_of_residuals, scores_of_clusters
 from fedstats.contract.entries import Entries, between, crossed, groups_of, listed, one, options, pairs
 from fedstats.contract.formula import Outcome
-from fedstats.contract.model_cells import pairs_by_outcome
 from fedstats.contract.model_rows import ModelRows
 from fedstats.contract.periods import cuts_of, periods_of
 from fedstats.contract.query import POINT, Query, QueryError, Spec
@@ -154,6 +153,10 @@ class CoxQuery(Query):
     def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
         evidence = cox.rows.evidence_at(np.array(self.beta), np.where(cox.informative, r, 0.0))
         evidence += cox.evidence
+        if cox.rows.made:
+            died = np.zeros(cox.rows.n)
+            died[cox.sets.death] = 1.0
+            evidence += (cox.rows.pairs_by_outcome(died, cox.rows.counted & cox.informative),)
         outcome = self.model.outcome
         cuts = outcome.cuts(self.cut_at())
         whole = replace(cox.rows.cohort, cuts=cuts)
@@ -201,7 +204,7 @@ class CoxMeat(CoxQuery):
             )
         y = np.zeros(cox.rows.n)
         y[cox.sets.death] = 1.0
-        parts += (pairs_by_outcome(cox.rows.levels, y, cox.rows.counted & cox.informative),)
+        parts += (cox.rows.pairs_by_outcome(y, cox.rows.counted & cox.informative),)
         parts += cox.rows.predictor_groups(cox.rows.linear_predictor(np.array(self.beta)), y[:, None])
         return self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
 

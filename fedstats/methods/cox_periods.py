@@ -75,8 +75,10 @@ def cox_parts(model: "CoxModel", data: SiteData) -> CoxParts:
     """
     outcome, cuts = model.outcome, cuts_of(model.design)
     check_periods(model.design)
-    others = {*model.design.variables, *model.strata, model.weights, model.offset, model.cluster}
-    if others & set(outcome.variables) or others & set(data.made):
+    others = {*model.design.variables, *model.strata, model.offset, model.cluster}
+    weight = data.weight(model.weights)
+    behind = {model.weights} if weight is None else set(weight.variables)
+    if (others | behind) & set(outcome.variables) or (others | behind) & set(data.made):
         raise QueryError(
             "Effects that change are not those of the outcome's own columns, or of columns made for a question."
         )
@@ -194,21 +196,26 @@ def over_periods(query: "CoxQuery", data: SiteData) -> Aggregate:
 def meat_over_periods(query: "CoxMeat", data: SiteData) -> Aggregate:
     """Squares of patients' (or clusters') score residuals, each the sum of a patient's in all periods."""
     found = prepared_parts(query, data)
-    rows, design = found.rows, query.model.design
-    u, present = np.zeros((rows.n, len(design.names))), np.zeros((rows.n, len(design.names)), dtype=bool)
-    answers = []
-    for part in found.parts:
-        asked, place = query.in_period(part), np.ix_(part.who, part.columns)
-        answers.append((part, asked.aggregate(part.data)))
-        cox, _, own = asked.residuals(part.data)
-        u[place] += own
-        present[place] |= cox.rows.present
-    evidence = dominance_of_residuals(u, design)
+    rows, u = residuals_over_periods(query, data)
+    answers = [(part, query.in_period(part).aggregate(part.data)) for part in found.parts]
+    evidence = dominance_of_residuals(u, query.model.design)
     if query.model.cluster is not None:
         u, more = scores_of_clusters(u, rows.codes((query.model.cluster,)))
         evidence += more
-    meat = replace(rows, present=present).matrix(u.T @ u)
-    return _judged(query, found, {"meat": meat}, answers).with_evidence(*evidence)
+    return _judged(query, found, {"meat": rows.matrix(u.T @ u)}, answers).with_evidence(*evidence)
+
+
+def residuals_over_periods(query: "CoxMeat", data: SiteData) -> tuple[ModelRows, Array]:
+    """The rows, with who stands behind each column in some period, and their score residuals in all of them, (n, p)."""
+    found = prepared_parts(query, data)
+    shape = (found.rows.n, len(query.model.design.names))
+    u, present = np.zeros(shape), np.zeros(shape, dtype=bool)
+    for part in found.parts:
+        place = np.ix_(part.who, part.columns)
+        cox, _, own = query.in_period(part).residuals(part.data)
+        u[place] += own
+        present[place] |= cox.rows.present
+    return replace(found.rows, present=present), u
 
 
 def _judged(

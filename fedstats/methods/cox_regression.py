@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
 from fedstats.contract.arguments import check_federation, check_level, check_patients, known_column
 from fedstats.contract.entries import Entries, derivatives
-from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.periods import Varying, agreed_cuts, periods_of, with_periods
@@ -29,6 +29,8 @@ from fedstats.methods.cox_shared_baseline import SharedBaseline, check_baseline,
 from fedstats.methods.firth_correction import Correction, CoxFirthCorrection
 from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, course_of, maximum
+from fedstats.methods.stacked_equations import CoxPropensityTerms
+from fedstats.methods.weighting import Robust, Weighting, check_cohort, made_weights, variance_of, weighted
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics import risk_sets as rs
 from fedstats.numerics.firth import Firth, Penalised, firth
@@ -78,9 +80,9 @@ def cox(
     strata: str | Sequence[str] | None = None,
     baseline: Literal["site", "shared"] = "site",
     ties: Literal["efron", "breslow"] = "efron",
-    weights: str | None = None,
+    weights: Weighting = None,
     offset: str | None = None,
-    robust: bool = False,
+    robust: Robust = None,
     cluster: str | None = None,
     grid: float | Sequence[float] | None = None,
     start: Literal["zero", "pooled"] = "zero",
@@ -104,9 +106,12 @@ def cox(
         baseline hazard, on the agreed time grid.
     ties : {"efron", "breslow"}
     weights, offset : str, optional
-        Columns: case weights; a term of the linear predictor with coefficient one.
-    robust : bool
-        The sandwich of ``coxph(robust=TRUE)`` in place of the inverse information.
+        Columns: case weights; a term of the linear predictor with coefficient one.  Weights may be the result of
+        :func:`propensity_weights`, which sites make.
+    robust : bool or "stacked", optional
+        The sandwich of ``coxph(robust=TRUE)`` in place of the inverse information; ``"stacked"``, and of weights by an
+        estimated propensity what is done unless another is asked for: the sandwich of the equations of both models, with the
+        other beside it (``fit.std_errors()``).
     cluster : str, optional
         Column whose groups the sandwich adds up; implies ``robust``.  Clusters never span sites: one label at two sites,
         agreed in the codebook or not, is two clusters.
@@ -146,6 +151,8 @@ def cox(
     """
     check_federation(federation)
     check_level(level)
+    federation, weights, propensity = weighted(federation, weights)
+    variance = variance_of(robust, cluster, propensity, likelihood=bool(penalty is not None or profile))
     cuts = agreed_cuts(time_varying, federation.codebook)
     model = cox_model(federation, formula, strata, ties, weights, offset, cluster, cuts)
     if cuts and penalty is not None:
@@ -155,9 +162,9 @@ def cox(
     _check_choice("start", start, ("zero", "pooled"))
     check_baseline(federation, baseline, model.strata)
     design = model.design
-    names = check_profile(profile, design, robust=bool(robust or cluster))
+    names = check_profile(profile, design, robust=variance != "model")
     check = check_penalty_or_firth if baseline == "site" else check_penalty
-    penalty = check(penalty, robust=bool(robust or cluster), profile=names)
+    penalty = check(penalty, robust=variance != "model", profile=names)
     check_cost(federation.max_points, names)
     meter, course = Meter(federation), course_of("" if baseline == "shared" else start, penalty)
     model, evaluate, status = cox_evaluation(meter, model, baseline, grid, course)
@@ -172,11 +179,17 @@ def cox(
         if isinstance(penalty, Firth):
             correction = Correction(meter, partial(CoxFirthCorrection, model, course=course))
             objective = with_firth = Penalised(evaluate, correction)
-            solution, weighted = firth(with_firth, zero, design.names), None
+            solution, weighting = firth(with_firth, zero, design.names), None
         else:
             question = evaluate.question(null.beta)
-            solution, weighted = maximum(evaluate, zero, design, penalty, meter, question)
-        meat = evaluate.meat(solution.beta) if robust or cluster else None
+            solution, weighting = maximum(evaluate, zero, design, penalty, meter, question)
+        meat = None if variance == "model" else evaluate.meat(solution.beta)
+        other_meats, how = dict[str, Array](), dict[str, str]()
+        if variance == "stacked" and propensity is not None and meat is not None:
+            check_cohort(propensity, evaluate.counts["n"])
+            terms = evaluate.propensity_terms(solution.beta)
+            other_meats = {"robust": meat}
+            meat, how = propensity.stacked(meter, meat, terms, cluster)
         limits = profile_limits(objective, solution, design, names, level)
     options: dict[str, object] = {
         "ties": ties,
@@ -185,7 +198,8 @@ def cox(
         "weights": weights,
         "offset": offset,
     }
-    options |= {"robust": robust or cluster is not None, "cluster": cluster}
+    options |= {"robust": variance if variance == "stacked" else variance == "robust", "cluster": cluster}
+    options |= made_weights(propensity) | how
     options |= {"grid": model.grid} if model.grid else {}
     options |= {"time_varying": cuts} if cuts else {}
     return fitted(
@@ -203,7 +217,8 @@ def cox(
         limits=limits,
         status=status,
         penalty=penalty,
-        weighted=weighted,
+        weighted=weighting,
+        other_meats=other_meats,
     )
 
 
@@ -290,6 +305,10 @@ class SiteBaseline:
     def meat(self, gamma: Array) -> Array:
         """Sum of outer products of score residuals."""
         return full_matrix(self.meter.sum(CoxMeat(self.model, tuple(gamma.tolist())))["meat"])
+
+    def propensity_terms(self, gamma: Array) -> Total:
+        """Products of score residuals with the scores of the propensity behind the weights."""
+        return self.meter.sum(CoxPropensityTerms(self.model, tuple(gamma.tolist())))
 
 
 def _columns(names: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -130,10 +130,12 @@ def _judged_on(
         present[who] &= varies_within(np.nan_to_num(model.design.raw(frame), nan=0.0), group)
         columns = around_mean(raw, group)
         offset = None if offset is None else around_mean(offset[:, None], group)[:, 0]
-    evidence += cells.dominance(rows.judged, columns, y, weights, offset)
+    evidence += cells.dominance(rows.judged, columns, y, weights, offset, once=rows.made)
     if (code := model.event_level) is not None:
         evidence += tuple(
-            cells.of_other_codes(rows.judged, columns, frame[model.event], code, weights, offset, differs)
+            cells.of_other_codes(
+                rows.judged, columns, frame[model.event], code, weights, offset, differs, once=rows.made
+            )
         )
     return replace(rows, present=present, levels=levels, level_names=names), evidence
 

@@ -30,6 +30,7 @@ from fedstats.methods.cox_periods import Part, over_periods
 from fedstats.methods.cox_rows import CoxRows
 from fedstats.methods.follow_up import GRID_RULES, candidate_grids, on_finest_grid
 from fedstats.methods.risk_set_evidence import of_neighbours
+from fedstats.methods.stacked_equations import CoxPropensityTerms
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics import risk_sets as rs
 from fedstats.numerics.newton import Derivatives
@@ -195,10 +196,17 @@ class SharedBaseline:
 
     def meat(self, gamma: Array) -> Array:
         """Sum of outer products of score residuals, with the shared hazards and means published."""
+        return full_matrix(self.meter.sum(CoxMeat(self.model, *self._published(gamma)))["meat"])
+
+    def propensity_terms(self, gamma: Array) -> Total:
+        """Products of score residuals with the scores of the propensity behind the weights."""
+        return self.meter.sum(CoxPropensityTerms(self.model, *self._published(gamma)))
+
+    def _published(self, gamma: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Coefficients, and the hazards and means there."""
         total = self.meter.sum(self.question(gamma))
         sums, terms = cells_of_total(total, self.model.ties)
-        hazards = pack_hazards(terms.a, terms.b, pl.cell_means(sums, terms))
-        return full_matrix(self.meter.sum(CoxMeat(self.model, total.query.beta, hazards))["meat"])
+        return total.query.beta, pack_hazards(terms.a, terms.b, pl.cell_means(sums, terms))
 
 
 def with_grid(

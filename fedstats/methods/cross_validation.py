@@ -19,6 +19,7 @@ from fedstats.methods.penalised_fit import DesignMoments, weight_and_spread
 from fedstats.methods.penalised_model import PenalisedModel, penalised_model
 from fedstats.methods.penalised_path import path_result
 from fedstats.methods.strengths import Strengths, check_family
+from fedstats.methods.weighting import Weighting, weighted
 from fedstats.numerics.newton import Derivatives, NotConverged
 from fedstats.numerics.path_of_penalties import abreast, path, quadratic
 from fedstats.numerics.penalties import Weighted, driven
@@ -36,7 +37,7 @@ def cross_validate(
     strengths: Sequence[float] | None = None,
     n_strengths: int = 20,
     smallest: float = 0.001,
-    weights: str | None = None,
+    weights: Weighting = None,
     offset: str | None = None,
     strata: str | Sequence[str] | None = None,
     ties: Literal["efron", "breslow"] = "efron",
@@ -77,6 +78,7 @@ def cross_validate(
     asked = Strengths(mixing, strengths, n_strengths, smallest)
     levels = levels_of_folds(folds, federation.codebook)
     asked.check_cost(federation.max_points, family)
+    federation, weights, _ = weighted(federation, weights)
     options: dict[str, Any] = {"weights": weights, "offset": offset}
     options |= {"strata": strata, "ties": ties, "baseline": "site"} if family == "cox" else {}
     meter = Meter(federation)

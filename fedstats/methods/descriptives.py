@@ -14,6 +14,7 @@ from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.design import level_codes
 from fedstats.contract.dominance import deviations, shares
 from fedstats.contract.entries import Entries, between, crossed, each, groups_of
+from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.model_evidence import of_own_site
 from fedstats.contract.query import Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
@@ -175,8 +176,9 @@ class Moments(_ByGroup):
             sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
             sums["squares"] = Sum(np.bincount(group[there], z * z, n_groups), n)
             evidence += (*_few_values(z, group[there]), *self._dominance(z, group[there], n_groups))
-        if self.variable in data.made:
-            made, frame = data.made[self.variable], data.frame.loc[values.index[there]]
+        made = data.made.get(self.variable)
+        if isinstance(made, LinearPredictor):
+            frame = data.frame.loc[values.index[there]]
             evidence += tuple(made.evidence_within(frame, group[there]))
             cohorts = tuple(
                 replace(cohort, functions=made.design.functions, levels=(*cohort.levels, *made.design.levels))

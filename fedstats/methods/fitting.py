@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -213,8 +214,11 @@ def fitted(
     penalty: ElasticNet | Firth | None = None,
     weighted: Weighted | None = None,
     residual: Residual | None = None,
+    other_meats: Mapping[str, Array] = MappingProxyType({}),
 ) -> Fit:
     """The result of a regression on the scale of the columns as they were written.
+
+    ``meat`` makes the covariance that tests and intervals use, ``other_meats`` those that stand beside it, by name.
 
     Notes
     -----
@@ -225,8 +229,12 @@ def fitted(
     transform = design.unscaling()
     bread, df = _bread(solution, weighted), degrees_of_freedom(solution, weighted)
     left = residual or Residual(np.nan, np.nan, 1.0, np.inf)
-    covariance = bread * left.dispersion if meat is None else bread @ meat @ bread
-    covariance = transform @ covariance @ transform.T
+
+    def written(covariance: Array) -> Array:
+        found = transform @ covariance @ transform.T
+        return np.asarray((found + found.T) / 2)
+
+    covariance = written(bread * left.dispersion if meat is None else bread @ meat @ bread)
     score_test = (
         float(null.score @ np.linalg.solve(null.information, null.score))
         if penalty is None and np.isinf(left.df)
@@ -239,7 +247,7 @@ def fitted(
         formula,
         design.names,
         transform @ solution.beta,
-        (covariance + covariance.T) / 2,
+        covariance,
         solution.at.loglik,
         null.loglik,
         score_test,
@@ -263,6 +271,7 @@ def fitted(
         df_residual=left.df,
         intercepts=counts.get("intercepts", 0),
         uninformative=counts.get("uninformative", 0),
+        other_covariances={name: written(bread @ other @ bread) for name, other in other_meats.items()},
     )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.federation import Federation
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
@@ -17,6 +18,30 @@ def agreed_units(
         return 0.0, 1.0
     agreed = federation.codebook[outcome]
     return (agreed.centre if centred else 0.0), agreed.scale
+
+
+def event_level_of(federation: Federation, outcome: str, family: Family) -> str | None:
+    """As :func:`event_level_in`, by the codebook of a federation."""
+    return event_level_in(federation.codebook, outcome, family)
+
+
+def event_level_in(codebook: Codebook, outcome: str, family: Family) -> str | None:
+    """Of a factor of two levels the second, as ``glm`` has it; None where the outcome is 0 or 1, or a measurement.
+
+    Raises
+    ------
+    FormulaError
+        A factor of more levels, or one as the outcome of a family that has none.
+    """
+    variable = codebook[outcome]
+    if variable.kind != "factor":
+        return None
+    if len(variable.levels) != 2 or not family.counts_outcomes:
+        raise FormulaError(
+            f"{outcome} has the levels {', '.join(variable.levels)}; an outcome of a {family.name} model is "
+            + ("0 or 1, or a factor of two levels." if family.counts_outcomes else "a number.")
+        )
+    return variable.levels[1]
 
 
 def model_of(federation: Federation, fit: Fit) -> tuple[GlmModel, tuple[float, ...]]:
@@ -53,6 +78,7 @@ def model_of(federation: Federation, fit: Fit) -> tuple[GlmModel, tuple[float, .
         family.link,
         centre,
         scale,
+        event_level=event_level_of(federation, outcome.event, family),
     )
     beta = np.array(fit.beta)
     if design.intercept:

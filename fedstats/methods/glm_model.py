@@ -1,7 +1,7 @@
 """A generalised linear model at a site: its rows, derivatives and squared scores."""
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.coefficient_sizes import spread
-from fedstats.contract.design import Design
+from fedstats.contract.design import Design, level_codes
 from fedstats.contract.dominance import (
     deviations,
     dominance_of_residuals,
@@ -39,6 +39,7 @@ class GlmModel(Spec):
     design are: sums of squares of 1e9 copies in a litre, or of 1e-9 moles, keep their digits in fixed point.
     Groups of the column ``intercepts`` have intercepts of their own, which a site finds at each point and keeps; of no column
     (an empty text) the site as a whole has one.
+    ``event_level`` is the level of a factor of two that is the event; None: the outcome is 0 or 1, or a measurement.
     """
 
     outcome: str
@@ -51,6 +52,7 @@ class GlmModel(Spec):
     centre: float = 0.0
     scale: float = 1.0
     intercepts: str | None = None
+    event_level: str | None = None
 
     @property
     def distribution(self) -> Family:
@@ -69,9 +71,8 @@ class GlmModel(Spec):
         """The model as a sentence."""
         others = options(weights=self.weights, offset=self.offset, cluster=self.cluster)
         others += "" if self.intercepts is None else f", an intercept for each {self.intercepts or 'site'}"
-        return (
-            f"{model_kind(self.family, self.link)} of {self.outcome} on {listed(self.design.terms)}{others}"
-        )
+        outcome = self.outcome if self.event_level is None else f"{self.outcome}[{self.event_level}]"
+        return f"{model_kind(self.family, self.link)} of {outcome} on {listed(self.design.terms)}{others}"
 
 
 def model_kind(family: str, link: str) -> str:
@@ -90,6 +91,9 @@ class GlmQuery(Query):
 
     model: GlmModel
     beta: tuple[float, ...] = field(metadata=POINT)
+
+    #: Whether columns are multiplied by the outcome in what leaves.
+    reads_outcome: ClassVar[bool] = True
 
     def subject(self) -> str:
         """The model in words."""
@@ -147,6 +151,8 @@ class GlmQuery(Query):
         """Sums with what is judged of the weights of patients in them."""
         m = self.model
         evidence = rows.evidence_at(np.array(self.beta), *effects, unit=self._outcome_unit(rows))
+        if rows.made and self.reads_outcome and rows.event is not None:
+            evidence += (rows.pairs_by_outcome(rows.event, rows.counted),)
         inside = self._prepared(data).practices
         cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))
         return Aggregate(sums, rows.n, evidence, cohorts, rows.faults)
@@ -169,12 +175,16 @@ class _Point(NamedTuple):
 
 
 def _outcome(model: GlmModel, rows: ModelRows) -> Array:
+    if model.event_level is not None:
+        return (level_codes(rows.frame[model.outcome], (model.event_level,)) == 0).astype(float)
     return (rows.frame[model.outcome].to_numpy(dtype=float) - model.centre) / model.scale
 
 
 def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
     family = m.distribution
     _require_agreed_units(m, data.codebook)
+    if m.event_level is not None and (m.intercepts is not None or not family.counts_outcomes):
+        raise QueryError("A level is the event of a 0/1 outcome, in a model with one intercept for all.")
     rows = model_rows(
         data,
         m.design,
@@ -185,6 +195,7 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
         tuple(column for column in (m.cluster, m.intercepts) if column),
         rarer_outcome=True,
         whole_numbers=m.outcome if family.name == "poisson" else None,
+        code=m.event_level,
         curved=family.name != "gaussian",
     )
     if not family.canonical and rows.is_judged:
@@ -318,14 +329,23 @@ class GlmMeat(GlmQuery):
         """One matrix."""
         return {"meat": pairs("products of patients' (or clusters') scores", self.model.design.described)}
 
+    def scores(self, data: SiteData) -> tuple[ModelRows, Array]:
+        """The rows and each patient's score, (n, p)."""
+        rows, x, y, w, eta, _ = self._at(data)
+        return rows, x * (w * self.model.distribution.residual(y, eta))[:, None]
+
+    def outcomes(self, rows: ModelRows) -> Array:
+        """The outcome of each row, (n,), on the scale that the model works on."""
+        return _outcome(self.model, rows)
+
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients or clusters."""
-        rows, x, y, w, eta, _ = self._at(data)
+        rows, _, _, w, eta, _ = self._at(data)
         family = self.model.distribution
-        u = x * (w * family.residual(y, eta))[:, None]
+        u = self.scores(data)[1]
         more = dominance_of_residuals(u, self.model.design)
         if rows.event is not None:
-            more += (pairs_by_outcome(rows.levels, rows.event, rows.counted),)
+            more += (rows.pairs_by_outcome(rows.event, rows.counted),)
         if not family.counts_outcomes:
             asked = replace(self, beta=())
             more += data.prepared(asked, lambda: _of_squares(rows))

@@ -27,9 +27,11 @@ from fedstats.methods.fitting import (
     profile_limits,
 )
 from fedstats.methods.glm_evaluation import Evaluation, null_model, outcome_units
-from fedstats.methods.glm_fit import agreed_units
+from fedstats.methods.glm_fit import agreed_units, event_level_of
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, course_of, maximum
+from fedstats.methods.stacked_equations import GlmPropensityTerms
+from fedstats.methods.weighting import Robust, Weighting, check_cohort, made_weights, variance_of, weighted
 from fedstats.numerics.families import Family, family_of
 from fedstats.numerics.firth import Firth, Penalised, firth
 from fedstats.numerics.newton import Derivatives, NotConverged
@@ -42,9 +44,9 @@ def logistic(
     federation: Federation,
     formula: str,
     *,
-    weights: str | None = None,
+    weights: Weighting = None,
     offset: str | None = None,
-    robust: bool = False,
+    robust: Robust = None,
     cluster: str | None = None,
     start: Literal["zero", "pooled"] = "zero",
     level: float = 0.95,
@@ -81,9 +83,9 @@ def glm(
     *,
     family: Literal["binomial", "gaussian", "poisson"] = "binomial",
     link: Literal["logit", "log", "identity"] | None = None,
-    weights: str | None = None,
+    weights: Weighting = None,
     offset: str | None = None,
-    robust: bool = False,
+    robust: Robust = None,
     cluster: str | None = None,
     start: Literal["zero", "pooled"] = "zero",
     level: float = 0.95,
@@ -104,8 +106,11 @@ def glm(
         The family's canonical link unless given; ``"log"`` of a binomial outcome gives risk ratios.
     weights, offset : str, optional
         Columns: case weights; a term of the linear predictor with coefficient one (of a rate, the logarithm of the time).
-    robust : bool
-        The sandwich HC0 of ``sandwich::sandwich`` in place of the inverse information.
+        Weights may be the result of :func:`propensity_weights`, which sites make.
+    robust : bool or "stacked", optional
+        The sandwich HC0 of ``sandwich::sandwich`` in place of the inverse information; ``"stacked"``, and of weights by an
+        estimated propensity what is done unless another is asked for: the sandwich of the equations of both models, with HC0 beside
+        it (``fit.std_errors()``).
     cluster : str, optional
         Column whose groups the sandwich adds up, without small-sample factor; implies ``robust``.  Clusters never span sites:
         one label at two sites, agreed in the codebook or not, is two clusters.
@@ -148,9 +153,11 @@ def glm(
     """
     check_federation(federation)
     check_level(level)
+    federation, weights, propensity = weighted(federation, weights)
+    variance = variance_of(robust, cluster, propensity, likelihood=bool(penalty is not None or profile))
     model = glm_model(federation, formula, family, link, weights, offset, cluster, intercepts)
     chosen, design, scale = model.distribution, model.design, model.scale
-    is_robust = bool(robust or cluster)
+    is_robust = variance != "model"
     names = check_profile(profile, design, robust=is_robust)
     check = check_penalty if chosen.tilt is None else check_penalty_or_firth
     penalty = check(penalty, robust=is_robust, profile=names)
@@ -173,21 +180,30 @@ def glm(
             if isinstance(penalty, Firth):
                 correction = Correction(meter, partial(FirthCorrection, model, course=course))
                 objective = with_firth = Penalised(evaluate, correction)
-                solution, weighted = firth(with_firth, begin, design.names), None
+                solution, weighting = firth(with_firth, begin, design.names), None
             else:
                 units = outcome_units(model, null, evaluate.weight)
-                solution, weighted = maximum(evaluate, begin, design, penalty, meter, question, units)
+                solution, weighting = maximum(evaluate, begin, design, penalty, meter, question, units)
         solution = solution._replace(at=evaluate(solution.beta))
-        meat = None
+        meat, other_meats = None, dict[str, Array]()
+        how = dict[str, str]()
         if is_robust:
-            meat = full_matrix(meter.sum(GlmMeat(model, tuple(solution.beta.tolist())))["meat"]) * scale**2
+            at = tuple(solution.beta.tolist())
+            meat = full_matrix(meter.sum(GlmMeat(model, at))["meat"]) * scale**2
+            if variance == "stacked" and propensity is not None:
+                check_cohort(propensity, evaluate.counts["n"])
+                terms = meter.sum(GlmPropensityTerms(model, at))
+                other_meats = {"robust": meat}
+                meat, how = propensity.stacked(meter, meat, terms, cluster, scale)
         limits = profile_limits(objective, solution, design, () if is_gaussian else names, level)
     options: dict[str, object] = {
         "weights": weights,
         "offset": offset,
-        "robust": is_robust,
+        "robust": variance if variance == "stacked" else is_robust,
         "cluster": cluster,
         "intercepts": intercepts,
+        **made_weights(propensity),
+        **how,
     }
     is_logistic = (chosen.name, chosen.link) == ("binomial", "logit")
     if not is_logistic:
@@ -207,8 +223,9 @@ def glm(
         limits=limits,
         status="exact",
         penalty=penalty,
-        weighted=weighted,
-        residual=evaluate.residual(solution.at, null, degrees_of_freedom(solution, weighted)),
+        weighted=weighting,
+        residual=evaluate.residual(solution.at, null, degrees_of_freedom(solution, weighting)),
+        other_meats=other_meats,
     )
     return replace(fit, profile_limits=_of_parabolas(fit, names)) if is_gaussian else fit
 
@@ -252,7 +269,14 @@ def glm_model(
     centred = design.intercept or intercepts is not None
     centre, scale = agreed_units(federation, outcome.event, chosen, centred=centred)
     columns = (weights, offset, cluster)
-    return GlmModel(outcome.event, design, *columns, chosen.name, chosen.link, centre, scale, intercepts)
+    event = event_level_of(federation, outcome.event, chosen)
+    if event is not None and intercepts is not None:
+        raise FormulaError(
+            f"An outcome with intercepts of groups is 0 or 1, and {outcome.event} is a factor; make it 0 or 1 in the data."
+        )
+    return GlmModel(
+        outcome.event, design, *columns, chosen.name, chosen.link, centre, scale, intercepts, event
+    )
 
 
 def _family(name: str, link: str | None) -> Family:

@@ -21,6 +21,7 @@ from fedstats.contract.variable import Variable
 from fedstats.methods.glm_fit import model_of
 from fedstats.methods.glm_model import GlmModel
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans, derivative
+from fedstats.methods.weighting import with_weights_of
 
 Array = NDArray[np.float64]
 
@@ -63,6 +64,7 @@ def standardised_risks(
     (the sandwich of a robust fit) and the patients' other columns as they are.
     """
     check_federation(federation)
+    federation = with_weights_of(federation, fit)
     check_level(level)
     model, beta = _checked(federation, fit, column)
     chosen = values_of(federation.codebook[column], values)
@@ -114,6 +116,7 @@ def marginal_effects(
     Standard errors are of the delta method, as in :func:`standardised_risks`.
     """
     check_federation(federation)
+    federation = with_weights_of(federation, fit)
     check_level(level)
     model, _ = model_of(federation, fit)
     if isinstance(variables, str):

@@ -13,6 +13,7 @@ from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.penalised_fit import DesignMoments, weight_and_spread
 from fedstats.methods.penalised_model import PenalisedModel, penalised_model
 from fedstats.methods.strengths import Strengths, check_family
+from fedstats.methods.weighting import Weighting, weighted
 from fedstats.numerics.newton import Derivatives
 from fedstats.numerics.path_of_penalties import path
 from fedstats.numerics.penalties import driven
@@ -29,7 +30,7 @@ def penalty_path(
     strengths: Sequence[float] | None = None,
     n_strengths: int = 20,
     smallest: float = 0.001,
-    weights: str | None = None,
+    weights: Weighting = None,
     offset: str | None = None,
     strata: str | Sequence[str] | None = None,
     ties: Literal["efron", "breslow"] = "efron",
@@ -77,6 +78,7 @@ def penalty_path(
     check_family(family, strata, baseline)
     asked = Strengths(mixing, strengths, n_strengths, smallest)
     asked.check_cost(federation.max_points, family, baseline)
+    federation, weights, _ = weighted(federation, weights)
     options: dict[str, Any] = {"weights": weights, "offset": offset}
     options |= {"strata": strata, "ties": ties, "baseline": baseline, "grid": grid} if family == "cox" else {}
     meter = Meter(federation)

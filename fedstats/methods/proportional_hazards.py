@@ -32,6 +32,7 @@ from fedstats.methods.follow_up import (
     on_finest_grid,
 )
 from fedstats.methods.risk_table import RiskTable
+from fedstats.methods.weighting import recipe_of, with_weights_of
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics import risk_sets as rs
 
@@ -200,6 +201,7 @@ def cox_zph(
     Grambsch & Therneau (1994); the score test of a model with the trend added, with its whole information matrix.
     """
     check_federation(federation)
+    federation = with_weights_of(federation, fit)
     if transform not in get_args(Transform):
         raise FormulaError(f"transform is {transform!r}; choose one of {list(get_args(Transform))}.")
     model, gamma = _model_of(federation, fit)
@@ -208,7 +210,9 @@ def cox_zph(
         if transform in ("identity", "log"):
             total, status = meter.sum(CoxTimeTrends(model, gamma, of_time=transform)), "exact"
         else:
-            total, status = _on_steps(federation, meter, model, gamma, transform)
+            recipe = recipe_of(fit)
+            weights = (model.weights,) if recipe is None else recipe.variables
+            total, status = _on_steps(federation, meter, model, gamma, transform, weights)
     blocks = [full_matrix(total[name]) for name in ("information", "with_trend", "of_trends")]
     groups = _groups(model.design, terms=terms)
     rows = [(name, *_score_test(total["score"], blocks, chosen)) for name, chosen in groups.items()]
@@ -228,12 +232,20 @@ def _model_of(federation: Federation, fit: Fit) -> tuple[CoxModel, tuple[float, 
 
 
 def _on_steps(
-    federation: Federation, meter: Meter, model: CoxModel, gamma: tuple[float, ...], transform: str
+    federation: Federation,
+    meter: Meter,
+    model: CoxModel,
+    gamma: tuple[float, ...],
+    transform: str,
+    weights: tuple[str | None, ...],
 ) -> tuple[Total, str]:
-    """Trends along a curve of all patients: first its counts by cell, then the sums."""
+    """Trends along a curve of all patients: first its counts by cell, then the sums.
+
+    ``weights`` are the column of weights, or the columns behind it.
+    """
     outcome = model.outcome
-    others = (*model.strata, model.weights, model.offset, model.cluster)
-    complete = (*model.design.variables, *(column for column in others if column))
+    others = (*model.strata, *weights, model.offset, model.cluster)
+    complete = tuple(dict.fromkeys((*model.design.variables, *(column for column in others if column))))
 
     def ask(edges: tuple[float, ...]) -> Total:
         # ranks are those of everybody's end of follow-up, whenever he entered

@@ -1,6 +1,6 @@
 """One protected table of counts by group and time cell, of which curves, their tests and their areas are made."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -8,13 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
-from fedstats.contract.design import level_codes
+from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.entries import Entries, between, crossed, each, groups_of, listed, one
 from fedstats.contract.formula import Outcome
+from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import Query, QueryError, candidate
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.follow_up import FollowUp, cells_of, follow_up, grid_evidence
-from fedstats.methods.table_weights import cells_evidence, rows_evidence, weights_of
+from fedstats.methods.table_weights import cells_evidence, levels_evidence, rows_evidence, weights_of
 from fedstats.numerics.risk_sets import TIME_TOLERANCE
 
 Array = NDArray[np.float64]
@@ -122,11 +123,43 @@ class RiskTable(Query):
         if rows.w is not None:
             sums["squares"] = Sum(cells.at_risk(rows.w**2), at_risk)
             sums["event_squares"] = Sum(cells.count(times.event, rows.w**2), at_risk)
-            evidence += cells_evidence(rows.w, cells.ways(times.event))
+            ways = cells.ways(times.event)
+            evidence += cells_evidence(rows.w, ways)
         if self.causes or self.event_level is not None:
             evidence.append(_codes_evidence(rows.frame[self.event], cells))
         evidence += rows.evidence
-        return Aggregate(sums, len(rows.frame), tuple(evidence), (self._cohort(rows),), rows.faults)
+        cohort = self._cohort(rows)
+        if rows.w is not None and data.weight(self.weights) is not None:
+            behind = self._behind(data)
+            evidence += [*behind.evidence, *levels_evidence(rows.w, ways, behind.levels)]
+            read = behind.cohort
+            cohort = replace(
+                cohort,
+                columns=tuple(dict.fromkeys((*data.sources(cohort.columns), *read.columns))),
+                levels=tuple(dict.fromkeys((*cohort.levels, *read.levels))),
+                functions=read.functions,
+                made=read.made,
+            )
+        return Aggregate(sums, len(rows.frame), tuple(evidence), (cohort,), rows.faults)
+
+    def _behind(self, data: SiteData) -> ModelRows:
+        """The rows as those of a model by the groups, whose weights a question makes: what is judged of columns behind these."""
+        by_level = (
+            Column(f"{name}[{level}]", (Part(name, level),))
+            for name, levels in self._groups.items()
+            for level in levels[1:]
+        )
+        return model_rows(
+            data,
+            Design(tuple(by_level)),
+            self._outcome.variables,
+            self.event,
+            self.weights,
+            None,
+            (),
+            rarer_outcome=False,
+            code=self.event_level,
+        )
 
     def _events(self, rows: "_Rows", at_risk: Index) -> Sum:
         cells = rows.cells
@@ -224,7 +257,8 @@ class _Rows:
 def _rows(query: RiskTable, data: SiteData) -> _Rows:
     groups, outcome = query._groups, query._outcome
     extra = () if query.weights is None else (query.weights,)
-    data.require((*outcome.variables, *groups, *extra), query.complete)  # of these no value is read
+    data.require((*outcome.variables, *groups), query.complete)  # of these no value is read
+    data.require_weights(query.weights)
     columns = tuple(dict.fromkeys((*outcome.variables, *groups, *extra, *query.complete)))
     complete = data.frame[list(columns)].notna().all(axis=1).to_numpy()
     frame, positions = (

@@ -35,6 +35,7 @@ class StandardisedMeans(GlmQuery):
     values: tuple[float | str, ...]
 
     asks = "sums of fitted values with a column set to given values"
+    reads_outcome = False
 
     def entries(self) -> dict[str, Entries]:
         """A number, and a vector, for each value of the column."""
@@ -58,7 +59,7 @@ class StandardisedMeans(GlmQuery):
         sizes: list[Evidence] = []
         groups: list[Evidence] = []  # whom the column set to a value leaves alike
         for value in self.values:
-            frame, raw, x, eta = self._changed(data, rows, value)
+            frame, raw, x, eta = self.changed(data, rows, value)
             slopes_set = np.array(self.beta[first:])
             sizes += sizes_where_set(
                 rows, design, frame, raw, x[:, first:], slopes_set, self._outcome_unit(rows)
@@ -82,7 +83,7 @@ class StandardisedMeans(GlmQuery):
         more = [e for effect in effects[1:] for e in rows.effective_sizes(effect)]
         return answer.with_evidence(*more, *groups, *sizes)
 
-    def _changed(
+    def changed(
         self, data: SiteData, rows: ModelRows, value: float | str
     ) -> tuple[pd.DataFrame, Array, Array, Array]:
         """Rows, raw columns, scaled ones, and linear predictors, were the column this value for all."""
@@ -102,6 +103,7 @@ class MarginalSlopes(GlmQuery):
     column: str
 
     asks = "sums of slopes of fitted values in a number"
+    reads_outcome = False
 
     def entries(self) -> dict[str, Entries]:
         """A number and a vector."""

@@ -14,6 +14,7 @@ from fedstats.contract.formula import FormulaError, Outcome, parse_groups
 from fedstats.contract.query import QueryError
 from fedstats.methods.longest_grid import on_longest_grid
 from fedstats.methods.risk_table import RiskTable
+from fedstats.methods.weighting import Weighting, weighted
 
 Array = NDArray[np.float64]
 Grid = float | Sequence[float] | None
@@ -173,7 +174,7 @@ def survival_counts(
     strata: str | Sequence[str] | None = None,
     causes: bool = False,
     censored: str | None = None,
-    weights: str | None = None,
+    weights: Weighting = None,
 ) -> SurvivalCounts:
     """Ask for the table, with the finest grid that every site lets out.
 
@@ -195,6 +196,7 @@ def survival_counts(
     question is the same, and sites that keep account are asked once.
     """
     check_federation(federation)
+    federation, weights, _ = weighted(federation, weights)
     book = federation.codebook
     outcome, group = parse_groups(formula, book, causes=causes)
     assert outcome.time is not None

@@ -8,6 +8,7 @@ from fedstats.contract.curve import Curve, quantile
 from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError
 from fedstats.methods.survival_counts import Grid, GroupCounts, survival_counts
+from fedstats.methods.weighting import PropensityWeights, Weighting
 from fedstats.numerics.survival_table import (
     ConfType,
     SurvivalEstimate,
@@ -25,7 +26,7 @@ def kaplan_meier(
     grid: Grid = None,
     conf_type: ConfType = "log",
     level: float = 0.95,
-    weights: str | None = None,
+    weights: Weighting = None,
     robust: bool = False,
     reverse: bool = False,
     landmark: float | None = None,
@@ -45,7 +46,7 @@ def kaplan_meier(
     level : float
         Coverage of the intervals.
     weights : str, optional
-        A column of case weights.  Standard errors are Greenwood's on the weighted counts, as if a patient of weight 2
+        A column of case weights, or the result of :func:`propensity_weights`.  Standard errors are Greenwood's on the weighted counts, as if a patient of weight 2
         were two.
     robust : bool
         With weights: standard errors by the infinitesimal jackknife, as R's ``survfit`` has them for weights that are no whole
@@ -105,7 +106,7 @@ def kaplan_meier(
         conf_type,
         level,
         0.0 if counts.is_exact else _grid_error(frame),
-        weights or "",
+        weights.recipe.name if isinstance(weights, PropensityWeights) else weights or "",
         robust,
         reverse,
         counts.start,

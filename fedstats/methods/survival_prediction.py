@@ -25,6 +25,7 @@ from fedstats.methods.cox_fit import model_of
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_shared_baseline import CoxRiskSets, cells_of_total
 from fedstats.methods.follow_up import candidate_grids, on_finest_grid
+from fedstats.methods.weighting import with_weights_of
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics.predicted_survival import PredictedHazard, predicted_hazard
 from fedstats.numerics.survival_table import ConfType, survival_interval
@@ -79,6 +80,7 @@ def predict_survival(
     fit).
     """
     check_federation(federation)
+    federation = with_weights_of(federation, fit)
     check_survival_interval(conf_type, level)
     model, _ = model_of(federation, fit)
     table = patients_to_predict(newdata, model.design, model.offset, model.strata, federation.codebook)
@@ -112,6 +114,7 @@ def baseline_hazard(
     FormulaError, SiteRefused
     """
     check_federation(federation)
+    federation = with_weights_of(federation, fit)
     check_survival_interval(conf_type, level)
     model, _ = model_of(federation, fit)
     x = model.design.scaled(np.zeros((1, len(model.design.columns))))

@@ -67,6 +67,29 @@ def cells_evidence(w: Array, groups: dict[str, Index]) -> list[Evidence]:
     return found
 
 
+def levels_evidence(w: Array, groups: dict[str, Index], levels: Array) -> list[Evidence]:
+    """For the gate: of the patients with a level who leave a cell in one way, how many equally weighted ones they are worth.
+
+    A weight that a question makes of columns tells by its slope in a coefficient what those with a level of them do.
+
+    Parameters
+    ----------
+    groups : mapping     as of :func:`cells_evidence`
+    levels : (n, c)      0/1
+    """
+    found = []
+    for about, group in groups.items():
+        here = group >= 0
+        _, place = np.unique(group[here], return_inverse=True)
+        both = (
+            np.column_stack([half[here] for half in levels.T]) if levels.size else np.zeros((here.sum(), 0))
+        )
+        sums = [np.array([np.bincount(place, own * w[here] ** k) for own in both.T]).ravel() for k in (1, 2)]
+        sizes = effective_size(sums[0], sums[1])
+        found.append(Evidence("effective size of a level", sizes, f"weighted patients with a level {about}"))
+    return found
+
+
 def _shared_values(w: Array) -> Index | None:
     """Which of few values each weight has; None where patients have values of their own.
 

@@ -14,15 +14,16 @@ from fedstats.reporting.follow_up_view import follow_up_parts
 from fedstats.reporting.hazards_view import constancy_table
 from fedstats.reporting.model_text import effect_table, model_alt, model_title, sizes
 from fedstats.reporting.plots import forest_plot
+from fedstats.reporting.weights_view import weighted_tables, weights_parts
 from fedstats.study.definition import Study
 from fedstats.study.follow_ups import follow_ups
 from fedstats.study.model_spec import ModelSpec
 
 
 def model_parts(study: Study, found: Mapping[str, Any]) -> list[Any]:
-    """Effects as forest plots and tables, with what was asked about each model."""
+    """Effects as forest plots and tables, with what was asked about each model; weights before the models that have them."""
     models = [part for spec in study.models for part in _model(spec, found, study)]
-    return [*models, *family_parts(study, found)]
+    return [*weights_parts(study, found), *models, *family_parts(study, found)]
 
 
 def _model(spec: ModelSpec, found: Mapping[str, Any], study: Study) -> list[Any]:
@@ -40,7 +41,8 @@ def _model(spec: ModelSpec, found: Mapping[str, Any], study: Study) -> list[Any]
     adjusted = adjusted_columns(study, found, spec.name, fit.names)
     shown = effect_table(spec, fit, codebook, more=adjusted)
     changing = [constancy_table(spec, fit, codebook)] if fit.varying else []
-    return [heading, said, *picture, shown, *changing, *besides, paragraph(spec.note)]
+    beside = weighted_tables(spec, fit, effect_labels(fit, codebook))
+    return [heading, said, *picture, shown, *beside, *changing, *besides, paragraph(spec.note)]
 
 
 def _forest(spec: ModelSpec, fit: Fit, codebook: Codebook) -> Picture:

@@ -26,6 +26,8 @@ def model_title(spec: ModelSpec) -> str:
 def method(spec: ModelSpec, codebook: Codebook) -> str:
     """How a model is estimated, in words."""
     penalty = _penalty(spec.asked_penalty)
+    if spec.weighting is not None:
+        penalty += f", weighted by a propensity ({spec.weighting.estimand})"
     if spec.kind != "cox":
         by = f", an intercept by site and {_called(spec.intercepts, codebook)}" if spec.intercepts else ""
         return model_kind(*spec.distribution) + by + penalty
@@ -68,6 +70,9 @@ def sizes(spec: ModelSpec, fit: Fit, codebook: Codebook) -> str:
 def _overall(fit: Fit) -> str:
     """The test of all coefficients; of a penalised fit, which has none, what it uses of its columns."""
     facts = fit.glance().iloc[0]
+    if fit.variance != "model":  # a weighted or clustered likelihood has no such test
+        p = p_words(facts["wald_p_value"])
+        return f"Wald test {facts['wald_statistic']:.1f} on {facts['df']:.0f} df, p {p}."
     if not fit.is_penalised:
         p = p_words(facts["lr_p_value"])
         return f"Likelihood ratio test {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {p}."

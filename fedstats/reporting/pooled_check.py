@@ -1,5 +1,6 @@
 """Federated against pooled, where pooling is allowed: the same models by other people's software."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,10 +20,11 @@ from fedstats.federations.in_process import InProcess
 from fedstats.methods.cox_regression import cox
 from fedstats.methods.follow_up import follow_up
 from fedstats.methods.glm_regression import glm
+from fedstats.methods.weighting import recipe_of
 from fedstats.reporting import formats
 from fedstats.reporting.coarsening import curve_rows, groups_of
 from fedstats.reporting.pooled_counts import counted_rows
-from fedstats.reporting.pooled_fits import SITE, complete_rows, glm_by_statsmodels
+from fedstats.reporting.pooled_fits import SITE, complete_rows, glm_by_statsmodels, with_made_weights
 from fedstats.reporting.pooled_follow_ups import follow_up_rows
 from fedstats.study.definition import Study
 
@@ -48,7 +50,9 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
     """One row a checked analysis: the largest difference between the federated and the pooled estimate."""
     rows = []
     asked = {spec.name for spec in study.models}
+    whole = pooled
     for name, result in results.items():
+        pooled = with_made_weights(result, whole) if isinstance(result, Fit) else whole
         if isinstance(result, Fit) and result.is_penalised and name not in asked:
             continue  # a result holds its penalty in words, the study as it is asked
         if isinstance(result, Fit) and result.options.get("baseline") != "shared":
@@ -56,8 +60,8 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
         check = _check_for(result)
         if check is not None:
             rows.append({"analysis": name} | check(study, result, pooled))
-    rows += counted_rows(study, results, pooled)
-    rows += follow_up_rows(study, results, pooled)
+    rows += counted_rows(study, results, whole)
+    rows += follow_up_rows(study, results, whole)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -71,13 +75,16 @@ def headline(frame: pd.DataFrame) -> str:
 
 def _one_site(study: Study, name: str, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     """The same estimator with all rows at one site: what adding up over sites changes."""
-    options = {k: v for k, v in fit.options.items() if v}
+    options = {k: v for k, v in fit.options.items() if v and not k.startswith("propensity")}
+    options |= {"robust": True} if fit.variance == "stacked" else {}  # its weights are a column here
     # groups of two sites are two, whatever they are called
     within = {f"({k})": options[k] for k in ("cluster", "intercepts") if k in options}
     joined = {name: pooled[SITE] + " " + pooled[column].astype(str) for name, column in within.items()}
     kept = {name: values.where(pooled[within[name]].notna(), None) for name, values in joined.items()}
     options |= {name.strip("()"): name for name in within}
-    labels = (Variable(name, "label", missing=True) for name in (SITE, *within))
+    labels = [Variable(name, "label", missing=True) for name in (SITE, *within)]
+    if (recipe := recipe_of(fit)) is not None:
+        labels.append(Variable(recipe.name, "numeric", missing=True))
     codebook = replace(study.codebook, variables=(*study.codebook.variables, *labels))
     together = InProcess({"pooled": pooled.assign(**kept)}, codebook, DisclosurePolicy.none())
     if fit.is_penalised:
@@ -136,14 +143,18 @@ def _cox(study: Study, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
         table, strata = _by_period(table, design, periods), ["(stratum)", "(period)"]
     # left to its defaults lifelines stops some 1e-6 short of the maximum; at half a squared step of 1e-21 (in
     # standard errors) 1e-10 is left, and the relative change of the log-likelihood must not end it before
-    pooled_fit = lifelines.CoxPHFitter(alpha=1 - fit.level).fit(
-        table,
-        "(time)",
-        "(event)",
-        strata=strata,
-        fit_options={"step_size": 1.0, "precision": 1e-21, "r_precision": 0.0},
-        **optional,
-    )
+    with (
+        warnings.catch_warnings()
+    ):  # of weights that are no counts it says that their variance is another: coefficients are compared
+        warnings.simplefilter("ignore", lifelines.exceptions.StatisticalWarning)
+        pooled_fit = lifelines.CoxPHFitter(alpha=1 - fit.level).fit(
+            table,
+            "(time)",
+            "(event)",
+            strata=strata,
+            fit_options={"step_size": 1.0, "precision": 1e-21, "r_precision": 0.0},
+            **optional,
+        )
     beta = pooled_fit.params_[list(fit.names)].to_numpy()
     std_error = pooled_fit.standard_errors_[list(fit.names)].to_numpy()
     return _difference(fit, beta, std_error, f"lifelines {lifelines.__version__}", len(frame))

@@ -13,6 +13,7 @@ from fedstats.contract.design import Design
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
 from fedstats.contract.periods import design_of
+from fedstats.methods.weighting import recipe_of
 from fedstats.study.definition import Study
 
 #: The column that says where a pooled row comes from.
@@ -30,6 +31,12 @@ def pooled_rows(study: Study, files: Mapping[str, str]) -> pd.DataFrame:
         elif variable.kind != "label":
             pooled[variable.name] = pooled[variable.name].astype(float)
     return pooled
+
+
+def with_made_weights(fit: Fit, pooled: pd.DataFrame) -> pd.DataFrame:
+    """The pooled rows with the weights that sites made for a fit, as a column of its name."""
+    recipe = recipe_of(fit)
+    return pooled if recipe is None else pooled.assign(**{recipe.name: recipe.values(pooled)})
 
 
 def complete_rows(study: Study, fit: Fit, pooled: pd.DataFrame) -> tuple[pd.DataFrame, Any, Design]:
@@ -96,7 +103,8 @@ def glm_by_statsmodels(study: Study, fit: Fit, pooled: pd.DataFrame) -> PooledGl
     }
     named = fit.options.get("family", "binomial")
     family = families[fit.options.get("link", "logit") if named == "binomial" else named]
-    response = frame[outcome.event].astype(float).to_numpy()
+    values, levels = frame[outcome.event], study.codebook[outcome.event].levels
+    response = ((values == levels[1]) if levels else values).astype(float).to_numpy()
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", DomainWarning

@@ -25,7 +25,8 @@ from fedstats.methods.patient_groups import SITE as PLAIN_SITE
 from fedstats.methods.penalised_path import penalty_path
 from fedstats.methods.standardised_curves import standardised_survival
 from fedstats.methods.survival_prediction import baseline_hazard, predict_survival
-from fedstats.reporting.pooled_fits import SITE, glm_by_statsmodels
+from fedstats.methods.weighting import recipe_of
+from fedstats.reporting.pooled_fits import SITE, glm_by_statsmodels, with_made_weights
 from fedstats.study.definition import Study
 from fedstats.study.follow_ups import follow_ups, profiles_of
 from fedstats.study.model_spec import ModelSpec
@@ -56,7 +57,8 @@ def follow_up_rows(study: Study, results: Mapping[str, Any], pooled: pd.DataFram
         for asked in follow_ups(spec):
             fit, result = results.get(spec.name), results.get(asked.name)
             if asked.key in checks and result is not None and not isinstance(result, NotAvailable):
-                row = checks[asked.key](study, spec, fit, result, pooled)
+                rows = with_made_weights(fit, pooled) if isinstance(fit, Fit) else pooled
+                row = checks[asked.key](study, spec, fit, result, rows)
                 found += [{"analysis": asked.name} | row] if row is not None else []
     return found
 
@@ -201,9 +203,12 @@ def _cox_at_one_site(
     study: Study, spec: ModelSpec, fit: Fit, found: PredictedSurvival | None, pooled: pd.DataFrame
 ) -> tuple[InProcess, Fit, tuple[float, ...] | None]:
     """The model with all rows at one site; the sites' own hazards, in each of their strata, are those of strata there."""
-    options = {k: fit.options[k] for k in ("ties", "weights", "offset", "robust", "cluster")}
+    options = {k: fit.options[k] for k in ("ties", "weights", "offset", "cluster")}
+    options["robust"] = bool(fit.options["robust"])
+    recipe = recipe_of(fit)
+    made = [] if recipe is None else [Variable(recipe.name, "numeric", missing=True)]
     if spec.baseline == "shared":
-        here = _at_one_site(study, pooled)
+        here = _at_one_site(study, pooled, *made)
         shared = {"strata": spec.strata, "baseline": "shared", "grid": fit.options["grid"]}
         return here, cox(here, fit.formula, **options, **shared), None
     parts = [
@@ -211,7 +216,7 @@ def _cox_at_one_site(
     ]
     of_each = sum((" " + part for part in parts[1:]), parts[0])
     agreed = Variable(_BASELINE, "factor", levels=tuple(sorted(of_each.dropna().unique())), missing=True)
-    here = _at_one_site(study, pooled.assign(**{_BASELINE: of_each}), agreed)
+    here = _at_one_site(study, pooled.assign(**{_BASELINE: of_each}), agreed, *made)
     assert found is not None  # a site's own hazards are those of a prediction
     grid = tuple(sorted({*found.frame["time"]} - {0.0}))
     return here, cox(here, fit.formula, **options, strata=_BASELINE), grid
@@ -229,8 +234,10 @@ def _curves(ours: pd.DataFrame, theirs: pd.DataFrame, what: str, compared: str, 
 
 def _path(
     study: Study, spec: ModelSpec, _: Any, found: PenaltyPath | CrossValidation, pooled: pd.DataFrame
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """At the same strengths, of all patients: folds that sites draw are their own."""
+    if spec.weighting is not None:
+        return None  # a path holds no recipe of its weights
     path = found.path if isinstance(found, CrossValidation) else found
     options = {k: v for k, v in path.options.items() if v is not None}
     if options.get("baseline") == "site":

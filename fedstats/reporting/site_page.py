@@ -19,6 +19,7 @@ from fedstats.reporting.egress_view import account_table, sheets
 from fedstats.reporting.follow_up_view import follow_up_tables
 from fedstats.reporting.model_text import effect_table, method, model_title
 from fedstats.reporting.section import Section
+from fedstats.reporting.weights_view import weights_parts
 from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
 from fedstats.study.definition import Study
 from fedstats.study.follow_ups import follow_ups
@@ -72,6 +73,7 @@ class SitePage:
             parts += [f"<h3>{escape(incidence.title)}</h3>", *shown]
             for asked in incidence_follow_ups(incidence):
                 parts += curve_follow_up_tables(incidence, asked, found.get(asked.name))
+        parts += weights_parts(self.study, found, drawn=False)
         for model in (m for m in self.study.models if m.name in found):
             result = found[model.name]
             parts.append(f"<h3>{escape(model_title(model))}</h3>")

@@ -28,6 +28,7 @@ from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.section import Section
 from fedstats.reporting.tables import table
+from fedstats.reporting.weights_view import weights_method, weights_title
 from fedstats.reporting.wording import question_title
 from fedstats.running.files import sha256_of
 from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
@@ -36,6 +37,7 @@ from fedstats.study.definition import Study
 from fedstats.study.follow_ups import FollowUp, follow_ups
 from fedstats.study.saved_results import load_results
 from fedstats.study.verification import other_sites
+from fedstats.study.weights_spec import weights_analyses
 
 PROFILES = {
     "strict": "Every cell holds no patient or at least 11.",
@@ -108,11 +110,15 @@ class StudyReport:
         for i in self.study.incidences:
             rows.append({"Analysis": i.title, "Method": "Aalen–Johansen", "Formula": i.formula})
             rows += [_asked_row(i, asked) for asked in incidence_follow_ups(i)]
+        for key, spec in self.study.weights.items():
+            for of_weights in weights_analyses(key, spec):
+                title, how = weights_title(spec, self.study, of_weights), weights_method(spec, of_weights)
+                rows.append({"Analysis": title, "Method": how, "Formula": of_weights.formula})
         for m in self.study.models:
             how = method(m, self.study.codebook)
             rows.append({"Analysis": model_title(m), "Method": how, "Formula": m.formula})
-            for asked in follow_ups(m):
-                title, how = title_of(m, asked, self.study), method_of(m, asked)
+            for after in follow_ups(m):
+                title, how = title_of(m, after, self.study), method_of(m, after)
                 rows.append({"Analysis": title, "Method": how, "Formula": m.formula})
         if (described := self.study.table_one) is not None:
             by = (described.by,) if isinstance(described.by, str) else described.by or ()
@@ -217,6 +223,8 @@ class StudyReport:
     def _title_of(self, name: str) -> str:
         titles = {c.name: c.title for c in self.study.curves} | {m.name: m.title for m in self.study.models}
         titles |= {a.name: title_of(m, a, self.study) for m in self.study.models for a in follow_ups(m)}
+        for key, spec in self.study.weights.items():
+            titles |= {a.name: weights_title(spec, self.study, a) for a in weights_analyses(key, spec)}
         titles |= {i.name: i.title for i in self.study.incidences}
         titles |= {a.name: curve_title_of(c, a) for c in self.study.curves for a in curve_follow_ups(c)}
         titles |= {

@@ -15,6 +15,8 @@ from fedstats.federations.site import Site
 
 #: What is asked once a fit has ended, if it is to be robust: rows on which it does not end would leave it out.
 _AT_THE_END = {"CoxRiskSets": "CoxMeat", "CoxDerivatives": "CoxMeat", "GlmDerivatives": "GlmMeat"}
+#: The same of weights by a propensity, whose scores are asked for besides.
+_STACKED = {"CoxMeat": ("CoxPropensityTerms",), "GlmMeat": ("GlmPropensityTerms", "PropensityScores")}
 
 
 class _Listener(Federation):
@@ -105,7 +107,14 @@ def _without_profile(analysis: Any) -> Any:
 
 def _at_the_end(analysis: Callable[..., Any], topics: set[str]) -> set[str]:
     options = getattr(analysis, "keywords", {})
-    if not (options.get("robust") or options.get("cluster")):
+    weighted = "made" in options  # by a propensity
+    options = getattr(options.get("fit"), "keywords", {}) if weighted else options
+    is_stacked = weighted and options.get("robust") in (None, "stacked")
+    if not (is_stacked or options.get("robust") or options.get("cluster")):
         return set()
     asked = [topic.split() for topic in topics]
-    return {f"{_AT_THE_END[kind]} {digest}" for kind, digest in asked if kind in _AT_THE_END}
+    at_the_end = [(_AT_THE_END[kind], digest) for kind, digest in asked if kind in _AT_THE_END]
+    found = {f"{kind} {digest}" for kind, digest in at_the_end}
+    if is_stacked:
+        found |= {f"{more} {digest}" for kind, digest in at_the_end for more in _STACKED[kind]}
+    return found

@@ -6,6 +6,7 @@ from fedstats.methods.patient_table import table_one
 from fedstats.study.curve_follow_ups import curve_follow_ups, curve_of, incidence_follow_ups, incidence_of
 from fedstats.study.follow_ups import Analysis, estimate_of, follow_ups
 from fedstats.study.study_file import StudyFile
+from fedstats.study.weights_spec import weights_analyses
 
 
 def analyses_of(content: StudyFile) -> dict[str, Analysis]:
@@ -19,6 +20,8 @@ def analyses_of(content: StudyFile) -> dict[str, Analysis]:
     for incidence in content.incidences:
         found[incidence.name] = incidence_of(incidence)
         found |= {asked.name: asked.analysis for asked in incidence_follow_ups(incidence)}
+    for name, weights in content.weights.items():
+        found |= {asked.name: asked.analysis for asked in weights_analyses(name, weights)}
     for model in content.models:
         found[model.name] = estimate_of(model)
         found |= {asked.name: asked.analysis for asked in follow_ups(model)}

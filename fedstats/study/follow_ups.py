@@ -20,6 +20,7 @@ from fedstats.methods.proportional_hazards import cox_zph
 from fedstats.methods.standardised_curves import standardised_survival
 from fedstats.methods.survival_prediction import baseline_hazard, predict_survival
 from fedstats.study.model_spec import HeterogeneitySpec, ModelSpec, PathSpec
+from fedstats.study.weights_spec import weighted_estimate
 
 Analysis = Callable[..., Any]
 
@@ -44,7 +45,10 @@ class FollowUp:
 
 def estimate_of(model: ModelSpec) -> Analysis:
     """The fit of a model, a function of a federation."""
-    return partial(cox if model.kind == "cox" else glm, formula=model.formula, **model.options)
+    fit = partial(cox if model.kind == "cox" else glm, formula=model.formula, **model.options)
+    if model.weighting is None:
+        return fit
+    return partial(weighted_estimate, fit=fit, made=model.weighting.made)
 
 
 def follow_ups(model: ModelSpec) -> list[FollowUp]:
@@ -123,12 +127,15 @@ def _paths(model: ModelSpec) -> list[tuple[str, PathSpec]]:
 
 def _path(model: ModelSpec, spec: PathSpec) -> Analysis:
     options: dict[str, Any] = spec.model_dump(exclude={"folds"}) | {"family": path_family(model)}
-    options |= {"formula": model.formula, "weights": model.weights, "offset": model.offset}
+    options |= {"formula": model.formula, "offset": model.offset}
     if model.kind == "cox":
         options |= {"strata": model.strata, "ties": model.ties}
+    path: Any = partial(penalty_path, baseline=model.baseline, **options)
     if spec.folds is not None:
-        return partial(cross_validate, folds=spec.folds, **options)
-    return partial(penalty_path, baseline=model.baseline, **options)
+        path = partial(cross_validate, folds=spec.folds, **options)
+    if model.weighting is not None:
+        return partial(weighted_estimate, fit=path, made=model.weighting.made)
+    return partial(path, weights=model.weights)
 
 
 def path_family(model: ModelSpec) -> str:

@@ -105,7 +105,7 @@ def _intercepts(spec: ModelSpec, design: Design, codebook: Codebook, policy: Dis
 
 
 def _profile(spec: ModelSpec, design: Design, codebook: Codebook, policy: DisclosurePolicy) -> None:  # noqa: ARG001
-    names = check_profile(spec.profile, design, robust=spec.robust or spec.cluster is not None)
+    names = check_profile(spec.profile, design, robust=spec.is_robust)
     is_gaussian = spec.kind == "glm" and spec.family == "gaussian"  # whose profile takes no round
     check_cost(policy.max_points, () if is_gaussian else names)
 

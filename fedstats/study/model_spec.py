@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, PrivateAttr, model_validator
 
 from fedstats.methods.patient_groups import SITE
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth
@@ -11,39 +11,8 @@ from fedstats.numerics.families import family_of
 from fedstats.numerics.firth import Firth
 from fedstats.numerics.meta_analysis import Tau2
 from fedstats.numerics.penalties import ElasticNet
-
-
-class Entry(BaseModel):
-    """A table of the file: every key is known, and nothing changes once it is read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PenaltySpec(Entry):
-    """``penalty`` of a model: ``{kind = "lasso", strength = 0.05}``; the strength is glmnet's lambda, ``mixing`` its alpha."""
-
-    kind: Literal["ridge", "lasso", "elastic net", "firth"]
-    strength: float | None = None
-    mixing: float | None = None
-
-    @model_validator(mode="after")
-    def _what_the_kind_has(self) -> Self:
-        if (self.strength is None) != (self.kind == "firth"):
-            raise ValueError(
-                "Firth's penalty has no strength" if self.kind == "firth" else f"a {self.kind} has a strength"
-            )
-        if (self.mixing is None) != (self.kind != "elastic net"):
-            raise ValueError("an elastic net has a mixing from 0 (ridge) to 1 (lasso), and no other kind has")
-        _ = self.asked
-        return self
-
-    @property
-    def asked(self) -> ElasticNet | Firth:
-        """As an estimator takes it."""
-        if self.strength is None:
-            return Firth()
-        mixing = {"ridge": 0.0, "lasso": 1.0}.get(self.kind, self.mixing)
-        return ElasticNet(self.strength, 1.0 if mixing is None else mixing)
+from fedstats.study.penalty_spec import Entry, PenaltySpec
+from fedstats.study.weights_spec import WeightsSpec
 
 
 class PathSpec(Entry):
@@ -86,6 +55,9 @@ class ModelSpec(Entry):
     ``time_varying`` names the terms of a Cox model whose effects are others after each of the cuts of the codebook's
     ``[grid]``; as a table, after some of these: ``{regimen = [6]}``.
 
+    ``weights`` is a column, or names a table ``[weights.<name>]``; then ``robust`` left out is "stacked".  ``e_values`` says how strong
+    unmeasured confounding would have to be, of an outcome that is rare or common.
+
     ``profile`` names coefficients whose intervals are those of the profile likelihood; ``intercepts`` a column whose groups
     have intercepts of their own, which stay at the sites.  ``penalty_path``, ``standardised_risks``, ``marginal_effects``,
     ``predicted_survival`` (of patients with a name and their covariates) and ``baseline_hazard`` are asked of the model
@@ -104,7 +76,7 @@ class ModelSpec(Entry):
     baseline: Literal["site", "shared"] = "site"
     weights: str | None = None
     offset: str | None = None
-    robust: bool = False
+    robust: bool | Literal["stacked"] | None = None
     cluster: str | None = None
     proportional_hazards: Transform | None = None
     time_varying: str | tuple[str, ...] | dict[str, tuple[FiniteFloat, ...]] | None = None
@@ -118,8 +90,34 @@ class ModelSpec(Entry):
     baseline_hazard: bool = False
     heterogeneity: tuple[HeterogeneitySpec, ...] = ()
     standardised_survival: tuple[StandardisedSpec, ...] = ()
+    e_values: Literal["rare", "common"] | None = None
     primary: bool = False
     note: str = ""
+    _weighting: WeightsSpec | None = PrivateAttr(default=None)
+
+    @property
+    def weighting(self) -> WeightsSpec | None:
+        """The weights of the study that the model has, if ``weights`` names them and no column."""
+        return self._weighting
+
+    def weighted_by(self, weighting: WeightsSpec) -> None:
+        """Say whose weights ``weights`` names, as the file is read.
+
+        Raises
+        ------
+        ValueError
+            A key that weights by a propensity do not go with.
+        """
+        besides = ("penalty", "profile", "penalty_path")
+        if self.robust is None and (asked := [key for key in besides if getattr(self, key)]):
+            raise ValueError(f"{asked[0]} is of a likelihood: leave it out, or say robust = false")
+        self._weighting = weighting
+
+    @model_validator(mode="after")
+    def _e_values_of_ratios(self) -> Self:
+        if self.e_values is not None and (self.kind, self.family) == ("glm", "gaussian"):
+            raise ValueError("e_values are of ratios, and a Gaussian outcome has differences of means")
+        return self
 
     @model_validator(mode="after")
     def _family_of_a_glm(self) -> Self:
@@ -156,10 +154,15 @@ class ModelSpec(Entry):
         )
         check = check_penalty_or_firth if has_firth else check_penalty
         try:
-            check(self.asked_penalty, robust=self.robust or self.cluster is not None, profile=self.profile)
+            check(self.asked_penalty, robust=self.is_robust, profile=self.profile)
         except ValueError as problem:
             raise ValueError(str(problem).rstrip(".")) from None
         return self
+
+    @property
+    def is_robust(self) -> bool:
+        """Whether a sandwich is asked for, as far as the model itself says."""
+        return bool(self.robust) or self.cluster is not None
 
     @property
     def asked_penalty(self) -> ElasticNet | Firth | None:
@@ -179,7 +182,8 @@ class ModelSpec(Entry):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns that the options name."""
-        named = (self.weights, self.offset, self.cluster, self.intercepts)
+        weights = self.weights if self._weighting is None else None
+        named = (weights, self.offset, self.cluster, self.intercepts)
         return (*self.strata_columns, *(c for c in named if c))
 
     @property
@@ -191,6 +195,8 @@ class ModelSpec(Entry):
     def options(self) -> dict[str, Any]:
         """Keyword arguments of the estimator."""
         common = {k: getattr(self, k) for k in ("weights", "offset", "robust", "cluster")}
+        if self._weighting is not None:
+            del common["weights"]  # made for the fit
         common |= {"penalty": self.asked_penalty, "profile": self.profile}
         if self.kind != "cox":
             family, link = self.distribution

@@ -28,6 +28,7 @@ from fedstats.contract.survival_results import (
     PeriodHazardRatios,
     RestrictedMeans,
 )
+from fedstats.contract.weight_results import Balance, EffectiveSizes, Overlap
 from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
@@ -39,7 +40,7 @@ _KINDS: dict[str, type] = {
     for kind in (
         *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
         *(StandardisedRisks, MarginalEffects, NotAvailable, PatientTable),
-        *(Heterogeneity, StandardisedSurvival),
+        *(Heterogeneity, StandardisedSurvival, EffectiveSizes, Overlap, Balance),
         *(CurvePoints, LogRankTest, MaxComboTest, RestrictedMeans, CumulativeIncidence, PeriodHazardRatios),
     )
 }

@@ -10,6 +10,7 @@ from fedstats.study.follow_ups import follow_ups
 from fedstats.study.model_checks import check_heterogeneity, check_model_spec
 from fedstats.study.study_file import StudyFile
 from fedstats.study.toml_file import StudyError
+from fedstats.study.weights_spec import check_weights, weights_analyses
 
 
 def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy, file: str) -> None:
@@ -34,6 +35,9 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
         for incidence in content.incidences:
             name = incidence.name
             check_incidence_spec(incidence, codebook)
+        for key, weights in content.weights.items():
+            name = f"weights.{key}"
+            check_weights(weights, codebook)
         for model in content.models:
             name = model.name
             check_model_spec(model, codebook, policy)
@@ -49,6 +53,7 @@ def _check_names(content: StudyFile, codebook: Codebook, file: str) -> None:
     names = [c.name for c in content.curves] + [i.name for i in content.incidences]
     names += [m.name for m in content.models]
     names += [asked.name for m in content.models for asked in follow_ups(m)]
+    names += [asked.name for name, spec in content.weights.items() for asked in weights_analyses(name, spec)]
     names += [asked.name for c in content.curves for asked in curve_follow_ups(c)]
     names += [asked.name for i in content.incidences for asked in incidence_follow_ups(i)]
     twice = sorted({n for n in names if names.count(n) > 1 or n == "table_one"})

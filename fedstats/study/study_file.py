@@ -2,15 +2,17 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
 from fedstats.numerics.multiplicity import Adjustment
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
-from fedstats.study.model_spec import Entry, ModelSpec
+from fedstats.study.model_spec import ModelSpec
+from fedstats.study.penalty_spec import Entry
+from fedstats.study.weights_spec import WeightsSpec
 
 #: Names that a file server with Windows behind it keeps for devices: an exchange folder may lie on one.
 _DEVICE = re.compile(r"con|prn|aux|nul|(?:com|lpt)[0-9]")
@@ -88,7 +90,7 @@ class StudyFile(Entry):
     """The whole file.
 
     ``keys`` gives fingerprints that the authors have compared, by site or ``coordinator``; a place
-    without one is believed on first use.  ``disclosure`` tightens whatever policy a site has, field by field.
+    without one is believed on first use.  ``weights`` are propensities by name, for models to be weighted by.  ``disclosure`` tightens whatever policy a site has, field by field.
     """
 
     study: Heading
@@ -98,5 +100,22 @@ class StudyFile(Entry):
     table_one: TableSpec | None = None
     curves: tuple[CurveSpec, ...] = ()
     incidences: tuple[IncidenceSpec, ...] = ()
+    weights: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], WeightsSpec] = Field(
+        default_factory=dict
+    )
     models: tuple[ModelSpec, ...] = ()
     families: tuple[FamilySpec, ...] = ()
+
+    @model_validator(mode="after")
+    def _weights_of_models(self) -> Self:
+        if named := [curve.name for curve in self.curves if curve.weights in self.weights]:
+            raise ValueError(
+                f"{named[0]}: weights of a curve are a column; those of a propensity are for models"
+            )
+        for model in self.models:
+            if model.weights in self.weights:
+                try:
+                    model.weighted_by(self.weights[model.weights])
+                except ValueError as problem:
+                    raise ValueError(f"{model.name}: {problem}") from None
+        return self

@@ -5,10 +5,12 @@ from dataclasses import replace
 from fedstats.contract.condition import Condition
 from fedstats.contract.design import Design, Part
 from fedstats.contract.linear_predictor import Addend, LinearPredictor
+from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
+from fedstats.methods.doubly_robust import AugmentedMeans
 from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
@@ -19,8 +21,10 @@ from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.risk_table import RiskTable
+from fedstats.methods.stacked_equations import CoxPropensityTerms, GlmPropensityTerms, PropensityScores
 from fedstats.methods.standardisation import MarginalSlopes, StandardisedMeans
 from fedstats.methods.standardised_curves import ExpectedSurvival
+from fedstats.methods.weighted_arms import EDGES, ArmSums, PropensityHistogram
 from tests.attacks.targets import column, logistic
 
 CELLS = (300.0, 600.0)
@@ -34,6 +38,11 @@ _SHARED = CoxModel(
 _LOGISTIC = logistic(column("age"), column("e", ("ecog", "1")), weights="w", where=WHERE)
 
 _SCORE = LinearPredictor("score", 1.0, (Addend((Part("age"),), 0.5), Addend((Part("ecog", "1"),), 2.0)))
+
+_IPW = PropensityWeight(
+    "ipw", "b", None, Design((column("age", scale=10.0), column("e", ("ecog", "1"))), True), (-3.0, 0.5, 0.2)
+)
+_WEIGHTED = replace(_LOGISTIC.model, weights="ipw")
 
 #: By name of the kind.
 QUESTIONS = {
@@ -57,6 +66,18 @@ QUESTIONS = {
             GlmDerivatives(_LOGISTIC.model, (0.0,) * 3), 2, None, (), ((0.0,) * 3,) * 3, where=WHERE
         ),
         PracticeEstimates(CoxDerivatives(_COX, BETA), "practice", (), (1,), where=WHERE),
+        GlmPropensityTerms(_WEIGHTED, (0.0,) * 3, where=WHERE).with_columns(_IPW),
+        CoxPropensityTerms(replace(_COX, weights="ipw", offset=None), BETA, where=WHERE).with_columns(_IPW),
+        PropensityScores(replace(_LOGISTIC.model, weights=None), (0.0,) * 3, 0.5, where=WHERE),
+        ArmSums("b", None, "ipw", Design((column("lab"),)), where=WHERE).with_columns(_IPW),
+        PropensityHistogram("b", None, "ipw", EDGES[-1], where=WHERE).with_columns(_IPW),
+        AugmentedMeans(
+            replace(_WEIGHTED, design=replace(_LOGISTIC.model.design, columns=(column("b"), column("age")))),
+            (0.0,) * 3,
+            "b",
+            (0.0, 1.0),
+            where=WHERE,
+        ).with_columns(_IPW),
         LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),
         Moments("score", "sex", ("F", "M"), 60.0, 8.0, where=WHERE).with_columns(_SCORE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),

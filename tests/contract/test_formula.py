@@ -111,7 +111,7 @@ def test_a_label_column_is_refused_as_a_term(column):
         names(column)
 
 
-@pytest.mark.parametrize("left", ["practice", "sex", "Surv(time, sex)", "Surv(practice, status)"])
+@pytest.mark.parametrize("left", ["practice", "ecog", "Surv(time, sex)", "Surv(practice, status)"])
 def test_an_outcome_of_the_wrong_kind_is_refused(left):
     with pytest.raises(FormulaError):
         parse(f"{left} ~ age", BOOK, intercept=False)
@@ -206,3 +206,7 @@ def test_curves_are_drawn_by_one_factor_or_none(right):
 def test_a_curve_by_anything_else_is_refused(right):
     with pytest.raises(FormulaError):
         parse_groups(f"Surv(time, status) ~ {right}", BOOK)
+
+
+def test_a_factor_of_two_levels_is_an_outcome():
+    assert parse("sex ~ age", BOOK, intercept=True)[0].event == "sex"

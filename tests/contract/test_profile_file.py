@@ -69,7 +69,7 @@ WRONG = {
     ),
     "an unknown question": (
         {"base": "strict", "deny": ["CoxRiskSet"]},
-        "'CoxRiskSet' is no kind of question; there are CoxCurvature",
+        "'CoxRiskSet' is no kind of question; there are ArmSums, AugmentedMeans, CoxCurvature",
     ),
 }
 

@@ -49,12 +49,16 @@ def test_every_rule_judges_some_question_or_is_named_for_all():
 @pytest.mark.parametrize(("kind", "i", "query"), EXAMPLES, ids=EXAMPLE_IDS)
 def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
     model = getattr(query, "model", getattr(getattr(query, "question", None), "model", None))
-    letters = {"p": len(model.design.names) if model else 0, "g": 3, "l": 2, "e": 3, "v": 2}
+    design = model.design if model else getattr(query, "design", None)
+    letters = {"p": len(design.names) if design else 0, "g": 3, "l": 2, "e": 3, "v": 2}
+    letters["q"] = sum(len(weight.design.names) + weight.stabilised for weight in query.made)
     letters["g"] *= math.prod(len(levels) for levels in getattr(query, "strata_levels", ()))
     letters["k"] = len(getattr(query, "causes", ()))
     letters["c"] = len(model.cells) if getattr(model, "grid", ()) else len(getattr(query, "grid", ()))
     if hasattr(query, "hazards") and hasattr(query, "values"):
         letters["e"] = len(model.grid)
+    if kind == "PropensityHistogram":
+        letters["c"] = len(query.edges) - 1
     answer = PAGE.answered(query)
     if (columns := getattr(query, "columns", None)) is not None:  # the rows decide how many groups there are
         letters |= {"k": len(columns), "g": len(answer.sums["n"].values), "l": len(query.levels)}

@@ -152,6 +152,10 @@ def _cox() -> Iterable[Option]:
     )
     yield row("`cox_zph`: km, rank, identity, log", "survival::cox.zph", "proportional hazards")
     yield row("linear predictor as a column", "predict(coxph) in coxph and glm", "linear predictor")
+    yield row(
+        "`weights` of `propensity_weights`", "survival::coxph on R's weights", "weights by a propensity"
+    )
+    yield row("stacked variance", "numDeriv::jacobian of both models' scores", "stacked variance")
     for penalty in ("ridge", "lasso", "elastic net"):
         r = "slow maximiser on coxph's scores" + (", survival::ridge" if penalty == "ridge" else "")
         yield row(penalty, r, "coefficients", penalty=penalty)
@@ -186,6 +190,10 @@ def _glm(model: str, r: str) -> Iterable[Option]:
         yield row("joint tests of terms", "Wald's formula on glm's vcov", "joint tests")
         yield row("linear hypotheses", "car::linearHypothesis", "linear hypotheses")
         yield row("linear predictor as a column", "predict(glm) in coxph and glm", "linear predictor")
+        yield row("`weights` of `propensity_weights`", "survey::svyglm", "weights by a propensity")
+        yield row("stacked variance", "numDeriv::jacobian of both models' scores", "stacked variance")
+        yield row("balance", "by hand, as cobalt", "balance")
+        yield row("effective sample size", "by hand", "effective sample size")
     yield row("deviance and dispersion", r, "deviance and dispersion")
     slow = "confint" if model == "Gaussian" else "glm with the column as offset, uniroot"
     if model != "log-binomial":

@@ -1,0 +1,83 @@
+"""What is told about weights: how many patients they are worth, where propensities overlap, how well arms are balanced."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+#: The row of a frame that is about all sites together.
+ALL_SITES = "all"
+
+
+@dataclass(frozen=True)
+class EffectiveSizes:
+    """Patients of each arm, and how many equally weighted ones they are worth: Kish's (sum w)^2 / sum w^2.
+
+    Attributes
+    ----------
+    frame : DataFrame     site group n weight effective; the site ``"all"`` is all of them together
+    """
+
+    frame: pd.DataFrame
+    rounds: int
+    n_bytes: int
+
+    def tidy(self) -> pd.DataFrame:
+        """One row a site and arm: site group n weight effective."""
+        return self.frame.copy()
+
+    def _repr_html_(self) -> str:
+        return str(self.frame.to_html(index=False, float_format="%.4g"))
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Patients of each arm by their propensity, in cells of agreed edges.
+
+    Attributes
+    ----------
+    frame : DataFrame     site group low high n
+    """
+
+    frame: pd.DataFrame
+    rounds: int
+    n_bytes: int
+
+    def tidy(self) -> pd.DataFrame:
+        """One row a site, arm and cell: site group low high n."""
+        return self.frame.copy()
+
+    def _repr_html_(self) -> str:
+        return str(self.frame.to_html(index=False, float_format="%.4g"))
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Standardised mean differences of covariates between two arms, before weighting and after.
+
+    Attributes
+    ----------
+    frame : DataFrame     site variable level mean_control mean_treated sd smd, with weights also weighted_control
+                          weighted_treated weighted_smd
+    groups : tuple of str   the arms, the untreated first
+    denominator : str     whose standard deviation divides: ``"pooled"``, ``"treated"``
+    refused : tuple       (variable, rule) that a site did not let out
+    """
+
+    frame: pd.DataFrame
+    groups: tuple[str, str]
+    denominator: str
+    refused: tuple[tuple[str, str], ...]
+    rounds: int
+    n_bytes: int
+
+    def tidy(self) -> pd.DataFrame:
+        """One row a site, variable and level: what a love plot draws is the columns ``smd`` and ``weighted_smd``."""
+        return self.frame.copy()
+
+    def largest(self) -> pd.DataFrame:
+        """The largest absolute difference of each site, before and after: site smd weighted_smd."""
+        columns = [c for c in ("smd", "weighted_smd") if c in self.frame]
+        return self.frame.groupby("site", sort=False)[columns].agg(lambda x: x.abs().max()).reset_index()
+
+    def _repr_html_(self) -> str:
+        return str(self.frame.to_html(index=False, float_format="%.3g"))

@@ -1,0 +1,147 @@
+"""``[weights.<name>]`` of ``study.toml``: a propensity model, and what is asked of it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, Self
+
+from pydantic import FiniteFloat, model_validator
+
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.federation import Federation
+from fedstats.contract.formula import FormulaError, parse
+from fedstats.methods.covariate_balance import balance, check_arms
+from fedstats.methods.doubly_robust import augmented_effect
+from fedstats.methods.propensity import check_recipe, propensity_weights
+from fedstats.methods.weighting import PropensityWeights
+from fedstats.numerics.firth import Firth
+from fedstats.numerics.penalties import ElasticNet
+from fedstats.study.penalty_spec import Entry, PenaltySpec
+
+
+class WeightsSpec(Entry):
+    """Weights by a propensity, for the models that say ``weights = "<name>"``.
+
+    ``truncate`` cuts propensities, ``bounds`` weights, at fixed ends.  ``balance`` names columns beside those of the formula;
+    ``augmented`` holds formulas of outcome models with the treatment among their terms, for doubly robust effects.
+    """
+
+    formula: str
+    title: str = ""
+    estimand: Literal["ATE", "ATT", "overlap"] = "ATE"
+    stabilised: bool = False
+    truncate: tuple[FiniteFloat, FiniteFloat] | None = None
+    bounds: tuple[FiniteFloat, FiniteFloat] | None = None
+    penalty: PenaltySpec | None = None
+    overlap: bool = True
+    balance: tuple[str, ...] = ()
+    augmented: tuple[str, ...] = ()
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _recipe(self) -> Self:
+        try:
+            check_recipe(self.estimand, self.truncate, self.bounds, stabilised=self.stabilised)
+            if self.augmented and (self.estimand != "ATE" or self.stabilised):
+                raise FormulaError('augmented is of all patients: estimand = "ATE", not stabilised')
+        except ValueError as problem:
+            raise ValueError(str(problem).rstrip(".")) from None
+        return self
+
+    @property
+    def asked_penalty(self) -> ElasticNet | Firth | None:
+        """As an estimator takes it."""
+        return None if self.penalty is None else self.penalty.asked
+
+    @property
+    def made(self) -> Callable[[Federation], PropensityWeights]:
+        """The weights, a function of a federation."""
+        names = ("formula", "estimand", "stabilised", "truncate", "bounds")
+        return partial(propensity_weights, **{k: getattr(self, k) for k in names}, penalty=self.asked_penalty)
+
+
+@dataclass(frozen=True)
+class WeightsAnalysis:
+    """Something asked of weights.
+
+    Attributes
+    ----------
+    name : str             under which the results hold it
+    key : str              ``"propensity"``, ``"sizes"``, ``"overlap"``, ``"balance"`` or ``"augmented"``
+    analysis : callable    a function of a federation
+    formula : str          of it
+    """
+
+    name: str
+    key: str
+    analysis: Callable[[Federation], Any]
+    formula: str
+
+
+def weights_analyses(name: str, spec: WeightsSpec) -> Iterator[WeightsAnalysis]:
+    """What a study asks of weights, in the order in which a report shows it."""
+    asks: list[tuple[str, Callable[..., Any]]] = [("propensity", _fit), ("sizes", _sizes)]
+    asks += [("overlap", _overlap)] if spec.overlap else []
+    asks += [("balance", partial(_balance, more=spec.balance))]
+    for key, ask in asks:
+        suffix = "" if key == "propensity" else f"_{key}"
+        yield WeightsAnalysis(
+            f"weights_{name}{suffix}", key, partial(_of, made=spec.made, ask=ask), spec.formula
+        )
+    for number, formula in enumerate(spec.augmented, start=1):
+        ask = partial(_augmented, formula=formula)
+        suffix = f"_augmented_{number}" if len(spec.augmented) > 1 else "_augmented"
+        yield WeightsAnalysis(
+            f"weights_{name}{suffix}", "augmented", partial(_of, made=spec.made, ask=ask), formula
+        )
+
+
+def check_weights(spec: WeightsSpec, codebook: Codebook) -> None:
+    """Whether a propensity, and what is asked of it, can be modelled.
+
+    Raises
+    ------
+    ValueError
+        In one sentence.
+    """
+    outcome, design = parse(spec.formula, codebook, intercept=True)
+    if outcome.time is not None:
+        raise FormulaError("A treatment is one column on the left of the formula, not Surv().")
+    check_arms(codebook, outcome.event, (*design.variables, *spec.balance))
+    for formula in spec.augmented:
+        other, terms = parse(formula, codebook, intercept=True)
+        if other.time is not None or outcome.event not in terms.variables:
+            raise FormulaError(
+                f"augmented: {formula!r} is no model of a 0/1 outcome with {outcome.event} among its terms."
+            )
+
+
+def _of(federation: Federation, made: Callable[..., PropensityWeights], ask: Callable[..., Any]) -> Any:
+    return ask(federation, made(federation))
+
+
+def _fit(_: Federation, weights: PropensityWeights) -> Any:
+    return weights.fit
+
+
+def _sizes(_: Federation, weights: PropensityWeights) -> Any:
+    return weights.effective_sample_size()
+
+
+def _overlap(_: Federation, weights: PropensityWeights) -> Any:
+    return weights.overlap()
+
+
+def _balance(federation: Federation, weights: PropensityWeights, more: tuple[str, ...]) -> Any:
+    return balance(federation, weights=weights, more=more)
+
+
+def _augmented(federation: Federation, weights: PropensityWeights, formula: str) -> Any:
+    return augmented_effect(federation, formula, weights)
+
+
+def weighted_estimate(
+    federation: Federation, fit: Callable[..., Any], made: Callable[..., PropensityWeights]
+) -> Any:
+    """A model with weights that are made for it."""
+    return fit(federation, weights=made(federation))

@@ -1,0 +1,183 @@
+"""Weights of a study, over an exchange: kept, verified, the same in one process, printed, compared with pooled rows, refused in words."""
+
+import re
+from html import unescape
+from types import SimpleNamespace
+
+import pytest
+
+import fedstats as fs
+from fedstats.contract.effect_results import StandardisedRisks
+from fedstats.contract.weight_results import Balance, EffectiveSizes, Overlap
+from fedstats.reporting import formats
+from fedstats.reporting.pooled_check import compare
+from fedstats.reporting.pooled_fits import pooled_rows
+from fedstats.reporting.site_page import SitePage
+from fedstats.reporting.study_report import StudyReport
+from tests.federations.small_study import STUDY, serving, site_objects, tables, write_study
+
+WEIGHTED = (
+    STUDY[: STUDY.index("[table_one]")]
+    + """
+[weights.by_sex]
+formula = "sex ~ age + ecog"
+title = "Propensity of being a man"
+truncate = [0.05, 0.95]
+balance = ["time"]
+augmented = ["response ~ sex + age"]
+
+[weights.treated]
+formula = "sex ~ age"
+estimand = "ATT"
+overlap = false
+
+[[models]]
+name = "response"
+title = "Response, weighted"
+kind = "logistic"
+formula = "response ~ sex"
+weights = "by_sex"
+standardised_risks = [{ column = "sex" }]
+e_values = "common"
+
+[[models]]
+name = "survival"
+title = "Survival, weighted"
+kind = "cox"
+formula = "Surv(time, status) ~ sex"
+weights = "treated"
+baseline_hazard = true
+e_values = "common"
+
+[[models]]
+name = "plain"
+title = "Survival, robust"
+kind = "cox"
+formula = "Surv(time, status) ~ sex"
+weights = "by_sex"
+robust = true
+"""
+)
+KINDS = {
+    "weights_by_sex": fs.Fit,
+    "weights_by_sex_sizes": EffectiveSizes,
+    "weights_by_sex_overlap": Overlap,
+    "weights_by_sex_balance": Balance,
+    "weights_by_sex_augmented": StandardisedRisks,
+    "weights_treated": fs.Fit,
+    "weights_treated_sizes": EffectiveSizes,
+    "weights_treated_balance": Balance,
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    study = fs.Study.load(write_study(folder, WEIGHTED))
+    exchange, results, home = folder / "exchange", folder / "results.json", folder / "coordinator"
+    with serving(exchange, site_objects(study, tables(140), homes=folder), study):
+        sites = fs.Folder(exchange, study=study, wait_seconds=60, home=home)
+        sha256 = fs.save_results(fs.together(sites, **study.analyses()), results, study=study.digest)
+        sites.close()
+    report = StudyReport(folder, results, exchange, home=home)
+    return SimpleNamespace(
+        study=study, folder=folder, exchange=exchange, results=results, home=home, sha256=sha256,
+        found=fs.load_results(results), report=report, models=report.models()._repr_html_(),
+    )  # fmt: skip
+
+
+def words(markup):
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", markup)))
+
+
+def test_everything_that_was_asked_is_there(finished):
+    for name, kind in KINDS.items():
+        assert isinstance(finished.found[name], kind), finished.found[name]
+    assert finished.found["response"].variance == "stacked"
+    assert finished.found["survival"].variance == "stacked"
+    assert finished.found["plain"].variance == "robust"
+
+
+def test_one_process_gives_the_same_bytes(finished):
+    here = fs.InProcess(tables(140), finished.study.codebook, policy=finished.study.policy)
+    again = fs.together(here, **finished.study.analyses())
+    path = finished.folder / "again.json"
+    assert fs.save_results(again, path, study=finished.study.digest) == finished.sha256
+
+
+def test_a_third_party_rebuilds_all_of_it_and_nothing_was_beyond_the_study(finished):
+    found = fs.verify(finished.exchange, finished.study, finished.results, home=finished.home)
+    assert found.ok
+    assert found.rebuilt == finished.sha256
+    assert found.beyond == ()
+
+
+def test_all_are_listed_with_their_method(finished):
+    listed = words(finished.report.question()._repr_html_())
+    for said in (
+        "Propensity of being a man Logistic regression of the treatment, for ATE weights, propensities cut at 0.05 and 0.95",
+        "Overlap of propensities: Propensity of being a man Counts between agreed edges",
+        "Balance of covariates: Propensity of sex Standardised mean differences, unweighted standard deviations",
+        "Doubly robust effect on response: Propensity of being a man Augmented inverse probability weighting",
+        "Response, weighted Logistic regression, weighted by a propensity (ATE)",
+    ):
+        assert said in listed
+
+
+def test_the_page_shows_propensity_overlap_balance_sizes_both_errors_and_e_values(finished):
+    shown, page = words(finished.models), finished.models
+    assert "as if it had been given by a coin among all patients" in shown
+    assert page.count("Love plot of") == 2
+    assert page.count("Mirrored histogram of propensities") == 1
+    fit = finished.found["response"]
+    for column in ("stacked", "robust"):
+        assert formats.estimate(fit.std_errors().set_index("term").loc["sex[M]", column]) in shown
+    value = fit.e_values()["e_value"].iloc[0]
+    assert f"{value:.2f}" in shown
+    sizes = finished.found["weights_by_sex_sizes"].tidy().query("site == 'all'")
+    for n in sizes["n"]:
+        assert str(n) in shown
+    assert "Wald test" in shown
+    assert "Likelihood ratio test" not in shown.split("Response, weighted")[-1]
+
+
+def test_a_site_sees_them_of_its_own_rows(finished):
+    alone = words(SitePage(finished.study, "north").alone(dict(finished.found))._repr_html_())
+    assert "Effective sample sizes: Propensity of being a man" in alone
+
+
+def test_all_are_compared_with_the_pooled_rows(finished):
+    files = {}
+    for name, frame in tables(140).items():
+        files[name] = str(finished.folder / f"{name}.csv")
+        frame.to_csv(files[name], index=False)
+    table = compare(finished.study, dict(finished.found), pooled_rows(finished.study, files))
+    assert table["kept"].all()
+    assert {"weights_by_sex", "response", "survival", "plain", "response_standardised_sex"} <= set(
+        table["analysis"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "match"),
+    [
+        ('estimand = "ATT"', 'estimand = "ATO"', "ATE"),
+        ("truncate = [0.05, 0.95]", "truncate = [0.95, 0.05]", "smaller end first"),
+        ("truncate = [0.05, 0.95]", "stabilised = true", "not stabilised"),
+        ('"sex ~ age + ecog"', '"ecog ~ age"', "ecog"),
+        ('"sex ~ age + ecog"', '"sex ~ nope"', "nope"),
+        ('["response ~ sex + age"]', '["response ~ age"]', "augmented"),
+        ('balance = ["time"]', 'balance = ["practice"]', "practice"),
+        ('weights = "treated"', 'weights = "nobody"', "nobody"),
+        (
+            'weights = "treated"',
+            'weights = "treated"\npenalty = { kind = "ridge", strength = 0.1 }',
+            "likelihood",
+        ),
+        ("robust = true", 'robust = "stack"', "robust"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_when_the_study_is_loaded(tmp_path, was, becomes, match):
+    assert was in WEIGHTED
+    with pytest.raises(fs.StudyError, match=match):
+        fs.Study.load(write_study(tmp_path, WEIGHTED.replace(was, becomes)))
