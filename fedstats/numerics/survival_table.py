@@ -206,12 +206,12 @@ def quantile_cells(time: Array, survival: Array, lowest: Array, probability: flo
     """Edges between which the quantile on exact times must lie.
 
     Left edge of the cell in which the lowest curve may reach 1 - probability, right edge of the cell
-    in which the usual curve falls below it; NaN where it does not.  ``time`` starts at 0.
+    in which the usual curve falls below it; the last edge, and NaN, where they do not.  ``time`` starts at 0.
     """
     target, tolerance = 1.0 - probability, 1.5e-8
     possible = np.flatnonzero(np.nan_to_num(lowest) <= target + tolerance)  # not known: it may be zero
     below = np.flatnonzero(survival < target - tolerance)
-    low = float(time[max(int(possible[0]) - 1, 0)]) if len(possible) else float("nan")
+    low = float(time[max(int(possible[0]) - 1, 0)] if len(possible) else time[-1])
     return low, float(time[below[0]]) if len(below) else float("nan")
 
 

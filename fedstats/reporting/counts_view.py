@@ -20,6 +20,7 @@ from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import median_table, paragraph
 from fedstats.reporting.coarsening import spans
 from fedstats.reporting.figures import Picture, figure
+from fedstats.reporting.model_text import p_words
 from fedstats.reporting.plots import forest_plot
 from fedstats.reporting.tables import Table, table
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
@@ -187,7 +188,7 @@ def _log_rank(_: CurveSpec, found: LogRankTest, title: str) -> Table:
     )
     strata = f" Within strata of {', '.join(found.strata)}." if found.strata else ""
     note = (
-        f"χ² = {formats.estimate(found.statistic)} on {found.df} df, P = {formats.p_value(found.p_value)}.{strata}{weights} "
+        f"χ² = {formats.estimate(found.statistic)} on {found.df} df, P {p_words(found.p_value)}.{strata}{weights} "
         f"Status: {found.status}.{_MOVED if found.grid else ''}"
     )
     return table(pd.DataFrame(columns), caption=title, note=note)
@@ -195,7 +196,7 @@ def _log_rank(_: CurveSpec, found: LogRankTest, title: str) -> Table:
 
 def _max_combo(_: CurveSpec, found: MaxComboTest, title: str) -> Table:
     frame = found.frame
-    names = [f"S^{rho:g} (1 − S)^{gamma:g}" for rho, gamma in zip(frame["rho"], frame["gamma"], strict=True)]
+    names = [f"ρ = {rho:g}, γ = {gamma:g}" for rho, gamma in zip(frame["rho"], frame["gamma"], strict=True)]
     columns = {"Weight": names, "Z": [formats.estimate(z) for z in frame["statistic"]]}
     columns |= {"P alone": [formats.p_value(p) for p in frame["p_value"]]}
     strata = f" Within strata of {', '.join(found.strata)}." if found.strata else ""
@@ -205,7 +206,7 @@ def _max_combo(_: CurveSpec, found: MaxComboTest, title: str) -> Table:
         else f" One-sided: {found.alternative} events of the second group."
     )
     note = (
-        f"The most extreme of the tests: P = {formats.p_value(found.p_value)}, their correlation taken account of.{sides}{strata} Z above zero: "
+        f"Weights S^ρ (1 − S)^γ. The most extreme of the tests: P {p_words(found.p_value)}, their correlation taken account of.{sides}{strata} Z above zero: "
         f"more events of the second group than expected. It says that the curves differ somewhere, and not how. Status: {found.status}."
         f"{_MOVED if found.grid else ''}"
     )
@@ -221,7 +222,7 @@ def _ratios(_: CurveSpec, found: PeriodHazardRatios, title: str) -> Table:
     columns |= {"P": [formats.p_value(p) for p in shown["p_value"]]}
     tests = found.constancy.iloc[-1]
     note = (
-        f"Against the first group; events of all groups. That the ratio is the same in all periods: P = {formats.p_value(tests['p_value'])} "
+        f"Against the first group; events of all groups. That the ratio is the same in all periods: P {p_words(tests['p_value'])} "
         f"(Wald). {found.ties.capitalize()} ties. Status: {found.status}."
     )
     return table(pd.DataFrame(columns), caption=title, note=note)

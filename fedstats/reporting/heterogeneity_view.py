@@ -9,6 +9,7 @@ from fedstats.reporting import formats
 from fedstats.reporting.effects import design_labels, design_steps
 from fedstats.reporting.figures import Picture, figure
 from fedstats.reporting.group_drawing import LIMITS, group_rows
+from fedstats.reporting.model_text import p_words
 from fedstats.reporting.plots import forest_plot
 from fedstats.reporting.tables import Table, table
 from fedstats.study.definition import Study
@@ -97,7 +98,7 @@ def _note(found: Heterogeneity, labels: dict[str, str]) -> str:
             else f" ({found.level:.0%} interval {row.tau2_low:.3f} to {row.tau2_high:.3f})"
         )
         said.append(
-            f"{name}Q {row.q:.1f} on {row.df} df, p {formats.p_value(row.p_value)}; I² {row.i2:.0%}; variance between groups τ² "
+            f"{name}Q {row.q:.1f} on {row.df} df, p {p_words(row.p_value)}; I² {row.i2:.0%}; variance between groups τ² "
             f"{row.tau2:.3f}{between}, by {_METHODS[found.method]}."
         )
         without = found.without[found.without["term"] == row.term]
@@ -107,7 +108,7 @@ def _note(found: Heterogeneity, labels: dict[str, str]) -> str:
     statistic, df, p_value = found.test
     if df:
         said.append(
-            f"Score test of one stage that the effects do not differ: {statistic:.1f} on {df} df, p {formats.p_value(p_value)}."
+            f"Score test of one stage that the effects do not differ: {statistic:.1f} on {df} df, p {p_words(p_value)}."
         )
     if found.hartung_knapp:
         said.append("Intervals of effects that vary: Hartung and Knapp.")

@@ -100,7 +100,7 @@ def _left_out(n: int) -> str:
 def p_words(value: float) -> str:
     """A p-value as it stands in a sentence."""
     text = formats.p_value(value)
-    return text if text.startswith("<") else f"= {text}"
+    return text if text[0] in "<>" else f"= {text}"
 
 
 def effect_table(
