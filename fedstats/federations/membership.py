@@ -187,16 +187,19 @@ class Membership:
             )
         require_plain(site, join.profile, join.software)
         self._require_valid(site, keys, version)
-        self.require_same_rows(site, version, join.rows)
+        self.require_same_rows(site, version, join.keys, join.rows)
         return join
 
-    def require_same_rows(self, site: str, version: int, rows: str) -> None:
-        """Raise where a site's rows are others than in an earlier version whose answers still count: they would mix."""
+    def require_same_rows(self, site: str, version: int, keys: PublicKeys, rows: str) -> None:
+        """Raise where a site's rows are others than in an earlier version whose answers still count: they would mix.
+
+        A fingerprint of rows is made with a site's keys: with others it is another one, and the keys are what is looked at.
+        """
         versions = self.versions()[:version]
         for earlier in range(version - 1, first_that_counts(versions) - 1, -1):
             known = self.join(site, earlier)
             if known is not None:
-                if known.rows != rows:
+                if known.keys == keys and known.rows != rows:
                     raise LedgerMismatch(
                         f"The rows of {site} are others than in version {earlier} of the study, whose answers still count in "
                         f"version {version}: results would mix two tables. Use the table of that time, or let the coordinator make a "
