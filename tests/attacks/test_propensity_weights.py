@@ -17,6 +17,7 @@ from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.descriptives import Moments
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
+from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.stacked_equations import GlmPropensityTerms
 from fedstats.methods.weighted_arms import ArmSums, PropensityHistogram
 from tests.attacks.targets import BOOK, NONE, STRICT, N, ask, cohort, column, logistic
@@ -165,8 +166,16 @@ def test_ordinary_weights_are_let_out():
             sums(recipe),
             GlmDerivatives(model, (0.1, 0.2)).with_columns(recipe),
             GlmPropensityTerms(model, (0.1, 0.2)).with_columns(recipe),
+            RiskTable(None, "time", "y", None, (), (300.0, 600.0, 920.0), weights="ipw").with_columns(recipe),
         ):
-            assert not isinstance(ask(patients(), question, STRICT), str)
+            assert not isinstance(ask(patients(), question, STRICT), str), question.in_words()
+
+
+def test_a_weighted_table_is_judged_by_the_columns_behind_its_weights():
+    cell = column("cell", "a", "b", ("sex", "M"))
+    more = weight(column("age"), cell, gamma=(-0.6, 0.01, 1.0))
+    table = RiskTable(None, "time", "y", None, (), (300.0, 600.0, 920.0), weights="ipw")
+    assert ask(alone(), table.with_columns(more), STRICT) in ("level", "level by outcome")
 
 
 # What a memory adds ---------------------------------------------------------------------------------------

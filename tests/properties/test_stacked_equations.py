@@ -121,6 +121,7 @@ WHATEVER = {
         s, "Surv(week, arrest) ~ fin", weights=w, time_varying={"fin": [20]}, robust=True
     ).covariance,
     "ridge": lambda s, w: fs.logistic(s, "arrest ~ fin", weights=w, penalty=fs.Ridge(0.1)).covariance,
+    "curve": lambda s, w: fs.kaplan_meier(s, "Surv(week, arrest) ~ 1", weights=w, robust=True).frame["std_error"],
     "profile": lambda s, w: fs.logistic(s, "arrest ~ fin", weights=w, profile="fin").profile_limits["fin"],
     "local starts": lambda s, w: fs.cox(s, "Surv(week, arrest) ~ fin", weights=w, start="pooled", robust=False).covariance,
 }  # fmt: skip
