@@ -255,10 +255,10 @@ def _typed(value: Any, hint: Any, name: str) -> Any:
 
 
 def _typed_union(value: Any, options: list[Any], name: str) -> Any:
+    if isinstance(value, dict):  # a spec says which it is, and what is wrong with it is said of that one
+        options = [o for o in options if getattr(o, "__name__", "") == value.get("is")] or options
     if len(options) == 1:
         return _typed(value, options[0], name)
-    if isinstance(value, dict):  # a spec says which it is
-        options = [o for o in options if getattr(o, "__name__", "") == value.get("is")] or options
     for option in options:
         try:
             return _typed(value, option, name)
