@@ -124,7 +124,7 @@ def test_a_test_on_a_grid_is_that_of_the_times_moved_to_its_edges(pair):
 def test_of_one_cause_alone_the_incidence_is_one_minus_kaplan_meier(pair):
     sites, left, _ = pair
     frames = {name: site.data.frame for name, site in sites._sites.items()}
-    alone = {name: f.assign(cause=f["cause"].replace("2", "0")) for name, f in frames.items()}
+    alone = {name: f.assign(cause=f["cause"].astype(str).replace("2", "0")) for name, f in frames.items()}
     alone = {name: f.assign(event=(f["cause"] == "1").astype(int)) for name, f in alone.items()}
     here = fs.InProcess(alone, policy=fs.DisclosurePolicy.none())
     found = fs.cumulative_incidence(here, f"Surv({left}, cause) ~ arm").tidy()
