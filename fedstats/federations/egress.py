@@ -185,7 +185,7 @@ def _rules(entries: Sum) -> list[Rule]:
     """The rule that judges each entry."""
     if not entries.pairs:
         return ["entry"] * entries.patients.size
-    return ["entry" if own else "pair of levels" for own in entries.on_diagonal]
+    return ["entry" if own else "pair of levels" for own in entries.on_diagonal.ravel()]
 
 
 def _judged(answer: Answer, policy: DisclosurePolicy) -> Iterator[dict[str, object]]:

@@ -193,7 +193,7 @@ def weighted(
         return WithColumn(federation, weights.recipe), weights.recipe.name, weights
     if weights is not None and not isinstance(weights, str):
         raise FormulaError(
-            f"weights is a {type(weights).__name__}; give the name of a column, or the result of fs.propensity_weights."
+            f"weights is {weights!r}; give the name of a column, or the result of fs.propensity_weights."
         )
     return federation, weights, None
 

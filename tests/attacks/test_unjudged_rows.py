@@ -16,7 +16,8 @@ OF_MODELS = [q for q in QUESTIONS.values() if hasattr(q, "model_rows")]
     "question", [ONE, *OF_MODELS], ids=["an ordinary one", *(type(q).__name__ for q in OF_MODELS)]
 )
 def test_an_answer_from_rows_that_nobody_judged_is_let_out_by_no_gate(question):
-    data = SiteData(BOOK.harmonise(cohort(), "north"), BOOK, judged=False).among(question.where)
+    data = SiteData(BOOK.harmonise(cohort(), "north"), BOOK, judged=False)
+    data = data.with_columns(question.made).among(question.where)
     aggregate = question.aggregate(data)
     NONE.release(question, aggregate)
     with pytest.raises(DisclosureRefused):

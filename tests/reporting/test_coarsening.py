@@ -157,7 +157,6 @@ def nsclc():
     study = fs.Study.load(Path(__file__).resolve().parents[2] / "studies" / "nsclc")
     frames = generate()
     sites = fs.InProcess(frames, study.codebook, fs.DisclosurePolicy.none())
-    pooled = fs.InProcess(
-        {"pooled": pd.concat(frames.values(), ignore_index=True)}, study.codebook, fs.DisclosurePolicy.none()
-    )
+    rows = pd.concat([frame.assign(site=name) for name, frame in frames.items()], ignore_index=True)
+    pooled = fs.InProcess({"pooled": rows}, study.codebook, fs.DisclosurePolicy.none())
     return study, sites, {c.name: fs.kaplan_meier(pooled, c.formula).medians for c in study.curves}
