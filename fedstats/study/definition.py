@@ -156,8 +156,12 @@ class Study:
         )
 
     def _require_no_other(self, own: Path) -> None:
-        """Raise where a new memory would begin beside that of another name: it may be the same patients under a new one."""
-        others = [] if (own / MEMORY).exists() else other_memories(own)
+        """Raise where a new memory would begin beside that of a name the study has no more: it may be the same patients.
+
+        Sites that the study still has may share a machine.
+        """
+        known = [] if (own / MEMORY).exists() else other_memories(own)
+        others = [name for name in known if name not in self.sites]
         if others:
             raise StudyError(
                 f"In {own.parent} another site of the study {self.id} keeps a memory of what has left ({', '.join(others)}), and "
