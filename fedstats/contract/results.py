@@ -5,12 +5,14 @@ from html import escape
 
 import pandas as pd
 
+from fedstats.contract.one_frame import WithStatus
+
 #: Of a table: the group of everybody, and the level that stands for those too small to be seen.
 OVERALL, NOT_SHOWN = "Overall", "(not shown)"
 
 
 @dataclass(frozen=True)
-class PredictedSurvival:
+class PredictedSurvival(WithStatus):
     """Survival of patients with given covariates.
 
     Attributes
@@ -28,21 +30,9 @@ class PredictedSurvival:
     conf_type: str = "log"
     level: float = 0.95
 
-    def tidy(self) -> pd.DataFrame:
-        """One row a set of covariates, site (of a baseline hazard of its own), stratum and time."""
-        return self.frame.copy()
-
-    def glance(self) -> pd.DataFrame:
-        """One row: how it was predicted and what it cost."""
-        row = {"status": self.status, "rounds": self.rounds, "bytes": self.n_bytes, "sites": len(self.sites)}
-        return pd.DataFrame([row])
-
-    def _repr_html_(self) -> str:
-        return str(self.frame.to_html(index=False, float_format="%.4g"))
-
 
 @dataclass(frozen=True)
-class Table:
+class Table(WithStatus):
     """A descriptive table, one row a variable, level and group.
 
     Attributes
@@ -59,15 +49,6 @@ class Table:
     rounds: int
     n_bytes: int
     sites: tuple[str, ...]
-
-    def tidy(self) -> pd.DataFrame:
-        """One row a variable, level and group."""
-        return self.frame.copy()
-
-    def glance(self) -> pd.DataFrame:
-        """One row: what it cost."""
-        row = {"status": self.status, "rounds": self.rounds, "bytes": self.n_bytes, "sites": len(self.sites)}
-        return pd.DataFrame([row])
 
     def __str__(self) -> str:
         return str(self.frame.to_string(index=False))

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from fedstats.contract.one_frame import WithStatus
+
 
 @dataclass(frozen=True)
-class StandardisedSurvival:
+class StandardisedSurvival(WithStatus):
     """Survival that a Cox model expects on average, were a column the same for all patients.
 
     Attributes
@@ -28,23 +30,14 @@ class StandardisedSurvival:
     conf_type: str = "log"
     level: float = 0.95
 
-    def tidy(self) -> pd.DataFrame:
-        """One row a value and time."""
-        return self.frame.copy()
-
     def differences(self) -> pd.DataFrame:
         """Survival of every other value less that of the first, one row a time."""
         return self.contrasts.copy()
 
-    def glance(self) -> pd.DataFrame:
-        """One row: how it was standardised and what it cost."""
-        row = {"column": self.column, "status": self.status, "rounds": self.rounds, "bytes": self.n_bytes}
-        return pd.DataFrame([row | {"sites": len(self.sites)}])
+    def _summary(self) -> dict[str, object]:
+        return {"column": self.column}
 
     def __str__(self) -> str:
         return (
             f"Survival by {self.column}, {self.formula} ({self.status})\n{self.frame.to_string(index=False)}"
         )
-
-    def _repr_html_(self) -> str:
-        return str(self.frame.to_html(index=False, float_format="%.4g"))

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.curve import read_at, times_given
+from fedstats.contract.one_frame import WithStatus
 from fedstats.numerics.survival_table import ConfType
 
 
 @dataclass(frozen=True, kw_only=True)
-class CountedResult:
+class CountedResult(WithStatus):
     """What every one of them has.
 
     Attributes
@@ -35,18 +36,6 @@ class CountedResult:
     sites: tuple[str, ...]
     landmark: float = 0.0
     grid: tuple[float, ...] = ()
-
-    def tidy(self) -> pd.DataFrame:
-        """One row an estimate."""
-        return self.frame.copy()
-
-    def glance(self) -> pd.DataFrame:
-        """One row: how it was worked out, and what it cost."""
-        row = self._summary() | {"status": self.status, "rounds": self.rounds, "bytes": self.n_bytes}
-        return pd.DataFrame([row | {"sites": len(self.sites)}])
-
-    def _summary(self) -> dict[str, object]:
-        return {}
 
     def __str__(self) -> str:
         said = ", ".join(

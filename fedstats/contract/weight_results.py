@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from fedstats.contract.one_frame import OneFrame
+
 #: The row of a frame that is about all sites together.
 ALL_SITES = "all"
 
 
 @dataclass(frozen=True)
-class EffectiveSizes:
+class EffectiveSizes(OneFrame):
     """Patients of each arm, and how many equally weighted ones they are worth: Kish's (sum w)^2 / sum w^2.
 
     Attributes
@@ -21,16 +23,9 @@ class EffectiveSizes:
     rounds: int
     n_bytes: int
 
-    def tidy(self) -> pd.DataFrame:
-        """One row a site and arm: site group n weight effective."""
-        return self.frame.copy()
-
-    def _repr_html_(self) -> str:
-        return str(self.frame.to_html(index=False, float_format="%.4g"))
-
 
 @dataclass(frozen=True)
-class Overlap:
+class Overlap(OneFrame):
     """Patients of each arm by their propensity, in cells of agreed edges.
 
     Attributes
@@ -42,22 +37,15 @@ class Overlap:
     rounds: int
     n_bytes: int
 
-    def tidy(self) -> pd.DataFrame:
-        """One row a site, arm and cell: site group low high n."""
-        return self.frame.copy()
-
-    def _repr_html_(self) -> str:
-        return str(self.frame.to_html(index=False, float_format="%.4g"))
-
 
 @dataclass(frozen=True)
-class Balance:
+class Balance(OneFrame):
     """Standardised mean differences of covariates between two arms, before weighting and after.
 
     Attributes
     ----------
     frame : DataFrame     site variable level mean_control mean_treated sd smd, with weights also weighted_control
-                          weighted_treated weighted_smd
+                          weighted_treated weighted_smd; a love plot draws ``smd`` and ``weighted_smd``
     groups : tuple of str   the arms, the untreated first
     denominator : str     whose standard deviation divides: ``"pooled"``, ``"treated"``
     refused : tuple       (variable, rule) that a site did not let out
@@ -70,14 +58,7 @@ class Balance:
     rounds: int
     n_bytes: int
 
-    def tidy(self) -> pd.DataFrame:
-        """One row a site, variable and level: what a love plot draws is the columns ``smd`` and ``weighted_smd``."""
-        return self.frame.copy()
-
     def largest(self) -> pd.DataFrame:
         """The largest absolute difference of each site, before and after: site smd weighted_smd."""
         columns = [c for c in ("smd", "weighted_smd") if c in self.frame]
         return self.frame.groupby("site", sort=False)[columns].agg(lambda x: x.abs().max()).reset_index()
-
-    def _repr_html_(self) -> str:
-        return str(self.frame.to_html(index=False, float_format="%.3g"))
