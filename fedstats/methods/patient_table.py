@@ -1,7 +1,8 @@
 """Patient characteristics of all sites together: counts, means, medians and standardised differences from sums."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -70,8 +71,8 @@ def table_one(
         ``median_high`` (``q1_low`` ...) are the edges between which the true value lies.
 
         A level with a cell too small to be seen at a site is not shown, and with it others, so that its cells follow from no
-        total: their ``n`` is missing, and a row ``(not shown)`` holds what is in all of them together.  A variable that a
-        policy did not let out at all is missing and named in ``refused``; the others are there.
+        total: their ``n`` is missing, and a row ``(not shown)`` holds what is in all of them together.  Of a variable whose groups
+        a policy did not let out there is the column of all patients alone; ``refused`` names it, and what is missing altogether.
 
     Raises
     ------
@@ -93,10 +94,8 @@ def table_one(
         column = text[2:-1].strip() if text.startswith("C(") and text.endswith(")") else text
         variable = known_column(column, codebook, "A variable")
         as_factor = column != text or variable.kind in ("factor", "event")
-        try:
-            (_factor if as_factor else _number)(meter, variable, made)
-        except SiteRefused as refusal:
-            made.refused.append((column, refusal.rule))
+        rows = _factor if as_factor else _number
+        _grouped(partial(rows, meter, variable), made, column, rehearses=federation.rehearses)
     frame = pd.DataFrame(made.rows, columns=COLUMNS)
     if made.rows and not np.nan_to_num(frame[["n", "missing"]].to_numpy(float)).any():
         raise QueryError("There are no patients to describe.")
@@ -117,6 +116,24 @@ def table_one(
         tests=pd.DataFrame(made.tests if p_values else [], columns=["variable", *GroupTest._fields]),
         labels=_labels(codebook, frame),
     )
+
+
+def _grouped(describe: Callable[["_Made"], None], made: "_Made", name: str, *, rehearses: bool) -> None:
+    """What is asked by group, or of everybody where a site does not let out the groups."""
+    whole = replace(made, groups=PatientGroups((), by_site=False, names=()))
+    try:
+        describe(made)
+    except SiteRefused as refusal:
+        said = f"{name} (by group)" if made.groups.names else name
+        try:
+            if made.groups.names:
+                describe(whole)
+        except SiteRefused:
+            said = name
+        made.refused.append((said, refusal.rule))
+    else:
+        if rehearses and made.groups.names:  # what may be asked is agreed on beforehand
+            describe(_Made(whole.groups))
 
 
 def _check_variables(variables: object) -> None:
@@ -222,11 +239,13 @@ def _number(meter: Meter, variable: Variable, made: _Made) -> None:
     question = Moments(variable.name, *groups.asked, variable.centre, variable.scale, across=groups.across)
     total = groups.sums(meter, question)
     sums = np.column_stack([total[k] for k in ("n", "missing", "sum", "squares")])
-    try:
-        quartiles = dict(_quartiles(meter, variable, groups))
-    except SiteRefused as refusal:
-        made.refused.append((f"{variable.name} (median and quartiles)", refusal.rule))
-        quartiles = {}
+    quartiles: dict[str, dict[str, float]] = {}
+    _grouped(
+        lambda of: quartiles.update(_quartiles(meter, variable, of.groups)),
+        made,
+        f"{variable.name} (median and quartiles)",
+        rehearses=meter.federation.rehearses,
+    )
     nothing = {f"{q}{side}": np.nan for q in _QUARTILE_COLUMNS for side in ("", "_low", "_high")}
     moments = np.array([_mean_sd(row, variable) for row in sums])
     differences = made.compare(

@@ -42,10 +42,15 @@ def patient_tables(title: str, found: Description, codebook: Codebook) -> list[T
         sizes = group_sizes(found.frame)
         parts.append(table(wide, caption=title, note=note, groups="variable", labels=sizes))
     if found.refused:
-        named = ((codebook[n].label or n if n in codebook else n, rule) for n, rule in found.refused)
-        listed = "; ".join(f"{name} ({rule})" for name, rule in named)
+        listed = "; ".join(f"{_called(name, codebook)} ({rule})" for name, rule in found.refused)
         parts.append(paragraph(f"Not released by a site's policy: {listed}."))
     return parts
+
+
+def _called(name: str, codebook: Codebook) -> str:
+    """What was refused, by its label: ``age (by group)``."""
+    column, *more = name.split(" ", 1)
+    return " ".join([codebook[column].label or column if column in codebook else column, *more])
 
 
 def curve_alt(spec: CurveSpec, curve: Curve) -> str:

@@ -46,6 +46,20 @@ def test_hidden_levels_are_counted_together_and_add_up(table):
     assert table.refused == (("age (median and quartiles)", "entry"),) or not table.refused
 
 
+def test_where_a_group_is_too_small_everybody_is_described(sites):
+    """Five patients have grade 3 at one site: no table by grade, and all the more one of all patients."""
+    table = fs.table_one(sites, by="grade", variables=["age", "arm"])
+    said = dict(table.refused)
+    assert "age (by group)" in said
+    whole = fs.table_one(sites, variables=["age"]).tidy()
+    found = table.tidy()[lambda t: t["variable"] == "age"]
+    assert found["group"].tolist() == ["Overall"]
+    assert found["n"].tolist() == [600]
+    assert found["mean"].tolist() == whole["mean"].tolist()
+    parts = patient_tables("Table 1", table, sites.codebook)
+    assert "age (by group)" in str(parts[-1])
+
+
 def test_by_site_each_hides_its_own(sites):
     rows = fs.table_one(sites, by="site", variables=["grade"]).tidy().set_index(["level", "group"])["n"]
     assert rows[("grade 3", "south")] == 30
