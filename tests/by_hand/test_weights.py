@@ -112,6 +112,23 @@ def test_an_augmented_effect_is_right_where_one_of_both_models_is(sites):
     assert abs(neither["estimate"] - truth) > 0.05
 
 
+def test_an_augmented_effect_of_the_treated_is_standardised_to_them_where_one_of_both_models_is_right(sites):
+    shares = [((x == X) & (A == 1)).sum() / (A == 1).sum() for x in (0, 1)]
+    truth = (M[:, 1] - M[:, 0]) @ shares
+    right, wrong = (fs.propensity_weights(sites, f"arm ~ {x}", estimand="ATT") for x in ("C(x)", "1"))
+    for weights, formula in ((right, "y ~ arm"), (wrong, "y ~ arm * C(x)")):
+        found = fs.augmented_effect(sites, formula, weights).differences().iloc[0]
+        assert found["estimate"] == pytest.approx(truth, rel=1e-9)
+    neither = fs.augmented_effect(sites, "y ~ arm", wrong).differences().iloc[0]
+    assert abs(neither["estimate"] - truth) > 0.05
+
+
+def test_an_augmented_effect_is_of_all_or_of_the_treated(sites):
+    w = fs.propensity_weights(sites, "arm ~ C(x)", estimand="overlap")
+    with pytest.raises(fs.FormulaError, match="ATE, not stabilised, or ATT"):
+        fs.augmented_effect(sites, "y ~ arm", w)
+
+
 def test_overlap_counts_everybody_between_agreed_edges(sites):
     table = fs.propensity_weights(sites, "arm ~ C(x)").overlap().tidy()
     whole = table[table["site"] == "all"]
