@@ -38,6 +38,7 @@ from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
+from fedstats.methods.local_log_rank import LocalLogRank
 from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
@@ -95,6 +96,9 @@ def cohort(n: int = 600) -> pd.DataFrame:
 
 DESIGN = Design((Column("age", (Part("age"),), 60.0, 8.0), Column("sex[M]", (Part("sex", "M"),))))
 COX = CoxModel("entry", "time", "event", DESIGN, ("practice",), "efron", None, None, 0.0, None)
+OF_ARM = replace(
+    COX, design=Design(tuple(Column(f"arm[{level}]", (Part("arm", level),)) for level in ("B", "C")))
+)
 SHARED = replace(COX, strata=("sex",), grid=GRID, strata_levels=("F", "M"))
 #: The effect of sex is another after 7 months, which is no agreed cut.
 CHANGING = replace(
@@ -130,6 +134,10 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     "CoxFirthCorrection": (CoxFirthCorrection(COX, ZERO, (0.01,) * 3),),
     "CoxMeat": (CoxMeat(COX, ZERO), CoxMeat(SHARED, ZERO, (0.01,) * (CELLS * (2 + 3 * P)))),
     "CoxRiskSets": (CoxRiskSets(SHARED, ZERO), CoxRiskSets(replace(SHARED, grid=(7.0, 24.0)), ZERO)),
+    "LocalLogRank": (
+        LocalLogRank(OF_ARM, ((0.0, 0.0),)),
+        LocalLogRank(OF_ARM, ((0.0, 0.0), (0.0, 1.0))),
+    ),
     "CoxTimeTrends": (
         CoxTimeTrends(COX, ZERO, "identity"),
         CoxTimeTrends(COX, ZERO, "steps", GRID, (0.0, 0.2, 0.4, 0.6, 0.8)),

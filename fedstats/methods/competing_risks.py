@@ -66,15 +66,8 @@ def cumulative_incidence(
             name, causes, group, of_causes, conf_type, level, start=counts.start, late=counts.late
         )
     return CumulativeIncidence(
-        formula=formula,
+        **counts.common,
         frame=pd.concat(parts, ignore_index=True),
-        unit=counts.unit,
-        status=counts.status,
-        rounds=counts.meter.rounds,
-        n_bytes=counts.meter.n_bytes,
-        sites=federation.sites,
-        grid=counts.grid,
-        landmark=counts.start,
         level=level,
         conf_type=conf_type,
     )

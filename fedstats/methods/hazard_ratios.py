@@ -97,16 +97,10 @@ def period_hazard_ratios(
         table.insert(2, "n_event", int(n_event.sum()))
         frames.append(table)
     return PeriodHazardRatios(
-        formula=formula,
+        **counts.common,
         frame=pd.concat(frames, ignore_index=True).sort_values(
             "term", kind="stable", ignore_index=True, key=_order(counts)
         ),
-        unit=counts.unit,
-        status=counts.status,
-        rounds=counts.meter.rounds,
-        n_bytes=counts.meter.n_bytes,
-        sites=federation.sites,
-        grid=counts.grid,
         constancy=_constancy(counts.names[1:], solutions),
         ties=ties,
         strata=(strata,) if isinstance(strata, str) else tuple(strata or ()),

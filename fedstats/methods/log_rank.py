@@ -7,12 +7,20 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from fedstats.contract.arguments import is_number
+from fedstats.contract.arguments import check_federation, is_number
+from fedstats.contract.entries import listed
 from fedstats.contract.federation import Federation
-from fedstats.contract.formula import FormulaError
+from fedstats.contract.formula import FormulaError, parse_groups
 from fedstats.contract.query import QueryError
 from fedstats.contract.survival_results import LogRankTest, MaxComboTest
-from fedstats.methods.survival_counts import Grid, SurvivalCounts, survival_counts
+from fedstats.methods.local_log_rank import LocalSums, local_sums
+from fedstats.methods.survival_counts import (
+    Grid,
+    SurvivalCounts,
+    check_strata,
+    stays_at_sites,
+    survival_counts,
+)
 from fedstats.numerics.weighted_log_rank import (
     Alternative,
     LogRankSums,
@@ -46,7 +54,8 @@ def logrank(
         ``"Surv(time, event) ~ group"`` with two or more groups.
     strata : str or several, optional
         Factors of the codebook: groups are compared within each combination of their levels, and the sums of
-        all strata are tested together.
+        all strata are tested together.  With a column among them that has no agreed levels, such as a practice, strata stay at the
+        sites and lie within them, as under a Cox model's own baseline hazards: times are exact, and rho and gamma 0, 0.5 or 1.
     rho, gamma : float
         Weights S(t-)^rho (1 - S(t-))^gamma with the Kaplan-Meier curve of all groups of a stratum: (0, 0) the log-rank test,
         (1, 0) Peto and Peto's modification of the Gehan-Wilcoxon test, (0, 1) for late differences.
@@ -70,22 +79,14 @@ def logrank(
     Mantel (1966); Harrington & Fleming (1982).  The table is that of the curves: with the same outcome, groups and strata
     sites are asked nothing new.
     """
-    counts = survival_counts(federation, formula, grid=grid, strata=strata).after(landmark)
-    _check_groups(counts, formula)
-    sums = _sums(counts, [(_exponent("rho", rho), _exponent("gamma", gamma))])
+    tests = [(_exponent("rho", rho), _exponent("gamma", gamma))]
+    found = _compared(federation, formula, tests, strata, grid, landmark)
+    sums = found.sums
     statistic, df = chi_squared(sums)
-    n = [counts.group(i).n for i in range(len(counts.names))]
-    columns = {"group": counts.names, "n": np.rint(n).astype(int)}
+    columns = {"group": found.names, "n": np.rint(found.n).astype(int)}
     return LogRankTest(
-        formula=formula,
+        **found.common,
         frame=pd.DataFrame(columns | {"observed": sums.observed[0], "expected": sums.expected[0]}),
-        unit=counts.unit,
-        status=counts.status,
-        rounds=counts.meter.rounds,
-        n_bytes=counts.meter.n_bytes,
-        sites=federation.sites,
-        grid=counts.grid,
-        landmark=counts.start,
         statistic=statistic,
         df=df,
         p_value=chi_squared_p_value(statistic, df),
@@ -134,13 +135,12 @@ def max_combo(
     pairs = check_weights(weights)
     if alternative not in get_args(Alternative):
         raise FormulaError(f"alternative is {alternative!r}; choose one of {list(get_args(Alternative))}.")
-    counts = survival_counts(federation, formula, grid=grid, strata=strata).after(landmark)
-    _check_groups(counts, formula)
-    if len(counts.names) != 2:
+    found = _compared(federation, formula, pairs, strata, grid, landmark)
+    if len(found.names) != 2:
         raise FormulaError(
-            f"MaxCombo compares two groups; {formula!r} has {len(counts.names)}: ask for logrank, or for a subset."
+            f"MaxCombo compares two groups; {formula!r} has {len(found.names)}: ask for logrank, or for a subset."
         )
-    sums = _sums(counts, pairs)
+    sums = found.sums
     if not (np.diag(sums.covariance[:, :, 1, 1]) > 0).all():
         raise QueryError("No events can be compared under one of the weights: leave it out.")
     z, correlation = z_values(sums)
@@ -148,20 +148,41 @@ def max_combo(
     most = {"two-sided": np.argmax(np.abs(z)), "less": np.argmin(z), "greater": np.argmax(z)}[alternative]
     rho, gamma = np.array(pairs).T
     return MaxComboTest(
-        formula=formula,
+        **found.common,
         frame=pd.DataFrame({"rho": rho, "gamma": gamma, "statistic": z, "p_value": tails}),
-        unit=counts.unit,
-        status=counts.status,
-        rounds=counts.meter.rounds,
-        n_bytes=counts.meter.n_bytes,
-        sites=federation.sites,
-        grid=counts.grid,
-        landmark=counts.start,
         statistic=float(z[most]),
         p_value=max_combo_p_value(z, correlation, alternative),
         alternative=alternative,
         strata=_named(strata),
     )
+
+
+def _compared(
+    federation: Federation,
+    formula: str,
+    tests: Sequence[tuple[float, float]],
+    strata: str | Sequence[str] | None,
+    grid: Grid,
+    landmark: float | None,
+) -> LocalSums:
+    """Groups with the sums of the tests: of the table of counts, or of the sites' own strata."""
+    check_federation(federation)
+    _, group = parse_groups(formula, federation.codebook)
+    columns = check_strata(strata, group, federation.codebook, local=True)
+    if not stays_at_sites(columns, federation.codebook):
+        counts = survival_counts(federation, formula, grid=grid, strata=strata).after(landmark)
+        _check_groups(counts, formula)
+        n = np.array([counts.group(i).n for i in range(len(counts.names))])
+        return LocalSums(counts.names, n, _sums(counts, tests), counts.common)
+    if grid is not None or landmark is not None:
+        raise FormulaError(
+            f"{listed(columns)}: strata that stay at the sites are compared on exact times from the beginning: leave out grid and "
+            'landmark, or ask of sites.where("time > 6").'
+        )
+    found = local_sums(federation, formula, columns, tests)
+    if not found.sums.observed.any():
+        raise QueryError(f"There are no events among the patients of {formula!r}.")
+    return found
 
 
 def _sums(counts: SurvivalCounts, weights: Sequence[tuple[float, float]]) -> LogRankSums:

@@ -8,10 +8,10 @@ from scipy.stats import norm
 
 from fedstats.contract.arguments import check_level, is_number
 from fedstats.contract.federation import Federation
-from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import QueryError
 from fedstats.contract.survival_results import RestrictedMeans
-from fedstats.methods.survival_counts import Grid, GroupCounts, survival_counts
+from fedstats.methods.survival_counts import Grid, GroupCounts, robust_errors, survival_counts
+from fedstats.methods.weighting import Weighting, weights_name
 from fedstats.numerics.restricted_mean import Area, area_between_edges, area_of_steps, area_variance
 from fedstats.numerics.survival_table import kaplan_meier_estimate, lowest_estimate, squared_influences
 
@@ -30,8 +30,8 @@ def rmst(
     tau: float,
     grid: Grid = None,
     level: float = 0.95,
-    weights: str | None = None,
-    robust: bool = False,
+    weights: Weighting = None,
+    robust: bool | None = None,
     landmark: float | None = None,
 ) -> RestrictedMeans:
     """Restricted mean survival time: what patients live on average within a horizon, with differences and ratios of groups.
@@ -69,15 +69,8 @@ def rmst(
     check_level(level)
     if not is_number(tau) or tau <= 0:
         raise ValueError(f"tau is {tau!r}; give a time above zero.")
-    if robust and weights is None:
-        raise FormulaError(
-            "robust standard errors are those of a weighted curve: give weights, or leave out robust."
-        )
+    robust = robust_errors(federation, formula, weights, robust)
     counts = survival_counts(federation, formula, grid=grid, weights=weights).after(landmark)
-    if robust and counts.late:
-        raise FormulaError(
-            "Where patients enter late a table has no robust standard errors: leave out robust."
-        )
     if tau <= counts.start:
         raise ValueError(f"tau is {tau:g}, which is not after the landmark at {counts.start:g}.")
     means = {}
@@ -91,18 +84,11 @@ def rmst(
         else counts.status.replace("exact on", "approximate between the edges of")
     )
     return RestrictedMeans(
-        formula=formula,
+        **counts.common | {"status": status},
         frame=_table(means, level),
-        unit=counts.unit,
-        status=status,
-        rounds=counts.meter.rounds,
-        n_bytes=counts.meter.n_bytes,
-        sites=federation.sites,
-        grid=counts.grid,
-        landmark=counts.start,
         tau=float(tau),
         level=level,
-        weights=weights or "",
+        weights=weights_name(weights),
         robust=robust,
     )
 

@@ -14,7 +14,7 @@ from fedstats.contract.formula import FormulaError, Outcome, parse_groups
 from fedstats.contract.query import QueryError
 from fedstats.methods.longest_grid import on_longest_grid
 from fedstats.methods.risk_table import RiskTable
-from fedstats.methods.weighting import Weighting, weighted
+from fedstats.methods.weighting import PropensityWeights, Weighting, weighted
 
 Array = NDArray[np.float64]
 Grid = float | Sequence[float] | None
@@ -109,6 +109,20 @@ class SurvivalCounts:
     def is_exact(self) -> bool:
         """At distinct times, not in cells."""
         return self.status.startswith("exact") and "grid" not in self.status
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What every result that is worked out of the counts says of them."""
+        return {
+            "formula": self.formula,
+            "unit": self.unit,
+            "status": self.status,
+            "rounds": self.meter.rounds,
+            "n_bytes": self.meter.n_bytes,
+            "sites": self.meter.federation.sites,
+            "grid": self.grid,
+            "landmark": self.start,
+        }
 
     @property
     def grid(self) -> tuple[float, ...]:
@@ -243,10 +257,34 @@ def survival_counts(
     )
 
 
+def robust_errors(federation: Federation, formula: str, weights: Weighting, robust: bool | None) -> bool:
+    """Whether standard errors are those of the infinitesimal jackknife; where nothing is said, of weights by a propensity.
+
+    Greenwood's take a weight of 2 for two patients: of weights that add up to twice the patients they are too small.
+
+    Raises
+    ------
+    FormulaError
+    """
+    check_federation(federation)
+    late = parse_groups(formula, federation.codebook)[0].entry is not None
+    if robust is None:
+        return isinstance(weights, PropensityWeights) and not late
+    if robust and weights is None:
+        raise FormulaError(
+            "robust standard errors are those of a weighted curve: give weights, or leave out robust."
+        )
+    if robust and late:
+        raise FormulaError(
+            "Where patients enter late a table has no robust standard errors: leave out robust."
+        )
+    return robust
+
+
 def check_strata(
-    strata: str | Sequence[str] | None, group: str | None, codebook: Codebook
+    strata: str | Sequence[str] | None, group: str | None, codebook: Codebook, *, local: bool = False
 ) -> tuple[str, ...]:
-    """Columns of the strata of a table.
+    """Columns of the strata of a table; with ``local`` also those whose values stay at the sites.
 
     Raises
     ------
@@ -256,13 +294,18 @@ def check_strata(
         raise FormulaError(f"strata is {strata!r}; give the name of a column, or several in a list.")
     columns = (strata,) if isinstance(strata, str) else tuple(strata or ())
     for column in columns:
-        if not known_column(column, codebook, "strata").levels:
+        if not known_column(column, codebook, "strata").levels and not local:
             raise FormulaError(
                 f"{column} cannot be strata of a table of counts, whose levels all sites agree on: give a factor of the codebook."
             )
     if len(set(columns)) < len(columns) or group in columns:
         raise FormulaError("A column is a group or a stratum, and is named once.")
     return columns
+
+
+def stays_at_sites(columns: tuple[str, ...], codebook: Codebook) -> bool:
+    """Whether one of the strata is a column without agreed levels, such as a practice, of which sites do not tell the values."""
+    return any(not codebook[column].levels for column in columns)
 
 
 def causes_of(outcome: Outcome, codebook: Codebook, censored: str | None = None) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from fedstats.contract.arguments import check_survival_interval
 from fedstats.contract.curve import Curve, quantile
 from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError
-from fedstats.methods.survival_counts import Grid, GroupCounts, survival_counts
-from fedstats.methods.weighting import PropensityWeights, Weighting
+from fedstats.methods.survival_counts import Grid, GroupCounts, robust_errors, survival_counts
+from fedstats.methods.weighting import Weighting, weights_name
 from fedstats.numerics.survival_table import (
     ConfType,
     SurvivalEstimate,
@@ -27,7 +27,7 @@ def kaplan_meier(
     conf_type: ConfType = "log",
     level: float = 0.95,
     weights: Weighting = None,
-    robust: bool = False,
+    robust: bool | None = None,
     reverse: bool = False,
     landmark: float | None = None,
 ) -> Curve:
@@ -48,9 +48,9 @@ def kaplan_meier(
     weights : str, optional
         A column of case weights, or the result of :func:`propensity_weights`.  Standard errors are Greenwood's on the weighted counts, as if a patient of weight 2
         were two.
-    robust : bool
+    robust : bool, optional
         With weights: standard errors by the infinitesimal jackknife, as R's ``survfit`` has them for weights that are no whole
-        numbers.  Not where patients enter late.
+        numbers.  Not where patients enter late.  None: of weights by a propensity, where it can be.
     reverse : bool
         The curve of follow-up itself (Schemper & Smith 1996): whoever leaves without the event has "the event", and
         the median is the median follow-up.
@@ -73,17 +73,10 @@ def kaplan_meier(
     entry at the left one; on distinct times neither moves.
     """
     check_survival_interval(conf_type, level)
-    if robust and weights is None:
-        raise FormulaError(
-            "robust standard errors are those of a weighted curve: give weights, or leave out robust."
-        )
+    robust = robust_errors(federation, formula, weights, robust)
     if weights is not None and reverse:
         raise FormulaError("Follow-up is described as it is: leave out weights, or reverse.")
     counts = survival_counts(federation, formula, grid=grid, weights=weights).after(landmark)
-    if robust and counts.late:
-        raise FormulaError(
-            "Where patients enter late a table has no robust standard errors: leave out robust."
-        )
     frames, medians = [], []
     for i, name in enumerate(counts.names):
         group = counts.group(i).reversed() if reverse else counts.group(i)
@@ -106,7 +99,7 @@ def kaplan_meier(
         conf_type,
         level,
         0.0 if counts.is_exact else _grid_error(frame),
-        weights.recipe.name if isinstance(weights, PropensityWeights) else weights or "",
+        weights_name(weights),
         robust,
         reverse,
         counts.start,

@@ -198,6 +198,11 @@ def weighted(
     return federation, weights, None
 
 
+def weights_name(weights: Weighting) -> str:
+    """The column's name, as a result keeps it; empty without weights."""
+    return weights.recipe.name if isinstance(weights, PropensityWeights) else weights or ""
+
+
 def made_weights(propensity: PropensityWeights | None) -> dict[str, str]:
     """What a fit keeps of weights that sites made, for what is asked about it afterwards."""
     return {} if propensity is None else {"propensity": canonical_json(propensity.recipe.to_dict())}

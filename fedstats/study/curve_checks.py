@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.formula import FormulaError, parse_groups
+from fedstats.methods.local_log_rank import check_exponents
 from fedstats.methods.log_rank import check_weights
-from fedstats.methods.survival_counts import causes_of, check_strata
+from fedstats.methods.survival_counts import causes_of, check_strata, stays_at_sites
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 
 
@@ -19,7 +20,9 @@ def check_curve_spec(spec: CurveSpec, codebook: Codebook) -> None:
     """
     outcome, group = parse_groups(spec.formula, codebook)
     if spec.weights is not None and spec.weights not in codebook:
-        raise FormulaError(f"there is no column {spec.weights!r} in codebook.toml.")
+        raise FormulaError(
+            f"weights is {spec.weights!r}, which is no column of codebook.toml and no table [weights.{spec.weights}]."
+        )
     if spec.robust and outcome.entry is not None:
         raise FormulaError("robust: Where patients enter late a table has no robust standard errors.")
     for key in ("log_rank", "max_combo", "period_hazard_ratios"):
@@ -42,9 +45,23 @@ def _check_comparison(key: str, spec: CurveSpec, group: str | None, codebook: Co
             f"{key} compares groups, and {spec.formula!r} has none: write Surv(time, event) ~ group."
         )
     try:
-        check_strata(spec.options(key).get("strata"), group, codebook)
+        strata = check_strata(
+            spec.options(key).get("strata"), group, codebook, local=key != "period_hazard_ratios"
+        )
+        if stays_at_sites(strata, codebook):
+            _check_local(key, spec)
     except FormulaError as problem:
         raise FormulaError(f"{key}: {problem}") from None
+
+
+def _check_local(key: str, spec: CurveSpec) -> None:
+    """Within strata that stay at the sites."""
+    if spec.landmark is not None:
+        raise FormulaError(
+            "strata that stay at the sites are compared from the beginning: leave out landmark."
+        )
+    asked = spec.options(key)
+    check_exponents(asked["weights"] if key == "max_combo" else [(asked["rho"], asked["gamma"])])
 
 
 def check_incidence_spec(spec: IncidenceSpec, codebook: Codebook) -> None:

@@ -16,6 +16,7 @@ from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
+from fedstats.methods.local_log_rank import LocalLogRank
 from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
@@ -54,6 +55,17 @@ QUESTIONS = {
         CoxMeat(replace(_COX, event="ecog", event_level="1"), BETA, where=WHERE),
         CoxFirthCorrection(_COX, BETA, (0.01,) * 3, where=WHERE),
         CoxTimeTrends(_COX, BETA, "steps", CELLS, (0.0, 0.5, 1.0), where=WHERE),
+        LocalLogRank(
+            replace(
+                _COX,
+                design=Design(tuple(column(f"e{level}", ("ecog", level)) for level in ("1", "2"))),
+                weights=None,
+                offset=None,
+                cluster=None,
+            ),
+            ((0.0, 0.0), (0.0, 1.0)),
+            where=WHERE,
+        ),
         ExpectedSurvival(_SHARED, BETA, (0.1,) * 4, "ecog", ("0", "1"), where=WHERE),
         _LOGISTIC,
         GlmMeat(_LOGISTIC.model, (0.0,) * 3, where=WHERE),

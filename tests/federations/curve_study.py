@@ -29,6 +29,13 @@ max_combo = { weights = [[0, 0], [0, 1]], alternative = "greater" }
 restricted_mean = 18
 
 [[curves]]
+name = "within"
+title = "Survival by sex, within practices"
+formula = "Surv(time, status) ~ sex"
+log_rank = { strata = "practice" }
+max_combo = { strata = "practice", weights = [[0, 0], [0, 1]] }
+
+[[curves]]
 name = "weighted"
 title = "Survival by ECOG, weighted"
 formula = "Surv(time, status) ~ ecog"
@@ -63,6 +70,7 @@ NAMES = {
     },
     **{f"later_{key}": key for key in ("restricted_mean", "log_rank", "max_combo")},
     **{f"weighted_{key}": key for key in ("milestones", "restricted_mean")},
+    **{f"within_{key}": key for key in ("log_rank", "max_combo")},
     "causes_milestones": "milestones",
 }  # fmt: skip
 

@@ -47,7 +47,7 @@ sums_over <- function(y, group, stratum, pairs) {
   Reduce(function(a, b) Map(`+`, a, b), parts)
 }
 
-log_rank_case <- function(data, formula, rho = 0, gamma = 0, strata = NULL) {
+log_rank_case <- function(data, formula, rho = 0, gamma = 0, strata = NULL, split = NULL) {
   frame <- frame_of(data)
   y <- eval(as.formula(formula)[[2]], frame)
   group <- factor(frame[[all.vars(as.formula(formula)[[3]])]])
@@ -65,13 +65,13 @@ log_rank_case <- function(data, formula, rho = 0, gamma = 0, strata = NULL) {
     stopifnot(abs(score$score / statistic - 1) < 1e-8)
   }
   list(
-    data = data, formula = formula, rho = rho, gamma = gamma, strata = strata, groups = levels(group), n = as.vector(table(group)),
+    data = data, formula = formula, rho = rho, gamma = gamma, strata = strata, split = split, groups = levels(group), n = as.vector(table(group)),
     observed = found$observed[1, ], expected = found$expected[1, ], statistic = statistic, df = nlevels(group) - 1,
     p_value = pchisq(statistic, nlevels(group) - 1, lower.tail = FALSE)
   )
 }
 
-max_combo_case <- function(data, formula, strata = NULL) {
+max_combo_case <- function(data, formula, strata = NULL, split = NULL) {
   frame <- frame_of(data)
   y <- eval(as.formula(formula)[[2]], frame)
   group <- factor(frame[[all.vars(as.formula(formula)[[3]])]])
@@ -86,7 +86,7 @@ max_combo_case <- function(data, formula, strata = NULL) {
     1 - as.numeric(mvtnorm::pmvnorm(low, high, corr = cov2cor(variance), algorithm = how))
   }
   list(
-    data = data, formula = formula, strata = strata, z = z, correlation = cov2cor(variance),
+    data = data, formula = formula, strata = strata, split = split, z = z, correlation = cov2cor(variance),
     p_value = list(`two-sided` = p_of(rep(-max(abs(z)), 4), rep(max(abs(z)), 4)), less = p_of(rep(min(z), 4), rep(Inf, 4)),
                    greater = p_of(rep(-Inf, 4), rep(max(z), 4)))
   )
@@ -231,14 +231,22 @@ log_rank <- list(
   "rossi, ties" = log_rank_case("rossi", "Surv(week, arrest) ~ fin"),
   "gbsg2, strata" = log_rank_case("gbsg2", "Surv(time, cens) ~ horTh", strata = "menostat"),
   "heart, delayed entry" = log_rank_case("heart", "Surv(start, stop, event) ~ transplant"),
-  "heart, delayed entry, gamma" = log_rank_case("heart", "Surv(start, stop, event) ~ surgery", gamma = 0.5)
+  "heart, delayed entry, gamma" = log_rank_case("heart", "Surv(start, stop, event) ~ surgery", gamma = 0.5),
+  # strata that stay at the sites and lie within them
+  "gbsg2, centres" = log_rank_case("gbsg2", "Surv(time, cens) ~ horTh", strata = "centre", split = "centre"),
+  "gbsg2, centres, three groups, rho and gamma" =
+    log_rank_case("gbsg2", "Surv(time, cens) ~ tgrade", rho = 0.5, gamma = 1, strata = "centre", split = "centre"),
+  "rossi, centres, ties, rho" = log_rank_case("rossi", "Surv(week, arrest) ~ fin", rho = 1, strata = "centre", split = "centre"),
+  "rossi, centres and a factor" = log_rank_case("rossi", "Surv(week, arrest) ~ fin", strata = c("centre", "race"), split = "centre"),
+  "heart, centres, delayed entry" = log_rank_case("heart", "Surv(start, stop, event) ~ transplant", strata = "centre", split = "centre")
 )
 max_combo <- list(
   "lung by sex" = max_combo_case("lung", "Surv(time, status) ~ sex"),
   "lung, strata" = max_combo_case("lung", "Surv(time, status) ~ sex", strata = "ecog3"),
   "gbsg2" = max_combo_case("gbsg2", "Surv(time, cens) ~ horTh"),
   "rossi" = max_combo_case("rossi", "Surv(week, arrest) ~ fin"),
-  "heart" = max_combo_case("heart", "Surv(start, stop, event) ~ transplant")
+  "heart" = max_combo_case("heart", "Surv(start, stop, event) ~ transplant"),
+  "gbsg2, centres" = max_combo_case("gbsg2", "Surv(time, cens) ~ horTh", strata = "centre", split = "centre")
 )
 curves <- list(
   "lung by sex" = curve_case("lung", "Surv(time, status) ~ sex", c(90, 180.5, 365, 700)),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fedstats as fs
+from fedstats.methods.risk_table import RiskTable
 from fedstats.reporting.coarsening import grid_effects
 from fedstats.reporting.pooled_check import compare
 from fedstats.reporting.pooled_fits import pooled_rows
@@ -53,13 +54,15 @@ def test_each_is_an_analysis_of_its_own_named_after_its_curve(finished):
     asked = {a.name: a.key for c in study.curves for a in curve_follow_ups(c)}
     asked |= {a.name: a.key for i in study.incidences for a in incidence_follow_ups(i)}
     assert asked == NAMES
-    assert set(study.analyses()) == {"survival", "later", "weighted", "causes"} | set(NAMES)
+    assert set(study.analyses()) == {"survival", "later", "within", "weighted", "causes"} | set(NAMES)
     assert not [r for r in finished.found.values() if isinstance(r, fs.NotAvailable)]
 
 
 def test_all_of_one_table_is_one_question(finished):
     """Curve, landmark, tests, means and follow-up of the same groups: one; strata, weights and causes one each."""
-    asked = [q.query for q in fs.Ledger(finished.exchange).questions()]
+    everything = [q.query for q in fs.Ledger(finished.exchange).questions()]
+    asked = [query for query in everything if isinstance(query, RiskTable)]
+    assert len(everything) - len(asked) == 2  # of the sites' own strata: one test, and two together
     tables = {(q.group, q.strata, q.weights, q.causes) for q in asked}
     assert len(tables) == 4
     assert len({q.digest() for q in asked}) == len(asked)
@@ -86,6 +89,9 @@ def test_results_come_back_as_they_were(finished):
     assert finished.found["survival_log_rank"].p_value == fs.logrank(here, formula).p_value
     later = fs.logrank(here, formula, strata="arm", rho=1, landmark=6)
     assert finished.found["later_log_rank"].tidy().equals(later.tidy())
+    within = fs.logrank(here, formula, strata="practice")
+    assert finished.found["within_log_rank"].tidy().equals(within.tidy())
+    assert within.status == "exact"
     combined = fs.max_combo(here, formula, weights=[(0, 0), (0, 1)], alternative="greater", landmark=6)
     assert finished.found["later_max_combo"].p_value == combined.p_value
     ratios = fs.period_hazard_ratios(here, formula)  # the codebook's cuts
@@ -108,6 +114,7 @@ def test_a_reader_finds_every_table_with_its_status(finished):
         "Mean time without the event up to 18 months",
         "Log-rank test: Survival by sex",
         "Within strata of arm",
+        "Within strata of practice",
         "Events are weighted by S^1 (1 − S)^0",
         "MaxCombo test: Survival by sex",
         "One-sided: greater events of the second group",
@@ -157,7 +164,7 @@ def test_all_of_it_is_compared_with_pooled_rows(finished, pooled):
     assert set(frame["analysis"]) == set(finished.found)
     assert "log-rank statistic" in set(frame["compared"])
     shown = grid_effects(finished.study, finished.found, pooled)
-    assert set(shown["analysis"]) == {"survival"}
+    assert set(shown["analysis"]) == {"survival", "within"}
 
 
 def test_a_wrong_number_would_be_seen(finished, pooled):
