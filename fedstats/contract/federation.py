@@ -194,6 +194,10 @@ class Subset(Federation):
         """Ask about the subset only."""
         return self.whole.ask(query.among(*self.subset), each=each)
 
+    def sum(self, query: Query) -> Total:
+        """As the whole adds up, which may not be as every federation does."""
+        return self.whole.sum(query.among(*self.subset))
+
     def history(self) -> Iterable[Asked]:
         """What has been asked of the whole: one account."""
         return self.whole.history()

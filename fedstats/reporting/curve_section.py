@@ -37,7 +37,7 @@ def _curve(spec: CurveSpec, curve: Any) -> list[Any]:
     if not isinstance(curve, Curve):
         return [heading, curve]
     said = [f"{curve.level:.0%} intervals and numbers at risk"]
-    said += [f"weighted by {curve.weights}"] if curve.weights else []
+    said += [_weights(spec, curve)] if curve.weights else []
     said += [f"of those at risk at {curve.landmark:g} {curve.unit}".rstrip()] if curve.landmark else []
     picture = figure(
         survival_plot(curve.frame, unit=curve.unit or "time", outcome=spec.title.partition(" by ")[0]),
@@ -46,6 +46,20 @@ def _curve(spec: CurveSpec, curve: Any) -> list[Any]:
         data=curve.frame,
     )
     return [heading, picture, paragraph(grid_words(curve)), median_table(spec, curve)]
+
+
+def curve_method(spec: CurveSpec) -> str:
+    """How a curve is estimated, in words."""
+    if spec.weights is None:
+        return "Kaplan–Meier"
+    made = spec.weighting
+    return f"Kaplan–Meier, weighted by {spec.weights if made is None else f'a propensity ({made.estimand})'}"
+
+
+def _weights(spec: CurveSpec, curve: Curve) -> str:
+    if spec.weighting is None:
+        return f"weighted by {curve.weights}"
+    return f"weighted by a propensity ({spec.weighting.estimand})"
 
 
 def _incidence(spec: IncidenceSpec, found: Any) -> list[Any]:

@@ -34,7 +34,7 @@ COLUMNS = (
 #: What a federated estimate may differ from the pooled one by, in words and as numbers.
 TOLERANCE = (
     "10⁻⁹ of the larger of standard error and estimate for coefficients and what follows from them (10⁻⁷ for slopes, "
-    "which are compared with difference quotients), 10⁻¹² for all else"
+    "which are compared with difference quotients) and for curves that are weighted by a propensity, 10⁻¹² for all else"
 )
 COEFFICIENTS, OTHERS = 1e-9, 1e-12
 _RATIO = {
@@ -52,7 +52,8 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
     asked = {spec.name for spec in study.models}
     whole = pooled
     for name, result in results.items():
-        pooled = with_made_weights(result, whole) if isinstance(result, Fit) else whole
+        pooled = _rows_of(study, name, whole)
+        pooled = with_made_weights(result, pooled) if isinstance(result, Fit) else pooled
         if isinstance(result, Fit) and result.is_penalised and name not in asked:
             continue  # a result holds its penalty in words, the study as it is asked
         if isinstance(result, Fit) and result.options.get("baseline") != "shared":
@@ -63,6 +64,12 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
     rows += counted_rows(study, results, whole)
     rows += follow_up_rows(study, results, whole)
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rows_of(study: Study, name: str, whole: pd.DataFrame) -> pd.DataFrame:
+    """Of a propensity those who have what it asks for besides its formula; else all."""
+    asked = {f"weights_{key}": spec.complete for key, spec in study.weights.items()}.get(name, ())
+    return whole.dropna(subset=list(asked)).reset_index(drop=True) if asked else whole
 
 
 def headline(frame: pd.DataFrame) -> str:

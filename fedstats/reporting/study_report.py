@@ -18,7 +18,7 @@ from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import paragraph, patient_tables
 from fedstats.reporting.coarsening import cell_effects
 from fedstats.reporting.counts_view import curve_method_of, curve_title_of
-from fedstats.reporting.curve_section import curve_parts
+from fedstats.reporting.curve_section import curve_method, curve_parts
 from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
 from fedstats.reporting.follow_up_view import method_of, title_of
 from fedstats.reporting.model_section import model_parts
@@ -105,7 +105,7 @@ class StudyReport:
         """The question and the analyses that answer it."""
         rows = []
         for c in self.study.curves:
-            rows.append({"Analysis": c.title, "Method": "Kaplan–Meier", "Formula": c.formula})
+            rows.append({"Analysis": c.title, "Method": curve_method(c), "Formula": c.formula})
             rows += [_asked_row(c, asked) for asked in curve_follow_ups(c)]
         for i in self.study.incidences:
             rows.append({"Analysis": i.title, "Method": "Aalen–Johansen", "Formula": i.formula})

@@ -8,6 +8,7 @@ import pandas as pd
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.effect_results import StandardisedRisks
+from fedstats.contract.entries import listed
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
 from fedstats.contract.weight_results import ALL_SITES, Balance, EffectiveSizes, Overlap
@@ -94,8 +95,15 @@ def _about(spec: WeightsSpec, study: Study) -> str:
     return (
         f"{spec.estimand} weights: models that are weighted by them compare {name} as if it had been given by a coin among "
         f"{_WHOM[spec.estimand]}, as far as the model of the propensity holds all that both treatment and outcome depend on. "
-        "Sites make the weights of their own rows and keep them."
+        f"Sites make the weights of their own rows and keep them.{_among(spec, study)}"
     )
+
+
+def _among(spec: WeightsSpec, study: Study) -> str:
+    if not spec.complete:
+        return ""
+    known = listed([study.codebook[column].title for column in spec.complete])
+    return f" The propensity is of the patients of whom {known} is known; curves and models of other outcomes weigh everybody by it."
 
 
 def _propensity(spec: WeightsSpec, asked: WeightsAnalysis, fit: Fit, study: Study, title: str) -> list[Any]:

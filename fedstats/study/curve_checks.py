@@ -19,7 +19,7 @@ def check_curve_spec(spec: CurveSpec, codebook: Codebook) -> None:
         In one sentence, with the key.
     """
     outcome, group = parse_groups(spec.formula, codebook)
-    if spec.weights is not None and spec.weights not in codebook:
+    if spec.weights is not None and spec.weighting is None and spec.weights not in codebook:
         raise FormulaError(
             f"weights is {spec.weights!r}, which is no column of codebook.toml and no table [weights.{spec.weights}]."
         )

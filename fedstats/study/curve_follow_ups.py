@@ -14,12 +14,20 @@ from fedstats.methods.restricted_means import rmst
 from fedstats.methods.survival_curve import kaplan_meier
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.follow_ups import Analysis, FollowUp
+from fedstats.study.weights_spec import weighted_estimate
 
 
 def curve_of(spec: CurveSpec) -> Analysis:
     """The curve itself, a function of a federation."""
-    given = {key: getattr(spec, key) for key in ("conf_type", "weights", "robust", "landmark")}
-    return partial(kaplan_meier, formula=spec.formula, **given)
+    given = {key: getattr(spec, key) for key in ("conf_type", "robust", "landmark")}
+    return _weighted(spec, partial(kaplan_meier, formula=spec.formula, **given))
+
+
+def _weighted(spec: CurveSpec, analysis: Analysis) -> Analysis:
+    """With the curve's weights: a column, or what sites make by a propensity."""
+    if spec.weighting is None:
+        return partial(analysis, weights=spec.weights)
+    return partial(weighted_estimate, fit=analysis, made=spec.weighting.made)
 
 
 def incidence_of(spec: IncidenceSpec) -> Analysis:
@@ -53,8 +61,9 @@ def _asked(spec: CurveSpec) -> Iterator[tuple[str, Analysis]]:
     if spec.follow_up:
         yield "follow_up", partial(curve, reverse=True)
     if spec.restricted_mean is not None:
-        given = {key: getattr(spec, key) for key in ("weights", "robust", "landmark")}
-        yield "restricted_mean", partial(rmst, formula=spec.formula, tau=spec.restricted_mean, **given)
+        given = {key: getattr(spec, key) for key in ("robust", "landmark")}
+        means = partial(rmst, formula=spec.formula, tau=spec.restricted_mean, **given)
+        yield "restricted_mean", _weighted(spec, means)
     if spec.log_rank:
         given = spec.options("log_rank") | {"landmark": spec.landmark}
         yield "log_rank", partial(logrank, formula=spec.formula, **given)

@@ -2,10 +2,11 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, FiniteFloat, StrictBool, model_validator
+from pydantic import Field, FiniteFloat, PrivateAttr, StrictBool, model_validator
 
 from fedstats.methods.log_rank import COMBINED
-from fedstats.study.model_spec import Entry
+from fedstats.study.penalty_spec import Entry
+from fedstats.study.weights_spec import WeightsSpec
 
 NAME = r"^[a-z][a-z0-9_]{0,60}$"
 
@@ -37,6 +38,8 @@ class RatiosSpec(Entry):
 class CurveSpec(Entry):
     """``[[curves]]``: a Kaplan-Meier figure, and what is worked out of the same table of counts, each an analysis of its own.
 
+    ``weights`` is a column, or names a table ``[weights.<name>]``; ``robust`` left out is true of the latter.
+
     ``milestones`` are times, ``quantiles`` probabilities, ``restricted_mean`` a horizon; ``log_rank``, ``max_combo`` and
     ``period_hazard_ratios`` compare the groups; ``follow_up`` is the curve of the end of follow-up, with its median.
     """
@@ -46,7 +49,7 @@ class CurveSpec(Entry):
     formula: str
     conf_type: Literal["log", "log-log", "plain"] = "log"
     weights: str | None = None
-    robust: StrictBool = False
+    robust: StrictBool | None = None
     landmark: FiniteFloat | None = None
     milestones: tuple[FiniteFloat, ...] = ()
     quantiles: tuple[FiniteFloat, ...] = ()
@@ -56,6 +59,16 @@ class CurveSpec(Entry):
     restricted_mean: FiniteFloat | None = None
     period_hazard_ratios: StrictBool | RatiosSpec = False
     note: str = ""
+    _weighting: WeightsSpec | None = PrivateAttr(default=None)
+
+    @property
+    def weighting(self) -> WeightsSpec | None:
+        """The weights of the study that the curve has, if ``weights`` names them and no column."""
+        return self._weighting
+
+    def weighted_by(self, weighting: WeightsSpec) -> None:
+        """Say whose weights ``weights`` names, as the file is read."""
+        self._weighting = weighting
 
     @model_validator(mode="after")
     def _what_goes_together(self) -> Self:

@@ -90,7 +90,7 @@ class StudyFile(Entry):
     """The whole file.
 
     ``keys`` gives fingerprints that the authors have compared, by site or ``coordinator``; a place
-    without one is believed on first use.  ``weights`` are propensities by name, for models to be weighted by.  ``disclosure`` tightens whatever policy a site has, field by field.
+    without one is believed on first use.  ``weights`` are propensities by name, for models and curves to be weighted by.  ``disclosure`` tightens whatever policy a site has, field by field.
     """
 
     study: Heading
@@ -107,15 +107,12 @@ class StudyFile(Entry):
     families: tuple[FamilySpec, ...] = ()
 
     @model_validator(mode="after")
-    def _weights_of_models(self) -> Self:
-        if named := [curve.name for curve in self.curves if curve.weights in self.weights]:
-            raise ValueError(
-                f"{named[0]}: weights of a curve are a column; those of a propensity are for models"
-            )
-        for model in self.models:
-            if model.weights in self.weights:
+    def _named_weights(self) -> Self:
+        weighted: list[CurveSpec | ModelSpec] = [*self.curves, *self.models]
+        for spec in weighted:
+            if spec.weights in self.weights:
                 try:
-                    model.weighted_by(self.weights[model.weights])
+                    spec.weighted_by(self.weights[spec.weights])
                 except ValueError as problem:
-                    raise ValueError(f"{model.name}: {problem}") from None
+                    raise ValueError(f"{spec.name}: {problem}") from None
         return self

@@ -1,5 +1,6 @@
 """``[weights.<name>]`` of ``study.toml``: a propensity model, and what is asked of it."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -8,8 +9,10 @@ from typing import Any, Literal, Self
 from pydantic import FiniteFloat, model_validator
 
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.federation import Federation
+from fedstats.contract.condition import Condition
+from fedstats.contract.federation import Federation, Subset
 from fedstats.contract.formula import FormulaError, parse
+from fedstats.contract.variable import Variable
 from fedstats.methods.covariate_balance import balance, check_arms
 from fedstats.methods.doubly_robust import augmented_effect
 from fedstats.methods.propensity import check_recipe, propensity_weights
@@ -20,8 +23,10 @@ from fedstats.study.penalty_spec import Entry, PenaltySpec
 
 
 class WeightsSpec(Entry):
-    """Weights by a propensity, for the models that say ``weights = "<name>"``.
+    """Weights by a propensity, for the models and curves that say ``weights = "<name>"``.
 
+    ``complete`` names columns that a patient of the propensity has, besides those of its formula: an outcome that is missing in some
+    has its models on the same patients then, and sites that remember answer both.  Models and curves of other outcomes weigh everybody.
     ``truncate`` cuts propensities, ``bounds`` weights, at fixed ends.  ``balance`` names columns beside those of the formula;
     ``augmented`` holds formulas of outcome models with the treatment among their terms, for doubly robust effects.
     """
@@ -33,6 +38,7 @@ class WeightsSpec(Entry):
     truncate: tuple[FiniteFloat, FiniteFloat] | None = None
     bounds: tuple[FiniteFloat, FiniteFloat] | None = None
     penalty: PenaltySpec | None = None
+    complete: tuple[str, ...] = ()
     overlap: bool = True
     balance: tuple[str, ...] = ()
     augmented: tuple[str, ...] = ()
@@ -42,8 +48,10 @@ class WeightsSpec(Entry):
     def _recipe(self) -> Self:
         try:
             check_recipe(self.estimand, self.truncate, self.bounds, stabilised=self.stabilised)
-            if self.augmented and (self.estimand != "ATE" or self.stabilised):
-                raise FormulaError('augmented is of all patients: estimand = "ATE", not stabilised')
+            if self.augmented and (self.estimand == "overlap" or self.stabilised):
+                raise FormulaError(
+                    'augmented is of all patients or of the treated: estimand = "ATE", not stabilised, or "ATT"'
+                )
         except ValueError as problem:
             raise ValueError(str(problem).rstrip(".")) from None
         return self
@@ -57,7 +65,10 @@ class WeightsSpec(Entry):
     def made(self) -> Callable[[Federation], PropensityWeights]:
         """The weights, a function of a federation."""
         names = ("formula", "estimand", "stabilised", "truncate", "bounds")
-        return partial(propensity_weights, **{k: getattr(self, k) for k in names}, penalty=self.asked_penalty)
+        asked = partial(
+            propensity_weights, **{k: getattr(self, k) for k in names}, penalty=self.asked_penalty
+        )
+        return partial(_of_complete, made=asked, columns=self.complete) if self.complete else asked
 
 
 @dataclass(frozen=True)
@@ -108,6 +119,10 @@ def check_weights(spec: WeightsSpec, codebook: Codebook) -> None:
     if outcome.time is not None:
         raise FormulaError("A treatment is one column on the left of the formula, not Surv().")
     check_arms(codebook, outcome.event, (*design.variables, *spec.balance))
+    if strange := [c for c in spec.complete if c not in codebook or codebook[c].kind == "label"]:
+        raise FormulaError(
+            f"complete has {strange[0]!r}, which is no column of codebook.toml with values for questions."
+        )
     for formula in spec.augmented:
         other, terms = parse(formula, codebook, intercept=True)
         if other.time is not None or outcome.event not in terms.variables:
@@ -116,8 +131,24 @@ def check_weights(spec: WeightsSpec, codebook: Codebook) -> None:
             )
 
 
+def _of_complete(
+    federation: Federation, made: Callable[..., PropensityWeights], columns: tuple[str, ...]
+) -> PropensityWeights:
+    return made(Subset(federation, tuple(_is_known(federation.codebook[c]) for c in columns)))
+
+
+def _is_known(variable: Variable) -> Condition:
+    """That a column has a value, as a comparison: every one that a codebook allows meets it."""
+    if variable.levels:
+        return Condition(variable.name, "in", variable.levels)
+    if variable.kind == "event":
+        return Condition(variable.name, "in", (0.0, 1.0))
+    return Condition(variable.name, ">=", (-sys.float_info.max,))
+
+
 def _of(federation: Federation, made: Callable[..., PropensityWeights], ask: Callable[..., Any]) -> Any:
-    return ask(federation, made(federation))
+    weights = made(federation)
+    return ask(weights.federation, weights)
 
 
 def _fit(_: Federation, weights: PropensityWeights) -> Any:
@@ -141,7 +172,10 @@ def _augmented(federation: Federation, weights: PropensityWeights, formula: str)
 
 
 def weighted_estimate(
-    federation: Federation, fit: Callable[..., Any], made: Callable[..., PropensityWeights]
+    federation: Federation,
+    fit: Callable[..., Any],
+    made: Callable[..., PropensityWeights],
+    **options: Any,
 ) -> Any:
-    """A model with weights that are made for it."""
-    return fit(federation, weights=made(federation))
+    """A model or a curve with weights that are made for it."""
+    return fit(federation, weights=made(federation), **options)

@@ -136,7 +136,7 @@ case <- function(data, treatment, formula, estimand, kind = "logistic", ...) {
   ))
 }
 
-augmented <- function(data, treatment, formula, truncate = NULL) {
+augmented <- function(data, treatment, formula, truncate = NULL, estimand = "ATE") {
   frame <- datasets[[data]]
   frame[] <- lapply(frame, function(x) if (is.character(x)) factor(x) else x)
   words <- r_formula(treatment)
@@ -145,7 +145,8 @@ augmented <- function(data, treatment, formula, truncate = NULL) {
   values <- if (is.factor(a)) levels(a) else 0:1
   if (is.factor(a)) a <- as.numeric(a) - 1
   z <- model.matrix(words, frame)
-  w <- weights_at(logit_maximum(z, a, rep(0, ncol(z))), z, a, list(estimand = "ATE", truncate = truncate))
+  w <- weights_at(logit_maximum(z, a, rep(0, ncol(z))), z, a, list(estimand = estimand, truncate = truncate))
+  own <- if (estimand == "ATT") a else rep(1, length(a))
   at <- function(start) glm(r_formula(formula), binomial(), frame, start = start, control = glm.control(epsilon = 1e-15, maxit = 100))
   fit <- at(coef(at(NULL)))
   y <- fit$y
@@ -153,14 +154,35 @@ augmented <- function(data, treatment, formula, truncate = NULL) {
     set <- frame
     set[[column]] <- if (is.factor(frame[[column]])) factor(values[k + 1], levels = values) else values[k + 1]
     m <- predict(fit, set, "response")
-    m + (a == k) * w * (y - m)
+    own * m + (a == k) * w * (y - m)
   })
-  mu <- colMeans(phi)
-  n <- nrow(phi)
-  ratio <- phi[, 2] / mu[2] - phi[, 1] / mu[1]
-  list(data = data, propensity = treatment, formula = formula, truncate = truncate, risk = mu,
-       risk_se = sqrt(colMeans(sweep(phi, 2, mu)^2) / n), difference_se = sqrt(mean((phi[, 2] - phi[, 1] - diff(mu))^2) / n),
-       ratio_se = sqrt(mean(ratio^2) / n))
+  mu <- colSums(phi) / sum(own)
+  influence <- (phi - own %o% mu) / sum(own) # of the means, a patient each
+  se <- function(x) sqrt(sum(x^2))
+  list(data = data, propensity = treatment, formula = formula, truncate = truncate, estimand = estimand, risk = mu,
+       risk_se = apply(influence, 2, se), difference_se = se(influence[, 2] - influence[, 1]),
+       ratio_se = se(influence[, 2] / mu[2] - influence[, 1] / mu[1]))
+}
+
+# A curve with the weights: the infinitesimal jackknife, as survfit has it where weights are no whole numbers.
+curve <- function(data, treatment, formula, estimand, times, tau, truncate = NULL) {
+  frame <- datasets[[data]]
+  frame[] <- lapply(frame, function(x) if (is.character(x)) factor(x) else x)
+  words <- r_formula(treatment)
+  a <- model.response(model.frame(words, frame))
+  if (is.factor(a)) a <- as.numeric(a) - 1
+  z <- model.matrix(words, frame)
+  w <- weights_at(logit_maximum(z, a, rep(0, ncol(z))), z, a, list(estimand = estimand, truncate = truncate))
+  fit <- do.call(survfit, list(formula = as.formula(formula), data = frame, weights = w, robust = TRUE))
+  at <- summary(fit, times = times)
+  group <- factor(frame[[all.vars(as.formula(formula)[[3]])]])
+  mean_errors <- residuals(fit, times = tau, type = "RMST")
+  list(
+    data = data, propensity = treatment, formula = formula, estimand = estimand, truncate = truncate, times = times, tau = tau,
+    group = sub("^[^=]*=", "", as.character(at$strata)), time = at$time, n_risk = at$n.risk, estimate = at$surv, std_error = at$std.err,
+    conf_low = at$lower, conf_high = at$upper, mean = unname(summary(fit, rmean = tau)$table[, "rmean"]),
+    mean_error = vapply(levels(group), function(g) sqrt(sum((w * mean_errors)[group == g]^2)), 1)
+  )
 }
 
 rossi <- "fin ~ age + C(race) + prio"
@@ -181,6 +203,13 @@ cases <- list(
 )
 effects <- list(
   "rossi" = augmented("rossi", rossi, "arrest ~ fin + age + prio"),
-  "gbsg2, cut" = augmented("gbsg2", gbsg2, "cens ~ C(horTh) + age + pnodes", c(0.2, 0.6))
+  "gbsg2, cut" = augmented("gbsg2", gbsg2, "cens ~ C(horTh) + age + pnodes", c(0.2, 0.6)),
+  "rossi, of the treated" = augmented("rossi", rossi, "arrest ~ fin + age + prio", estimand = "ATT"),
+  "gbsg2, of the treated" = augmented("gbsg2", gbsg2, "cens ~ C(horTh) + age + pnodes", c(0.2, 0.6), "ATT")
 )
-write_reference("weights", list(cases = cases, effects = effects), c("survival", "survey", "numDeriv"))
+curves <- list(
+  "rossi, ATE" = curve("rossi", rossi, "Surv(week, arrest) ~ fin", "ATE", c(10, 25, 40, 52), 40),
+  "rossi, overlap, by another factor" = curve("rossi", rossi, "Surv(week, arrest) ~ race", "overlap", c(10, 40), 50),
+  "gbsg2, ATT, cut" = curve("gbsg2", gbsg2, "Surv(time, cens) ~ horTh", "ATT", c(365, 1000, 2000), 1500, c(0.2, 0.6))
+)
+write_reference("weights", list(cases = cases, effects = effects, curves = curves), c("survival", "survey", "numDeriv"))

@@ -77,18 +77,38 @@ def test_balance_and_effective_sizes_are_those_of_r(weighted):
 
 
 @pytest.mark.parametrize("k", [1, 5])
-@pytest.mark.parametrize("name", ["rossi", "gbsg2, cut"])
+@pytest.mark.parametrize("name", ["rossi", "gbsg2, cut", "rossi, of the treated", "gbsg2, of the treated"])
 def test_augmented_effects_are_those_worked_out_in_r(name, k):
     from tests.reference.comparison import cases
 
     case = cases("weights", "effects")[name]
-    sites = dealt(case["data"], k, None, "arrest" if name == "rossi" else "cens", "null")
-    w = fs.propensity_weights(sites, case["propensity"], truncate=case["truncate"])
+    sites = dealt(case["data"], k, None, "arrest" if case["data"] == "rossi" else "cens", "null")
+    w = fs.propensity_weights(sites, case["propensity"], truncate=case["truncate"], estimand=case["estimand"])
     found = fs.augmented_effect(sites, case["formula"], w)
     table = found.tidy()
     np.testing.assert_allclose(table["estimate"][:2], case["risk"], rtol=1e-8)
     expected = [*case["risk_se"], case["difference_se"], case["ratio_se"]]
     np.testing.assert_allclose(table["std_error"], expected, rtol=1e-8)
+
+
+@pytest.mark.reference("curve", "restricted means")
+@pytest.mark.parametrize("layout", layouts("weights", "curves"))
+def test_weighted_curves_are_those_of_r(layout):
+    """Of coefficients that travel with twelve digits: 1e-9."""
+    case = layout.case
+    w = fs.propensity_weights(
+        layout.sites, case["propensity"], estimand=case["estimand"], truncate=case.get("truncate")
+    )
+    curve = fs.kaplan_meier(layout.sites, case["formula"], weights=w)
+    found = curve.at(case["times"])
+    assert curve.robust
+    assert found["group"].tolist() == case["group"]
+    for column in ("estimate", "std_error", "conf_low", "conf_high"):
+        np.testing.assert_allclose(found[column], case[column], rtol=1e-9)
+    means = fs.rmst(layout.sites, case["formula"], tau=case["tau"], weights=w).tidy()
+    means = means[means["measure"] == "mean"]
+    np.testing.assert_allclose(means["estimate"], case["mean"], rtol=1e-9)
+    np.testing.assert_allclose(means["std_error"], case["mean_error"], rtol=1e-9)
 
 
 @pytest.mark.parametrize("robust", [True, False])

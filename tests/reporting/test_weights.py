@@ -8,6 +8,7 @@ import pytest
 
 import fedstats as fs
 from fedstats.contract.effect_results import StandardisedRisks
+from fedstats.contract.survival_results import CurvePoints, RestrictedMeans
 from fedstats.contract.weight_results import Balance, EffectiveSizes, Overlap
 from fedstats.reporting import formats
 from fedstats.reporting.pooled_check import compare
@@ -30,6 +31,21 @@ augmented = ["response ~ sex + age"]
 formula = "sex ~ age"
 estimand = "ATT"
 overlap = false
+
+[weights.answered]
+formula = "sex ~ age"
+estimand = "ATT"
+complete = ["response"]
+overlap = false
+augmented = ["response ~ sex + age"]
+
+[[curves]]
+name = "curve"
+title = "Survival by sex, weighted"
+formula = "Surv(time, status) ~ sex"
+weights = "answered"
+milestones = [6, 12]
+restricted_mean = 12
 
 [[models]]
 name = "response"
@@ -67,6 +83,11 @@ KINDS = {
     "weights_treated": fs.Fit,
     "weights_treated_sizes": EffectiveSizes,
     "weights_treated_balance": Balance,
+    "weights_answered": fs.Fit,
+    "weights_answered_augmented": StandardisedRisks,
+    "curve": fs.Curve,
+    "curve_milestones": CurvePoints,
+    "curve_restricted_mean": RestrictedMeans,
 }
 
 
@@ -96,6 +117,18 @@ def test_everything_that_was_asked_is_there(finished):
     assert finished.found["response"].variance == "stacked"
     assert finished.found["survival"].variance == "stacked"
     assert finished.found["plain"].variance == "robust"
+    assert finished.found["curve"].robust
+
+
+def test_a_propensity_is_of_those_who_have_what_it_asks_for_and_its_curve_of_all(finished):
+    rows = sum(len(frame) for frame in tables(140).values())
+    assert finished.found["weights_answered"].n == rows - 3 * 4
+    assert finished.found["weights_treated"].n == rows
+    here = fs.InProcess(tables(140), finished.study.codebook, policy=finished.study.policy)
+    w = fs.propensity_weights(here.where("response in (0, 1)"), "sex ~ age", estimand="ATT")
+    expected = fs.kaplan_meier(here, "Surv(time, status) ~ sex", weights=w).tidy()
+    assert finished.found["curve"].tidy().equals(expected)
+    assert "of whom response is known" in words(finished.models)
 
 
 def test_one_process_gives_the_same_bytes(finished):
@@ -120,14 +153,16 @@ def test_all_are_listed_with_their_method(finished):
         "Balance of covariates: Propensity of sex Standardised mean differences, unweighted standard deviations",
         "Doubly robust effect on response: Propensity of being a man Augmented inverse probability weighting",
         "Response, weighted Logistic regression, weighted by a propensity (ATE)",
+        "Survival by sex, weighted Kaplan–Meier, weighted by a propensity (ATT)",
     ):
         assert said in listed
 
 
 def test_the_page_shows_propensity_overlap_balance_sizes_both_errors_and_e_values(finished):
     shown, page = words(finished.models), finished.models
+    assert "numbers at risk, weighted by a propensity (ATT)" in words(finished.report.curves()._repr_html_())
     assert "as if it had been given by a coin among all patients" in shown
-    assert page.count("Love plot of") == 2
+    assert page.count("Love plot of") == 3
     assert page.count("Mirrored histogram of propensities") == 1
     fit = finished.found["response"]
     for column in ("stacked", "robust"):
@@ -153,9 +188,15 @@ def test_all_are_compared_with_the_pooled_rows(finished):
         frame.to_csv(files[name], index=False)
     table = compare(finished.study, dict(finished.found), pooled_rows(finished.study, files))
     assert table["kept"].all()
-    assert {"weights_by_sex", "response", "survival", "plain", "response_standardised_sex"} <= set(
-        table["analysis"]
-    )
+    assert {
+        "weights_by_sex",
+        "weights_answered",
+        "response",
+        "survival",
+        "plain",
+        "response_standardised_sex",
+    } <= set(table["analysis"])
+    assert {"curve", "curve_milestones", "curve_restricted_mean"} <= set(table["analysis"])
 
 
 @pytest.mark.parametrize(
@@ -175,6 +216,8 @@ def test_all_are_compared_with_the_pooled_rows(finished):
             "likelihood",
         ),
         ("robust = true", 'robust = "stack"', "robust"),
+        ('weights = "answered"', 'weights = "nobody"', r"no table \[weights.nobody\]"),
+        ('complete = ["response"]', 'complete = ["practice"]', "complete has 'practice'"),
     ],
 )
 def test_what_cannot_be_asked_is_said_when_the_study_is_loaded(tmp_path, was, becomes, match):
