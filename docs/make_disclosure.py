@@ -210,7 +210,7 @@ and the counts that it would give away together with the others. One rule that i
 nothing leaves but the name of the question, the kind of entry and the name of the rule.
 
 Letters in the columns "numbers": *p* coefficients of the model (the intercept is one), *q* those of the propensity behind its
-weights (and the share of the treated of stabilised ones), *c* time cells (each for every
+weights (and the share of the treated of stabilised ones), *m* tests by other weights of time, *c* time cells (each for every
 stratum), *g* groups (each in every
 stratum), *k* causes, or some of the coefficients, *l* levels, *e* edges, *v* values of a column. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
 """

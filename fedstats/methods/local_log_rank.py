@@ -60,10 +60,10 @@ class LocalLogRank(Query):
         names = tuple(f"{level} ({test})" for test in tests for level in levels)
         return {
             "n": each("patients", groups, count="g"),
-            "observed": each("weighted events", tests, groups, count="t g"),
-            "expected": each("weighted events expected under equal hazards", tests, groups, count="t g"),
+            "observed": each("weighted events", tests, groups, count="m g"),
+            "expected": each("weighted events expected under equal hazards", tests, groups, count="m g"),
             "covariance": replace(
-                pairs("covariance of two of these under equal hazards", names), count="q (q + 1) / 2"
+                pairs("covariance of two of these under equal hazards", names), count="m p (m p + 1) / 2"
             ),
         }
 
@@ -72,7 +72,7 @@ class LocalLogRank(Query):
         return self._score.beforehand(data)
 
     def aggregate(self, data: SiteData) -> Aggregate:
-        """g (1 + 2 t) + t (g - 1) (t (g - 1) + 1) / 2 sums over patients."""
+        """g (1 + 2 m) + m p (m p + 1) / 2 sums over patients, of m tests and g = p + 1 groups."""
         self._require_groups()
         answer, score = self._score.aggregate(data), self._score
         cox, _, _ = score.at_point(data)

@@ -54,6 +54,7 @@ def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
     letters["q"] = sum(len(weight.design.names) + weight.stabilised for weight in query.made)
     letters["g"] *= math.prod(len(levels) for levels in getattr(query, "strata_levels", ()))
     letters["k"] = len(getattr(query, "causes", ()))
+    letters["m"] = len(getattr(query, "exponents", ()))
     letters["c"] = len(model.cells) if getattr(model, "grid", ()) else len(getattr(query, "grid", ()))
     if hasattr(query, "hazards") and hasattr(query, "values"):
         letters["e"] = len(model.grid)
