@@ -10,8 +10,8 @@ from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.results import NotAvailable, Table
 from fedstats.federations.refusals import outcome
 
-#: Grids that a site does not let out, before a coarser one that it does.
-GRIDS_TRIED = 10
+#: Grids and edges that a site does not let out, before coarser ones that it does.
+GRIDS_TRIED = 16
 
 
 class Remembering(Federation):
@@ -47,11 +47,20 @@ def test_every_analysis_is_let_out(found):
     results, _ = found
     assert {name: r.reason for name, r in results.items() if isinstance(r, NotAvailable)} == {}
     assert [r.refused for r in results.values() if isinstance(r, Table)] == [()]
-    assert len(results) == 21
+    assert len(results) == 30
 
 
 def test_what_is_refused_is_a_grid_that_a_coarser_one_replaces(found):
     _, federation = found
     refused = [refusal.rule for asked in federation.history() for refusal in asked.refused.values()]
-    assert len(refused) == GRIDS_TRIED
-    assert set(refused) <= {"leavers of a time cell", "events of a time cell", "pair of levels"}
+    assert len(refused) == GRIDS_TRIED + 1
+    assert set(refused) <= {"leavers of a time cell", "events of a time cell", "pair of levels", "entry"}
+    others = [a.query for a in federation.history() if a.refused and not is_coarsened(a.query)]
+    assert [type(query).__name__ for query in others] == [
+        "GlmMeat"
+    ]  # of the propensity: its expectation stands in
+
+
+def is_coarsened(query):
+    model = getattr(query, "model", query)
+    return bool(getattr(model, "grid", ()) or getattr(model, "edges", ()))
