@@ -25,28 +25,35 @@ def curves_title(spec: ModelSpec, column: str, study: Study) -> str:
 
 
 def curves_table(spec: ModelSpec, found: StandardisedSurvival, study: Study) -> Table:
-    """A line a value: survival at a few times, and the difference to the first value at the last of them."""
+    """A line a value and time: survival, and the difference to the first value."""
     variable, unit = study.codebook[found.column], _unit(spec, study)
-    times, interval = _times(found.frame, unit), f"({found.level:.0%} interval)"
+    parts = dict(list(found.contrasts.groupby("contrast", sort=False)))
+    apart: list[pd.DataFrame | None] = [None, *parts.values()]
     rows = []
-    for value, part in found.frame.groupby("value", sort=False):
-        line = {_name(variable): _value(variable, str(value), study)}
-        for time in times:
+    for (value, part), contrast in zip(found.frame.groupby("value", sort=False), apart, strict=True):
+        for time in _times(found.frame, unit):
             at = _at(part, time)
-            line[f"At {formats.precise(time)} {unit} {interval}"] = formats.percent_interval(
-                at["estimate"], at["conf_low"], at["conf_high"], 0
+            ends = (at["estimate"], at["conf_low"], at["conf_high"])
+            beyond = formats.MISSING
+            if contrast is not None:
+                beyond = formats.interval(
+                    *(_at(contrast, time)[["estimate", "conf_low", "conf_high"]] * _POINTS)
+                )
+            rows.append(
+                {
+                    _name(variable): _value(variable, str(value), study),
+                    f"Time ({unit})": formats.precise(time),
+                    f"Survival ({found.level:.0%} interval)": formats.percent_interval(*ends, 0),
+                    "Difference, percentage points": beyond,
+                }
             )
-        line[f"Difference at {formats.precise(times[-1])} {unit}, percentage points"] = formats.MISSING
-        rows.append(line)
-    for line, (_, part) in zip(rows[1:], found.contrasts.groupby("contrast", sort=False), strict=True):
-        at = _at(part, times[-1])[["estimate", "conf_low", "conf_high"]] * _POINTS
-        line[f"Difference at {formats.precise(times[-1])} {unit}, percentage points"] = formats.interval(*at)
     note = (
         f"What the model expects on average of all its patients, were {_name(variable)} the same for each of them and all else as it "
         f"is. Intervals by the delta method, for the patients at hand. Status: {found.status}. A difference is what {_name(variable)} does only as "
         "far as hazards are proportional and the model holds all that both it and survival depend on."
     )
-    return table(pd.DataFrame(rows), caption=curves_title(spec, found.column, study), note=note)
+    frame = pd.DataFrame(rows)
+    return table(frame, caption=curves_title(spec, found.column, study), note=note, groups=_name(variable))
 
 
 def curves_pictures(spec: ModelSpec, found: StandardisedSurvival, study: Study) -> list[Picture]:

@@ -173,13 +173,19 @@ def _balance(_: WeightsSpec, __: WeightsAnalysis, found: Balance, study: Study, 
         caption=f"{title}: large marks all sites, small marks each; the line is at {LIMIT:g}.",
         data=shown.assign(site=[_site(study, s) for s in shown["site"]]).drop(columns=["variable", "level"]),
     )
-    return [picture, paragraph(said + refused), _balance_table(shown, found, title)]
+    return [picture, paragraph(said + refused), _balance_table(shown, found, study.codebook, title)]
 
 
-def _balance_table(shown: pd.DataFrame, found: Balance, title: str) -> Table:
+def _balance_table(shown: pd.DataFrame, found: Balance, codebook: Codebook, title: str) -> Table:
     whole = shown[shown["site"] == ALL_SITES]
     groups = found.groups
-    columns = {"Covariate": list(whole["label"])}
+    columns = {
+        "Covariate": [codebook[v].title for v in whole["variable"]],
+        "Level": [
+            codebook[v].level_label(level) if level else "Mean"
+            for v, level in zip(whole["variable"], whole["level"], strict=True)
+        ],
+    }
     for when, keys in (
         ("", ("mean_control", "mean_treated", "smd")),
         (", weighted", ("weighted_control", "weighted_treated", "weighted_smd")),
@@ -190,7 +196,7 @@ def _balance_table(shown: pd.DataFrame, found: Balance, title: str) -> Table:
         f"All sites. Means, and shares of a level. SMD: difference over the {found.denominator} standard deviation without weights, "
         "before and after."
     )
-    return table(pd.DataFrame(columns), caption=title, note=note)
+    return table(pd.DataFrame(columns), caption=title, note=note, groups="Covariate")
 
 
 def _augmented(
