@@ -186,14 +186,18 @@ def _balance_table(shown: pd.DataFrame, found: Balance, codebook: Codebook, titl
             for v, level in zip(whole["variable"], whole["level"], strict=True)
         ],
     }
-    for when, keys in (
-        ("", ("mean_control", "mean_treated", "smd")),
-        (", weighted", ("weighted_control", "weighted_treated", "weighted_smd")),
-    ):
-        for heading, key in zip((*groups, "SMD"), keys, strict=True):
-            columns[f"{heading}{when}"] = [formats.estimate(v) for v in whole[key]]
+    pairs = (
+        ("mean_control", "weighted_control"),
+        ("mean_treated", "weighted_treated"),
+        ("smd", "weighted_smd"),
+    )
+    for heading, (before, after) in zip((*groups, "SMD"), pairs, strict=True):
+        columns[heading] = [
+            f"{formats.estimate(a)} → {formats.estimate(b)}"
+            for a, b in zip(whole[before], whole[after], strict=True)
+        ]
     note = (
-        f"All sites. Means, and shares of a level. SMD: difference over the {found.denominator} standard deviation without weights, "
+        f"All sites, without weights → weighted. Means, and shares of a level. SMD: difference over the {found.denominator} standard deviation without weights, "
         "before and after."
     )
     return table(pd.DataFrame(columns), caption=title, note=note, groups="Covariate")
