@@ -2,7 +2,6 @@
 
 import re
 from html import unescape
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,42 +10,24 @@ import fedstats as fs
 from fedstats.methods.risk_table import RiskTable
 from fedstats.reporting.coarsening import grid_effects
 from fedstats.reporting.pooled_check import compare
-from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.reporting.site_page import SitePage
-from fedstats.reporting.study_report import StudyReport
 from fedstats.reporting.wording import question_title
 from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
 from tests.federations.curve_study import BOOK, CURVES, NAMES, patients
-from tests.federations.small_study import serving, site_objects, write_study
+from tests.federations.small_study import site_objects
+from tests.reporting.finished_study import finished_study, words
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    study = fs.Study.load(write_study(folder, CURVES, BOOK))
-    exchange, results, home = folder / "exchange", folder / "results.json", folder / "coordinator"
-    with serving(exchange, site_objects(study, patients(), homes=folder), study):
-        sites = fs.Folder(exchange, study=study, wait_seconds=60, home=home)
-        sha256 = fs.save_results(fs.together(sites, **study.analyses()), results, study=study.digest)
-        sites.close()
-    report = StudyReport(folder, results, exchange, home=home)
-    return SimpleNamespace(
-        study=study, folder=folder, exchange=exchange, results=results, home=home, sha256=sha256,
-        found=fs.load_results(results), report=report, curves=report.curves()._repr_html_(),
-    )  # fmt: skip
+    done = finished_study(tmp_path_factory.mktemp("study"), CURVES, patients(), BOOK)
+    done.curves = done.report.curves()._repr_html_()
+    return done
 
 
 @pytest.fixture(scope="module")
 def pooled(finished):
-    files = {}
-    for name, frame in patients().items():
-        files[name] = str(finished.folder / f"{name}.csv")
-        frame.to_csv(files[name], index=False)
-    return pooled_rows(finished.study, files)
-
-
-def words(markup):
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", markup)))
+    return finished.pooled
 
 
 def test_each_is_an_analysis_of_its_own_named_after_its_curve(finished):

@@ -1,8 +1,6 @@
 """What is asked of models besides their fits, over an exchange: kept, verified, the same in one process, printed, compared with pooled rows."""
 
 import re
-from html import unescape
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,13 +8,13 @@ import pytest
 import fedstats as fs
 from fedstats.reporting.follow_up_view import title_of
 from fedstats.reporting.pooled_check import compare
-from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.reporting.site_page import SitePage
 from fedstats.reporting.study_report import StudyReport
 from fedstats.reporting.wording import question_title
 from fedstats.study.follow_ups import follow_ups
 from tests.federations.follow_up_study import FOLLOW_UPS, NAMES
-from tests.federations.small_study import CODEBOOK, serving, site_objects, tables, write_study
+from tests.federations.small_study import CODEBOOK, tables, write_study
+from tests.reporting.finished_study import finished_study, words
 
 #: With labels, units and steps, as a codebook has them.
 BOOK = (
@@ -33,31 +31,14 @@ BOOK = (
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    study = fs.Study.load(write_study(folder, FOLLOW_UPS, BOOK))
-    exchange, results, home = folder / "exchange", folder / "results.json", folder / "coordinator"
-    with serving(exchange, site_objects(study, tables(140), homes=folder), study):
-        sites = fs.Folder(exchange, study=study, wait_seconds=60, home=home)
-        sha256 = fs.save_results(fs.together(sites, **study.analyses()), results, study=study.digest)
-        sites.close()
-    report = StudyReport(folder, results, exchange, home=home)
-    return SimpleNamespace(
-        study=study, folder=folder, exchange=exchange, results=results, home=home, sha256=sha256,
-        found=fs.load_results(results), report=report, models=report.models()._repr_html_(),
-    )  # fmt: skip
+    done = finished_study(tmp_path_factory.mktemp("study"), FOLLOW_UPS, tables(140), BOOK)
+    done.models = done.report.models()._repr_html_()
+    return done
 
 
 @pytest.fixture(scope="module")
 def pooled(finished):
-    files = {}
-    for name, frame in tables(140).items():
-        files[name] = str(finished.folder / f"{name}.csv")
-        frame.to_csv(files[name], index=False)
-    return pooled_rows(finished.study, files)
-
-
-def words(markup):
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", markup)))
+    return finished.pooled
 
 
 def test_one_process_gives_the_same_bytes(finished):

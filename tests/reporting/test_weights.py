@@ -1,9 +1,5 @@
 """Weights of a study, over an exchange: kept, verified, the same in one process, printed, compared with pooled rows, refused in words."""
 
-import re
-from html import unescape
-from types import SimpleNamespace
-
 import pytest
 
 import fedstats as fs
@@ -12,10 +8,9 @@ from fedstats.contract.survival_results import CurvePoints, RestrictedMeans
 from fedstats.contract.weight_results import Balance, EffectiveSizes, Overlap
 from fedstats.reporting import formats
 from fedstats.reporting.pooled_check import compare
-from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.reporting.site_page import SitePage
-from fedstats.reporting.study_report import StudyReport
-from tests.federations.small_study import STUDY, serving, site_objects, tables, write_study
+from tests.federations.small_study import STUDY, tables, write_study
+from tests.reporting.finished_study import finished_study, words
 
 WEIGHTED = (
     STUDY[: STUDY.index("[table_one]")]
@@ -93,22 +88,9 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    study = fs.Study.load(write_study(folder, WEIGHTED))
-    exchange, results, home = folder / "exchange", folder / "results.json", folder / "coordinator"
-    with serving(exchange, site_objects(study, tables(140), homes=folder), study):
-        sites = fs.Folder(exchange, study=study, wait_seconds=60, home=home)
-        sha256 = fs.save_results(fs.together(sites, **study.analyses()), results, study=study.digest)
-        sites.close()
-    report = StudyReport(folder, results, exchange, home=home)
-    return SimpleNamespace(
-        study=study, folder=folder, exchange=exchange, results=results, home=home, sha256=sha256,
-        found=fs.load_results(results), report=report, models=report.models()._repr_html_(),
-    )  # fmt: skip
-
-
-def words(markup):
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", markup)))
+    done = finished_study(tmp_path_factory.mktemp("study"), WEIGHTED, tables(140))
+    done.models = done.report.models()._repr_html_()
+    return done
 
 
 def test_everything_that_was_asked_is_there(finished):
@@ -182,11 +164,7 @@ def test_a_site_sees_them_of_its_own_rows(finished):
 
 
 def test_all_are_compared_with_the_pooled_rows(finished):
-    files = {}
-    for name, frame in tables(140).items():
-        files[name] = str(finished.folder / f"{name}.csv")
-        frame.to_csv(files[name], index=False)
-    table = compare(finished.study, dict(finished.found), pooled_rows(finished.study, files))
+    table = compare(finished.study, dict(finished.found), finished.pooled)
     assert table["kept"].all()
     assert {
         "weights_by_sex",
