@@ -177,7 +177,7 @@ class Deidentification(Entry):
     top_age: Annotated[int, Field(ge=50, le=120)] = 90
     birth_year: str = ""
     longest_text: Annotated[int, Field(ge=1, le=200)] = 40
-    most_values: Annotated[float, Field(gt=0, le=1)] = 0.5
+    most_values: Annotated[float, Field(gt=0, le=1)] = 0.9
 
 
 class Order(Entry):

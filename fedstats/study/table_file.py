@@ -1,6 +1,7 @@
 """A site's table as a CSV file."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -35,18 +36,31 @@ def read_table(data_file: str | Path) -> pd.DataFrame:
             f"The data file {path.name} is empty. Export it again with a header and one row a patient."
         )
     header = [name.strip() for name in lines[0][1]]
-    _check_header(path, lines[0][1], header)
-    rows = [_row(path, number, cells, len(header)) for number, cells in lines[1:]]
+    check_header(path, lines[0][1], header)
+    rows = [whole_row(path, number, cells, len(header)) for number, cells in lines[1:]]
     columns = zip(*rows, strict=True) if rows else [()] * len(header)
     return pd.DataFrame({name: _column(cells) for name, cells in zip(header, columns, strict=True)})
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:
     """The lines that hold something, as fields, each with its number in the file."""
+    return list(numbered_lines(path))
+
+
+def numbered_lines(path: Path, separator: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """The lines of a CSV file that hold something, as fields, each with its number in the file.
+
+    Raises
+    ------
+    DataError
+        It is not text in UTF-8, or not a CSV table.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            return [(reader.line_num, fields) for fields in reader if fields]
+            reader = csv.reader(file, strict=True, delimiter=separator)
+            for fields in reader:
+                if fields:
+                    yield reader.line_num, fields
     except UnicodeDecodeError:
         raise DataError(
             f"The data file {path.name} is not text in UTF-8. Export it again as CSV in UTF-8 (a workbook will not do)."
@@ -57,24 +71,31 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
         ) from None
 
 
-def _check_header(path: Path, fields: list[str], header: list[str]) -> None:
-    first = ",".join(fields)
+def check_header(path: Path, fields: list[str], header: list[str], separator: str = ",") -> None:
+    """Raise a DataError where the first line is no header, is separated otherwise, or has a name twice."""
+    first = separator.join(fields)
     if first.lstrip().startswith("#"):
         raise DataError(
             f"The data file {path.name} begins with a comment ({first.strip()[:40]!r}). Its first line must be the names of the columns."
         )
-    separator = next((s for s in _SEPARATORS if first.count(s) > first.count(",")), None)
-    if separator is not None:
+    other = next((s for s in _SEPARATORS if first.count(s) > first.count(",")), None)
+    if other is not None and separator == ",":
         raise DataError(
-            f"The data file {path.name} is separated by {_SEPARATORS[separator]} and must be by commas. Export it again as CSV."
+            f"The data file {path.name} is separated by {_SEPARATORS[other]} and must be by commas. Export it again as CSV."
         )
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise DataError(f"The data file {path.name} has the column {twice[0]!r} twice. Correct its export.")
 
 
-def _row(path: Path, number: int, cells: list[str], width: int) -> list[str]:
-    """A line's fields; empty ones beyond the last column are left out, for they shift nothing."""
+def whole_row(path: Path, number: int, cells: list[str], width: int) -> list[str]:
+    """A line's fields; empty ones beyond the last column are left out, for they shift nothing.
+
+    Raises
+    ------
+    DataError
+        It has too many, or too few.
+    """
     if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
         cells = cells[:width]
     if len(cells) != width:
