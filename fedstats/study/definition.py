@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from fedstats.cohort.dictionary import DICTIONARY, read_dictionary
+from fedstats.cohort.dictionary_entries import Dictionary
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.federations.keys import home_of
@@ -31,15 +33,23 @@ class Study:
     id, title, question, version, data_note : str
     sites : tuple of str
     codebook : Codebook
+    dictionary : Dictionary or None    of the sites' tables, where ``tables.toml`` is there
     policy : DisclosurePolicy      of the study's profile, at the points that the study states
     fingerprints : dict            of keys, by place, where the study names them
     points : int or None           coefficients at which one model may be asked for, where the study states it
     revoked_keys : tuple of str    fingerprints of sites' keys that count no more
-    digest : str                   sha256 over both files: every message of an exchange names it
+    digest : str                   sha256 over the files: every message of an exchange names it
     """
 
-    def __init__(self, file: Path, content: StudyFile, codebook: Codebook, digest: str) -> None:
-        self.digest = digest
+    def __init__(
+        self,
+        file: Path,
+        content: StudyFile,
+        codebook: Codebook,
+        digest: str,
+        dictionary: Dictionary | None = None,
+    ) -> None:
+        self.digest, self.dictionary = digest, dictionary
         self.file, self.folder, self._content, self.codebook = file, file.parent, content, codebook
         heading = content.study
         self.id, self.title, self.question = heading.id, heading.title, heading.question
@@ -58,7 +68,7 @@ class Study:
 
     @classmethod
     def load(cls, path: str | Path) -> "Study":
-        """Read ``study.toml`` (or a folder that holds one) and the ``codebook.toml`` beside it.
+        """Read ``study.toml`` (or a folder that holds one), the ``codebook.toml`` and, where it is there, ``tables.toml`` beside it.
 
         Raises
         ------
@@ -82,9 +92,14 @@ class Study:
             raise
         except ValueError as problem:
             raise StudyError(f"{codebook_file.name}: {problem}") from None
-        digests = (hashlib.sha256(content).digest() for content in (raw, raw_codebook))
+        raws, dictionary = [raw, raw_codebook], None
+        if (file.parent / DICTIONARY).exists():
+            raw_dictionary, dictionary = read_dictionary(file.parent / DICTIONARY)
+            raws.append(raw_dictionary)
+        digests = (hashlib.sha256(content).digest() for content in raws)
+        digest = hashlib.sha256(b"".join(digests)).hexdigest()
         try:
-            study = cls(file, content, codebook, hashlib.sha256(b"".join(digests)).hexdigest())
+            study = cls(file, content, codebook, digest, dictionary)
         except ValueError as problem:
             raise StudyError(f"{file.name}: [disclosure]: {problem}") from None
         check_study(content, codebook, study.policy, file.name)
@@ -93,7 +108,8 @@ class Study:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that define the study."""
-        return (self.file, self.folder / "codebook.toml")
+        optional = (DICTIONARY,) if self.dictionary is not None else ()
+        return tuple(self.folder / name for name in (self.file.name, "codebook.toml", *optional))
 
     def site_title(self, site: str) -> str:
         """How a report names a site."""
