@@ -8,7 +8,13 @@ from fedstats.running.exit_codes import ExitCode, UsageError
 
 
 def check_model(
-    *, study: str, site: str, data: Path, profile: str = "strict", analysis: str | None = None
+    *,
+    study: str,
+    site: str,
+    data: Path,
+    profile: str = "strict",
+    analysis: str | None = None,
+    mapping: Path | None = None,
 ) -> int:
     """Dry-run a study at one site: every judgement of its gate, for the eyes of the site alone.
 
@@ -19,18 +25,21 @@ def check_model(
     site
         The site's name, as study.toml lists it.
     data
-        The site's CSV file.
+        The site's CSV file, or its folder of tables.
     profile
         The site's disclosure profile: a built-in name, or the path of the site's own .toml file.
     analysis
         One analysis alone.
+    mapping
+        With a folder of tables: the site's own mapping.toml.
     """
     from fedstats.contract.table_checks import DataError  # noqa: PLC0415
     from fedstats.study import check_model as room  # noqa: PLC0415
 
     loaded = load(study)
     try:
-        judgements = room.check_model(loaded, loaded.site(site, data, profile, remember=False), analysis)
+        rows = loaded.rows(data, mapping or "")
+        judgements = room.check_model(loaded, loaded.site(site, rows, profile, remember=False), analysis)
     except DataError as error:
         sys.stderr.write(f"{error}\n")
         return ExitCode.DATA_INVALID

@@ -114,3 +114,41 @@ def _validate_folder(
         page = write_validation_page(found, study.title, str(data), report)
         show(f"The page {page} shows cells of patients' rows: it stays at the site.")
     return ExitCode.DATA_INVALID if found.errors else ExitCode.OK
+
+
+def cohort(*, study: str, data: Path, out: Path, mapping: Path | None = None, quiet: bool = False) -> int:
+    """Build the study's cohort of a site's tables: one row a screened patient, with the step at which each left.
+
+    Parameters
+    ----------
+    study
+        A study under studies/, or the path of a study's folder or study.toml.
+    data
+        The folder that holds the site's tables.
+    out
+        Where to write the rows as CSV, readable for its owner alone. They are patients' rows and stay at the site.
+    mapping
+        The site's own mapping.toml.
+    quiet
+        Show no progress.
+    """
+    from fedstats.contract.table_checks import DataError  # noqa: PLC0415
+    from fedstats.study.toml_file import StudyError  # noqa: PLC0415
+
+    loaded, reading = load(study), _Reading(enabled=not quiet)
+    if loaded.cohort is None or not data.is_dir():
+        raise UsageError("A cohort is built of a folder of tables, for a study with a cohort.toml.")
+    try:
+        rows = loaded.rows(data, mapping or "", reading)
+    except StudyError as error:
+        raise UsageError(str(error)) from None
+    except DataError as error:
+        sys.stderr.write(f"{error}\n")
+        return ExitCode.DATA_INVALID
+    finally:
+        reading.stop()
+    out.touch(mode=0o600)
+    rows.cohort.frame.to_csv(out, index=False, lineterminator="\n")
+    show(rows.cohort.attrition().drop(columns="step").to_string(index=False))
+    show(f"{out} holds patients' rows: it stays at the site.")
+    return ExitCode.OK

@@ -14,6 +14,7 @@ from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import median_table, paragraph, patient_tables
+from fedstats.reporting.cohort_view import rows_section
 from fedstats.reporting.counts_view import curve_follow_up_tables
 from fedstats.reporting.egress_view import account_table, sheets
 from fedstats.reporting.follow_up_view import follow_up_tables
@@ -23,6 +24,7 @@ from fedstats.reporting.weights_view import weights_parts
 from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
 from fedstats.study.definition import Study
 from fedstats.study.follow_ups import follow_ups
+from fedstats.study.site_rows import SiteRows
 
 
 class SitePage:
@@ -49,6 +51,10 @@ class SitePage:
             f"<p>Sites: {sites}. Disclosure profile of the study: <strong>{escape(study.profile)}</strong>. "
             f"{escape(study.data_note)}</p>",
         )
+
+    def rows(self, rows: SiteRows) -> Section:
+        """What the site's rows are, and how they came about where they are a cohort."""
+        return rows_section(rows, self.study.codebook)
 
     def alone(self, found: Mapping[str, Any]) -> Section:
         """The study's analyses of this site's rows.

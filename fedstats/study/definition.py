@@ -7,8 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from fedstats.cohort.dictionary import DICTIONARY, read_dictionary
-from fedstats.cohort.dictionary_entries import Dictionary
+from fedstats.cohort.reading import Watcher
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.federations.keys import home_of
@@ -18,9 +17,9 @@ from fedstats.federations.site import Site
 from fedstats.study.agreed_questions import agreed_topics
 from fedstats.study.analyses import analyses_of
 from fedstats.study.follow_ups import Analysis
+from fedstats.study.site_rows import SiteRows, TableRules
 from fedstats.study.study_checks import check_study
 from fedstats.study.study_file import StudyFile
-from fedstats.study.table_file import read_table
 from fedstats.study.toml_file import StudyError, read_toml
 
 
@@ -34,6 +33,7 @@ class Study:
     sites : tuple of str
     codebook : Codebook
     dictionary : Dictionary or None    of the sites' tables, where ``tables.toml`` is there
+    cohort : CohortFile or None    rules from these to one row a patient, where ``cohort.toml`` is there
     policy : DisclosurePolicy      of the study's profile, at the points that the study states
     fingerprints : dict            of keys, by place, where the study names them
     points : int or None           coefficients at which one model may be asked for, where the study states it
@@ -47,9 +47,10 @@ class Study:
         content: StudyFile,
         codebook: Codebook,
         digest: str,
-        dictionary: Dictionary | None = None,
+        tables: TableRules | None = None,
     ) -> None:
-        self.digest, self.dictionary = digest, dictionary
+        self.digest, self._tables = digest, tables or TableRules()
+        self.dictionary, self.cohort = self._tables.dictionary, self._tables.cohort
         self.file, self.folder, self._content, self.codebook = file, file.parent, content, codebook
         heading = content.study
         self.id, self.title, self.question = heading.id, heading.title, heading.question
@@ -68,7 +69,7 @@ class Study:
 
     @classmethod
     def load(cls, path: str | Path) -> "Study":
-        """Read ``study.toml`` (or a folder that holds one), the ``codebook.toml`` and, where it is there, ``tables.toml`` beside it.
+        """Read ``study.toml`` (or a folder that holds one), and ``codebook.toml``, ``tables.toml`` and ``cohort.toml`` beside it.
 
         Raises
         ------
@@ -92,14 +93,11 @@ class Study:
             raise
         except ValueError as problem:
             raise StudyError(f"{codebook_file.name}: {problem}") from None
-        raws, dictionary = [raw, raw_codebook], None
-        if (file.parent / DICTIONARY).exists():
-            raw_dictionary, dictionary = read_dictionary(file.parent / DICTIONARY)
-            raws.append(raw_dictionary)
-        digests = (hashlib.sha256(content).digest() for content in raws)
+        tables = TableRules.beside(file.parent, codebook)
+        digests = (hashlib.sha256(content).digest() for content in (raw, raw_codebook, *tables.raws))
         digest = hashlib.sha256(b"".join(digests)).hexdigest()
         try:
-            study = cls(file, content, codebook, digest, dictionary)
+            study = cls(file, content, codebook, digest, tables)
         except ValueError as problem:
             raise StudyError(f"{file.name}: [disclosure]: {problem}") from None
         check_study(content, codebook, study.policy, file.name)
@@ -108,28 +106,32 @@ class Study:
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that define the study."""
-        optional = (DICTIONARY,) if self.dictionary is not None else ()
-        return tuple(self.folder / name for name in (self.file.name, "codebook.toml", *optional))
+        return (self.file, self.folder / "codebook.toml", *self._tables.files)
 
     def site_title(self, site: str) -> str:
         """How a report names a site."""
         return self._content.site_titles.get(site, site)
 
+    def rows(self, data_file: str | Path, mapping: str | Path = "", watch: Watcher | None = None) -> SiteRows:
+        """A site's rows, of a CSV file or a folder of tables; see :meth:`fedstats.study.site_rows.TableRules.rows`."""
+        return self._tables.rows(data_file, mapping, watch)
+
     def site(
         self,
         name: str,
-        data_file: str | Path,
+        data_file: str | Path | SiteRows,
         profile: str = "strict",
         *,
         home: str | Path = "",
         remember: bool = True,
     ) -> Site:
-        """A site of the study with the rows of a CSV file behind its own gate.
+        """A site of the study with its rows behind its own gate.
 
         Parameters
         ----------
         name : str
-        data_file : path
+        data_file : path, or rows that have been read
+            A CSV file with one row a patient, or a folder of tables of which the study's cohort is built.
         profile : str
             The site's own disclosure profile: a built-in name, or the path of the site's own file, ending in
             ``.toml``.  The study's, where stricter, tightens it; more points than a built-in one has are in a file alone.
@@ -154,14 +156,14 @@ class Study:
                 f"The study {self.id} has the sites {', '.join(self.sites)}; {name!r} is not one of them."
             )
         policy = site_policy(profile).tightened_by(self.policy)
-        table = read_table(data_file)
+        rows = data_file if isinstance(data_file, SiteRows) else self.rows(data_file)
         own = home_of(self.id, name, home)
         if remember and not home:
             self._require_no_other(own)
         memory = Memory(own / MEMORY) if remember else None
         return Site(
             name,
-            table,
+            rows.frame,
             self.codebook,
             policy,
             memory,

@@ -1,12 +1,10 @@
 """`validate` on the command line: the exit code, what is printed, and the page that stays at the site."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-import fedstats as fs
 from fedstats.cli import main
 from fedstats.cli_data import _Reading
 from tests.cohort.clean_site import clean_site, write_site
@@ -92,13 +90,3 @@ def test_reading_is_silent_for_two_seconds_and_then_says_what_is_read(capfd, mon
     reading("lab", 100_000)
     reading.stop()
     assert capfd.readouterr().err == "Reading lab: 50,000 rows so far\n"
-
-
-def test_the_dictionary_is_part_of_the_study(tmp_path):
-    shutil.copytree(STUDIES / "nsclc", tmp_path / "nsclc")
-    before = fs.Study.load(tmp_path / "nsclc")
-    assert before.dictionary is not None
-    assert [f.name for f in before.files] == ["study.toml", "codebook.toml", "tables.toml"]
-    with (tmp_path / "nsclc" / "tables.toml").open("a") as file:
-        file.write("\n")
-    assert fs.Study.load(tmp_path / "nsclc").digest != before.digest
