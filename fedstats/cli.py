@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from fedstats.cli_checks import check_model, keys, sbom, verify
-from fedstats.cli_data import cohort, validate
+from fedstats.cli_data import cohort, feasibility, validate
 from fedstats.cli_studies import home, known_studies, load, show
 from fedstats.federations.files import FolderTrouble
 from fedstats.running.exit_codes import MEANING, ExitCode, UsageError
@@ -133,7 +133,7 @@ def status(run_id: str | None = None, /, *, runs: Path = Path("runs")) -> int:
     return content["exit_code"] or ExitCode.OK
 
 
-for command in (check_model, validate, cohort, verify, keys, sbom):
+for command in (check_model, validate, cohort, feasibility, verify, keys, sbom):
     app.command(command)
 
 

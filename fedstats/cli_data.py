@@ -152,3 +152,78 @@ def cohort(*, study: str, data: Path, out: Path, mapping: Path | None = None, qu
     show(rows.cohort.attrition().drop(columns="step").to_string(index=False))
     show(f"{out} holds patients' rows: it stays at the site.")
     return ExitCode.OK
+
+
+def feasibility(
+    *,
+    study: str,
+    data: tuple[str, ...] = (),
+    exchange: Path | None = None,
+    home: Path | None = None,
+    wait_seconds: float = 0.0,
+    profile: str = "strict",
+    nagelkerke: float = 0.15,
+) -> int:
+    """Count eligible patients and events by site, through the gate, and compare them with what each model needs (Riley 2020).
+
+    Parameters
+    ----------
+    study
+        A study under studies/, or the path of a study's folder or study.toml.
+    data
+        Sites on this machine, each as site=PATH of its file or folder of tables; once a site.
+    exchange
+        Instead: the exchange folder through which the sites answer; one of its own, not that of the analyses to come.
+    home
+        With an exchange: the coordinator's private folder.
+    wait_seconds
+        With an exchange: how long to wait for answers.
+    profile
+        With data: the disclosure profile of these sites.
+    nagelkerke
+        The Nagelkerke R squared that models are expected to have.
+    """
+    from fedstats.contract.federation import Waiting  # noqa: PLC0415
+    from fedstats.contract.table_checks import DataError  # noqa: PLC0415
+    from fedstats.federations.folder import Folder, SiteMissing  # noqa: PLC0415
+    from fedstats.study.feasibility import feasibility as counted  # noqa: PLC0415
+
+    if bool(data) == (exchange is not None):
+        raise UsageError("Give either --data site=PATH for sites on this machine, or --exchange.")
+    loaded = load(study)
+    try:
+        if exchange is not None:
+            federation: Any = Folder(exchange, study=loaded, wait_seconds=wait_seconds, home=home or "")
+        else:
+            federation = _on_this_machine(loaded, data, profile)
+        found = counted(loaded, federation, nagelkerke=nagelkerke)
+    except DataError as error:
+        sys.stderr.write(f"{error}\n")
+        return ExitCode.DATA_INVALID
+    except (SiteMissing, Waiting) as error:
+        sys.stderr.write(f"{error}\n")
+        return ExitCode.SITE_MISSING
+    show(found.to_string(index=False, na_rep="", float_format="{:.6g}".format))
+    return ExitCode.OK
+
+
+def _on_this_machine(study: Any, data: tuple[str, ...], profile: str) -> Any:
+    from fedstats.contract.table_checks import DataError  # noqa: PLC0415
+    from fedstats.federations.in_process import InProcess  # noqa: PLC0415
+    from fedstats.study.definition import site_policy  # noqa: PLC0415
+
+    paths = dict(one.partition("=")[::2] for one in data)
+    if missing := [name for name, path in paths.items() if name not in study.sites or not path]:
+        raise UsageError(
+            f"--data is site=PATH of {', '.join(study.sites)}; {', '.join(map(repr, missing))} is none of them."
+        )
+    try:
+        sites = {
+            name: study.site(name, path, profile, remember=False).data.frame for name, path in paths.items()
+        }
+        policy = site_policy(profile).tightened_by(study.policy)
+    except DataError:
+        raise
+    except ValueError as error:  # a profile or a study's rule that cannot be read
+        raise UsageError(str(error)) from None
+    return InProcess(sites, study.codebook, policy)
