@@ -40,9 +40,13 @@ class ColumnMapping(Entry):
 
 
 class MeasureMapping(Entry):
-    """``[tables.<name>.measures.<measure>]``: the unit of a measure where the site's table has no column of units."""
+    """``[tables.<name>.measures.<measure>]``: the unit of a measure where the site's table has no column of units.
 
-    unit: str
+    ``missing`` lists numbers that stand for nothing in this measure: 99 is no performance status, and a weight.
+    """
+
+    unit: str = ""
+    missing: tuple[float, ...] = ()
 
 
 class TableMapping(Entry):
@@ -149,7 +153,7 @@ def _faults_of_measure(table: str, name: str, given: MeasureMapping, agreed: Tab
     place = f"[tables.{table}.measures.{name}]"
     if name not in agreed.measures:
         yield f"{place} is no measure of {table}, which has {', '.join(agreed.measures) or 'none'}"
-    elif given.unit not in {agreed.measures[name].unit, *agreed.measures[name].accepts}:
+    elif given.unit and given.unit not in {agreed.measures[name].unit, *agreed.measures[name].accepts}:
         yield f"{place} has the unit {given.unit!r}; the study accepts {_accepted(agreed.measures[name])}"
 
 

@@ -34,6 +34,8 @@ def in_agreed_units(
         rows = (frame[MEASURE] == measure).to_numpy()
         if not rows.any():
             continue
+        if (given := mapping.measures.get(measure)) is not None and given.missing:
+            frame.loc[rows & frame[measured.value].isin(given.missing).to_numpy(), measured.value] = np.nan
         factor = _factors(name, measure, frame, rows, table, mapping, findings)
         for column in filter(None, (measured.value, measured.upper_limit)):
             frame.loc[rows, column] = frame.loc[rows, column].to_numpy(float) * factor
@@ -70,8 +72,9 @@ def _factors(
     assert measured is not None, "only tables of measurements come here"
     factors = {agreed.unit: 1.0, **agreed.accepts}
     given = mapping.measures.get(measure)
-    if given is not None or not measured.unit:
-        return np.full(int(rows.sum()), factors[given.unit if given is not None else agreed.unit])
+    unit = given.unit if given is not None else ""
+    if unit or not measured.unit:
+        return np.full(int(rows.sum()), factors[unit or agreed.unit])
     units = frame.loc[rows, measured.unit]
     found = units.map(factors, na_action="ignore").astype(float)
     if agreed.unit == "":

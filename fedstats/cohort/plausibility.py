@@ -77,7 +77,7 @@ def _check_numbers(one: Numbers, findings: Findings, *, placed: bool) -> None:
         at = values == number
         findings.add(
             one.table, one.column, f"is {number:g}, which seems to stand for a missing value,",
-            f"List {number:g} under missing in mapping.toml, or leave the cells (of measurements the rows) out.{_confirm(one.key + '.missing')}",
+            f"List {number:g} under missing of this {'column' if isinstance(amount, Column) else 'measure'} in mapping.toml, or leave it out.{_confirm(one.key + '.missing')}",
             lines=list(one.lines[at]), rows=times, key=f"{one.key}.missing",
         )  # fmt: skip
     rest = values[~np.isin(values, list(standing))] if standing else values

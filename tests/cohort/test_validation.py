@@ -251,6 +251,15 @@ def test_a_mapping_that_does_not_fit_the_study_is_refused(dictionary, tmp_path, 
         mapped(tmp_path, dictionary, text)
 
 
+def test_a_number_stands_for_nothing_in_one_measure_alone(site, dictionary, tmp_path):
+    lab = {"patient_id": ["p1", "p2"], "value": [99, 41], "unit": ["g/L"] * 2, "site_id": ["a"] * 2}
+    folder = site(lab=lab | {"loinc": ["1751-7"] * 2, "uln": [50] * 2})
+    mapping = mapped(tmp_path, dictionary, "[tables.lab.measures]\nalbumin = { missing = [99] }")
+    read = validate(folder, dictionary, mapping)
+    assert read.findings == ()
+    assert read.tables["lab"]["value"].fillna(-1).tolist() == [-1, pytest.approx(4.1)]
+
+
 def test_codes_that_nobody_mapped_are_named(site, dictionary, tmp_path):
     folder = site(sex=["1", "2", "3"])
     mapping = mapped(
