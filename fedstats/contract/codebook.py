@@ -59,17 +59,18 @@ class Codebook(Spec):
         variables = tuple(variable_of(name, entry) for name, entry in columns.items())
         return cls(variables, grid_of(content["grid"]) if "grid" in content else None)
 
-    def harmonise(self, frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    def harmonise(self, frame: pd.DataFrame, source: str, *, owned: bool = False) -> pd.DataFrame:
         """A site's table as the codebook has it: agreed columns, types and levels; other columns are left out.
 
         Parameters
         ----------
         frame : DataFrame
         source : str          named in the message, for instance the file's name
+        owned : bool          nobody else holds the floats of the frame: they are kept where they are, and not copied
 
         Raises
         ------
         DataError
             Everything that is wrong, with what was found, what was agreed and what to do.
         """
-        return harmonised(frame, self.variables, source)
+        return harmonised(frame, self.variables, source, owned=owned)

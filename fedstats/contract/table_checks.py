@@ -20,7 +20,9 @@ class DataError(ValueError):
         return [f"DataError: {self}"]
 
 
-def harmonised(frame: pd.DataFrame, variables: Sequence[Variable], source: str) -> pd.DataFrame:
+def harmonised(
+    frame: pd.DataFrame, variables: Sequence[Variable], source: str, *, owned: bool = False
+) -> pd.DataFrame:
     """A table with the agreed columns, types and levels; see :meth:`Codebook.harmonise`."""
     agreed = [v.name for v in variables]
     problems = [f"the column {n!r} is missing{_near(n, frame)}" for n in agreed if n not in frame.columns]
@@ -29,12 +31,13 @@ def harmonised(frame: pd.DataFrame, variables: Sequence[Variable], source: str) 
     if len(frame) == 0:
         problems.append("the table has no rows")
     present = [v for v in variables if v.name in frame.columns and v.name not in twice]
-    own = by_columns(frame, (v.name for v in present if v.kind not in ("factor", "label")))
+    numbers = [v.name for v in present if v.kind not in ("factor", "label")]
+    own = by_columns(frame, (n for n in numbers if not (owned and frame[n].dtype == float)))
     positions = pd.RangeIndex(len(frame))
     others = (v.name for v in present if v.name not in own)
     own |= {name: frame[name].set_axis(positions, copy=False) for name in others}
     columns = {v.name: _coerced(own[v.name], v, problems) for v in present}
-    table = pd.DataFrame(columns, index=positions, copy=False)  # all are copies already
+    table = pd.DataFrame(columns, index=positions, copy=False)  # all are copies already, or nobody else's
     problems += _violations(table, present)
     if problems:
         listed = "; ".join(problems)

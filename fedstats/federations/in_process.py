@@ -52,14 +52,16 @@ class InProcess(Federation):
         policy = policy if policy is not None else DisclosurePolicy()
         self.sites = tuple(sorted(frames))
         self.distinct_values = policy.distinct_values
-        if codebook is None:
+        laid = codebook is None
+        if laid:
             frames = {name: laid_by_columns(frame) for name, frame in frames.items()}
         self.codebook = codebook or codebook_of(frames.values())
         if site_column is not None:
             self.codebook = self.codebook.with_variable(_own_name(site_column, self.sites, self.codebook))
         self._asked: dict[Query, Asked] = {}
         self._sites = {
-            name: Site(name, frames[name], self.codebook, policy, reviewed=False) for name in self.sites
+            name: Site(name, frames[name], self.codebook, policy, reviewed=False, owned=laid)
+            for name in self.sites
         }
 
     @classmethod

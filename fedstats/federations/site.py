@@ -87,6 +87,8 @@ class Site:
         Fingerprints of keys that the study names, by place.
     reviewed : bool
         Whether anybody looks at the judgements of a policy that has every rule off; if not, nothing is counted for it.
+    owned : bool
+        Nobody else holds the floats of ``frame``: they need no copy.
     agreed : callable, optional
         Makes the topics (:meth:`Query.topic`) of what the site's study asks, from the site's own data; other
         questions are beyond the study, and the policy says whether they are answered.  Without it there is no study.
@@ -113,11 +115,13 @@ class Site:
         agreed: Callable[["Site"], frozenset[str]] | None = None,
         among: Sequence[str] = (),
         reviewed: bool = True,
+        owned: bool = False,
     ) -> None:
         self.name, self._agreed, self._reviewed = name, agreed, reviewed
         self.home, self.fingerprints, self.among = home, dict(fingerprints or {}), tuple(among)
         own = {v.name: name for v in codebook.variables if v.of_site and v.name not in frame.columns}
-        harmonised = codebook.harmonise(frame.assign(**own) if own else frame, f"The table of {name}")
+        table = frame.assign(**own) if own else frame
+        harmonised = codebook.harmonise(table, f"The table of {name}", owned=owned)
         self.memory = memory
         if memory is not None:
             memory.hold(harmonised, codebook)
