@@ -25,9 +25,15 @@ class Evaluation:
         self.meter, self.model, self.formula, self.start = meter, model, formula, start
         self.family = model.distribution
         self.counts: dict[str, int] = {}
+        self._known: dict[tuple[float, ...], Derivatives] = {}
         self._others: dict[tuple[float, ...], tuple[Array | None, float, float]] = {}
 
     def __call__(self, gamma: Array) -> Derivatives:
+        """At coefficients of the scaled columns, (p,): a round, unless they follow from another."""
+        known = self._known.get(tuple(gamma.tolist()))
+        return self._ask(gamma) if known is None else known
+
+    def _ask(self, gamma: Array) -> Derivatives:
         question = GlmDerivatives(self.model, tuple(gamma.tolist()), course=self.start)
         total = self.meter.finite_sum(question, bounded=not self.family.canonical)
         if total is None:
@@ -50,6 +56,33 @@ class Evaluation:
 
     def _of(self, at: Derivatives) -> tuple[Array | None, float, float]:
         return self._others[tuple(at.beta.tolist())]
+
+    def moved(self, at: Derivatives, before: float, after: float) -> Derivatives:
+        """Derivatives at another intercept, from those at one, of a canonical link: no round is asked for them.
+
+        Where all patients have one predictor eta, the curvature is w b''(eta) and the residual w (y - b'(eta)), so the sums
+        of w y and w x are known, and with them everything at another predictor (McCullagh & Nelder 1989, section 2.2.2:
+        the log-likelihood is y eta - b(eta) + c(y)).
+        """
+        was, now = (np.array([value]) for value in (before, after))
+        nobody = np.zeros(1)
+        means = float((self.family.mean(now) - self.family.mean(was))[0])
+        bend = float((self.family.loglik(nobody, now) - self.family.loglik(nobody, was))[0])
+        curvature = float(self.family.expected(was)[0])
+        outcomes = float(at.score[0]) + self.weight * float(self.family.mean(was)[0])
+        gain = (after - before) * outcomes + self.weight * bend
+        beta = at.beta.copy()
+        beta[0] = after
+        expected, deviance, log_weight = self._of(at)
+        self._others[tuple(beta.tolist())] = expected, deviance - 2 * gain, log_weight
+        found = at._replace(
+            loglik=at.loglik + gain,
+            score=at.score - means * at.information[0] / curvature,
+            information=at.information * (float(self.family.expected(now)[0]) / curvature),
+            beta=beta,
+        )
+        self._known[tuple(beta.tolist())] = found
+        return found
 
     def as_written(self, solution: Solution) -> Solution:
         """The solution in the outcome's own units, with the information that standard errors come from."""
@@ -127,6 +160,8 @@ def null_model(evaluate: Evaluation, design: Design, family: Family, *, has_offs
             raise NotConverged(
                 "The outcome is the same for every patient of the model; there is nothing to regress on."
             )
+        if family.canonical:
+            return evaluate.moved(first, family.intercept, family.inverse(observed))
         return evaluate(_at_intercept(family.inverse(observed), p))
 
     def intercept_only(value: Array) -> Derivatives:

@@ -5,6 +5,9 @@ import pandas as pd
 import pytest
 
 import fedstats as fs
+from fedstats.contract.federation import Meter
+from fedstats.methods.glm_evaluation import Evaluation, null_model
+from fedstats.methods.glm_regression import glm_model
 
 NONE = fs.DisclosurePolicy.none()
 
@@ -163,3 +166,33 @@ def test_a_fit_says_how_many_patients_events_and_sites_there_are():
     assert f"100 patients, {DIED.sum()} events, 1 site," in str(fit)
     assert f"(100 patients, {DIED.sum()} events, 1 site)" in fit._repr_html_()
     assert "100 patients, 2 sites," in str(fs.glm(sites(y=LENGTH, g=GROUP), "y ~ g", family="gaussian"))
+
+
+# The null model, which follows from one answer ------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ["binomial", "poisson", "gaussian"])
+@pytest.mark.parametrize("weights", [None, "weight"])
+def test_the_null_model_is_what_the_sites_would_answer_there(family, weights):
+    """Sums at one predictor for all give those at another: to rounding they are the sites' own."""
+    random = np.random.default_rng(7)
+    frame = pd.DataFrame({"x": random.normal(60, 9, 300), "weight": random.uniform(0.2, 3, 300)})
+    frame["y"] = {
+        "binomial": (random.random(300) < 0.08).astype(int),
+        "poisson": random.poisson(2.5, 300),
+        "gaussian": 100 + random.normal(size=300),
+    }[family]
+    sites = fs.InProcess({"a": frame[:100], "b": frame[100:]}, policy=fs.DisclosurePolicy.none())
+    model = glm_model(sites, "y ~ x", family, None, weights)
+    evaluate = Evaluation(Meter(sites), model, "y ~ x", "")
+    found = null_model(evaluate, model.design, model.distribution, has_offset=False)
+    asked = Evaluation(Meter(sites), model, "y ~ x", "")
+    expected = asked(found.beta)
+    assert len(list(sites.history())) == 2  # at zero, and here
+    n = len(frame)
+    assert found.loglik == pytest.approx(expected.loglik, rel=1e-13)
+    np.testing.assert_allclose(found.score, expected.score, atol=1e-14 * n * (1 + abs(frame["y"]).max()))
+    np.testing.assert_allclose(found.information, expected.information, rtol=1e-12, atol=1e-12)
+    assert evaluate._deviance(found) == pytest.approx(asked._deviance(expected), rel=1e-12)
+    fit = fs.glm(sites, "y ~ x", family=family, weights=weights)
+    assert fit.rounds <= {"binomial": 8, "poisson": 8, "gaussian": 2}[family]

@@ -39,7 +39,7 @@ def test_the_path_in_it_is_the_path_and_costs_no_point_of_its_own():
     assert found.path.deviance == pytest.approx(alone.deviance, rel=1e-12)
     assert found.path.rounds <= 7 + 4 * 5
     gaussian = CASES["Gaussian, lasso"]
-    assert fs.cross_validate(sites(gaussian, 2), gaussian["formula"], **asked(gaussian)).path.rounds == 4
+    assert fs.cross_validate(sites(gaussian, 2), gaussian["formula"], **asked(gaussian)).path.rounds == 3
 
 
 def test_of_tied_times_and_efron_it_is_all_less_those_without_the_fold():
