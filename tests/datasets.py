@@ -61,10 +61,13 @@ def heart() -> pd.DataFrame:
 
 @cache
 def rossi() -> pd.DataFrame:
-    """Recidivism of 432 released prisoners, heavily tied weeks; invented centres and weights."""
+    """Recidivism of 432 released prisoners, heavily tied weeks; invented centres, folds and weights, times without ties."""
     frame = lifelines_data.load_rossi()
     i = np.arange(len(frame))
+    folds = np.random.default_rng(5).integers(1, 5, len(frame))
     return frame.assign(
+        fold=folds.astype(str),
+        untied=frame["week"] + i / 1000,
         centre=1 + i % 20,
         weight=1 + i % 3,
         age_effect=0.01 * frame["age"],

@@ -15,7 +15,7 @@ suppressPackageStartupMessages({
   library(survival)
 })
 source("tests/reference/common.R")
-frame <- datasets$gbsg2
+events <- c(gbsg2 = "cens", rossi = "arrest")
 
 # glmnet's first lambda is the largest that lets no coefficient in; asking for it alone costs a fit.
 first <- function(x, y, family, mixing, w) {
@@ -23,10 +23,12 @@ first <- function(x, y, family, mixing, w) {
 }
 
 case <- function(family, outcome, columns, mixing, weights = NULL, n = 5, baseline = "site",
-                 sites = if (family == "cox" && baseline == "site") 1) {
+                 sites = if (family == "cox" && baseline == "site") 1, data = "gbsg2") {
+  frame <- datasets[[data]]
+  frame$event <- frame[[events[[data]]]]
   x <- as.matrix(frame[columns])
   w <- weights_of(frame, weights)
-  y <- if (family == "cox") Surv(frame$untied, frame$cens) else frame[[outcome]]
+  y <- if (family == "cox") Surv(frame$untied, frame$event) else frame[[outcome]]
   top <- first(x, y, family, mixing, w)
   lambda <- exp(seq(log(top), log(top * 0.001), length.out = n))
   cv <- suppressWarnings(cv.glmnet(x, y, family = family, weights = w, alpha = mixing, lambda = lambda, foldid = frame$fold,
@@ -36,15 +38,15 @@ case <- function(family, outcome, columns, mixing, weights = NULL, n = 5, baseli
   deviance <- if (family == "cox") {
     apply(beta, 1, function(b) {
       frame$eta <- as.vector(x %*% b)
-      fit <- coxph(Surv(untied, cens) ~ offset(eta), cbind(frame, w = w), weights = w, ties = "breslow")
+      fit <- coxph(Surv(untied, event) ~ offset(eta), cbind(frame, w = w), weights = w, ties = "breslow")
       -2 * fit$loglik[1]
     })
   } else deviance(cv$glmnet.fit)
-  formula <- if (family == "cox") "Surv(untied, cens)" else outcome
+  formula <- if (family == "cox") sprintf("Surv(untied, %s)", events[[data]]) else outcome
   list(
     family = family, formula = paste(formula, "~", paste(columns, collapse = " + ")),
     terms = I(c(if (family != "cox") "Intercept", columns)), mixing = mixing, weights = weights, strata = NULL, baseline = baseline,
-    sites = if (!is.null(sites)) I(sites), data = "gbsg2", # with baselines of their own a site is a stratum
+    sites = if (!is.null(sites)) I(sites), data = data, # with baselines of their own a site is a stratum
     lambda = lambda, beta = unname(beta), deviance = I(unname(deviance)), cvm = I(unname(cv$cvm)), cvsd = I(unname(cv$cvsd)),
     lambda_min = cv$lambda.min, lambda_1se = cv$lambda.1se
   )
@@ -53,6 +55,7 @@ case <- function(family, outcome, columns, mixing, weights = NULL, n = 5, baseli
 # A stratified Cox model's path, found slowly, for glmnet's own does not converge with twenty strata. As in cv.glmnet the
 # columns of a fold's others have unit standard deviation there.
 slow_case <- function(columns, mixing, strata, n = 5) {
+  frame <- datasets$gbsg2
   x <- as.matrix(frame[columns])
   path <- function(rows, lambda) {
     sds <- apply(x[rows, ], 2, spread, w = rep(1, sum(rows)))
@@ -92,6 +95,7 @@ slow_case <- function(columns, mixing, strata, n = 5) {
 
 few <- c(1, 5) # many rounds of many points: those of the same family without weights have every number of sites
 all <- c("age", "tsize", "pnodes", "progrec", "estrec")
+prisoners <- c("fin", "age", "race", "wexp", "mar", "paro", "prio")
 cases <- list(
   "logistic, lasso" = case("binomial", "cens", all, 1),
   "logistic, elastic net, weights" = case("binomial", "cens", all, 0.5, "age", sites = few),
@@ -101,6 +105,12 @@ cases <- list(
   "Poisson, ridge" = case("poisson", "pnodes", all[all != "pnodes"], 0, sites = few),
   "Cox, lasso" = case("cox", NULL, all, 1),
   "Cox, elastic net, strata" = slow_case(all, 0.5, "centre"),
-  "Cox, one baseline, elastic net, weights" = case("cox", NULL, all, 0.7, "age", baseline = "shared")
+  "Cox, one baseline, elastic net, weights" = case("cox", NULL, all, 0.7, "age", baseline = "shared"),
+  "rossi, logistic, elastic net" = case("binomial", "arrest", prisoners, 0.5, sites = few, data = "rossi"),
+  "rossi, Gaussian, lasso" = case("gaussian", "age", prisoners[prisoners != "age"], 1, sites = few, data = "rossi"),
+  "rossi, Poisson, lasso, weights" =
+    case("poisson", "prio", prisoners[prisoners != "prio"], 1, "weight", sites = few, data = "rossi"),
+  "rossi, Cox, elastic net" = case("cox", NULL, prisoners, 0.5, data = "rossi"),
+  "rossi, Cox, one baseline, lasso" = case("cox", NULL, prisoners, 1, baseline = "shared", sites = few, data = "rossi")
 )
 write_reference("path", list(cases = cases), c("survival", "glmnet"))

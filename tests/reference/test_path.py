@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fedstats as fs
-from tests.datasets import gbsg2, split
+from tests.datasets import DATASETS, split
 from tests.reference.comparison import cases, layouts, numbers
 
 CASES = cases("path")
@@ -16,7 +16,7 @@ TOLERANCE = 1e-6
 
 
 def sites(case, k, seed=None, **options):
-    frames = split(gbsg2(), k, seed, case["strata"])
+    frames = split(DATASETS[case["data"]](), k, seed, case["strata"])
     return fs.InProcess(frames, **({"policy": fs.DisclosurePolicy.none()} | options))
 
 
@@ -34,7 +34,7 @@ def asked_of_glmnet(case):
 
 def differences(beta, case):
     """|beta - glmnet's| in units of the larger of 0.1 standardised units and glmnet's, (k, p)."""
-    frame, expected = gbsg2(), numbers(case["beta"])
+    frame, expected = DATASETS[case["data"]](), numbers(case["beta"])
     unit = np.array([0.1 / frame[t].std() if t in frame else 0.1 for t in case["terms"]])
     if case["family"] == "gaussian":
         unit *= frame[case["formula"].split(" ~ ")[0]].std()
