@@ -45,6 +45,7 @@ Rule = Literal[
     "level of a difference",
     "points of a difference",
     "number of coefficients",
+    "numbers of a model",
     "number of refusals",
     "kind of question",
     "per-site estimate",

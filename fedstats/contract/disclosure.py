@@ -47,6 +47,7 @@ class DisclosurePolicy(Spec):
     max_top_share : float            of one patient in a sum of deviations or of their products: at most
     max_top_two_share : float        of the two patients with the largest parts of it: at most
     max_points : int                 distinct points at which one model is answered, where a site keeps count: at most
+    max_numbers_per_patient : float  sums that leave about one model beyond those of a fit, by its patients, where a site keeps count: at most
     max_sums_per_value : float       told by subtraction of patients who are in one of two cohorts alone, for each of their values: at most
     max_refusals : int               points at which one model is refused before it is not answered any more: at most
     distinct_values : bool           may distinct times and values leave, one by one?
@@ -73,6 +74,7 @@ class DisclosurePolicy(Spec):
     max_top_two_share: float = 0.9
     max_points: int = 100
     max_refusals: int = 16
+    max_numbers_per_patient: float = 1.0
     max_sums_per_value: float = 1.0
     distinct_values: bool = False
     per_site_estimates: bool = True
@@ -113,6 +115,7 @@ class DisclosurePolicy(Spec):
             max_top_two_share=1.0,
             max_points=10**9,
             max_refusals=10**9,
+            max_numbers_per_patient=NO_LIMIT,
             max_sums_per_value=NO_LIMIT,
             distinct_values=True,
             bounded_models=True,
@@ -136,6 +139,7 @@ class DisclosurePolicy(Spec):
             min_effective_level=1.5,
             max_top_share=0.75,
             max_top_two_share=0.95,
+            max_numbers_per_patient=100.0,
             max_sums_per_value=10.0,
             bounded_models=True,
             beyond_study=True,

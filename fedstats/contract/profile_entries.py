@@ -31,6 +31,7 @@ class _Thresholds(BaseModel):
     max_top_two_share: Share | None = None
     max_points: Count | None = None
     max_refusals: Count | None = None
+    max_numbers_per_patient: Figure | None = None
     max_sums_per_value: Figure | None = None
     distinct_values: StrictBool | None = None
     per_site_estimates: StrictBool | None = None

@@ -35,6 +35,7 @@ AT_MOST: dict[Rule, str] = {
     "parameters per event": "max_parameters_per_event",
     "size of coefficients": "max_coefficient",
     "number of coefficients": "max_points",
+    "numbers of a model": "max_numbers_per_patient",
     "number of refusals": "max_refusals",
     "points of a difference": "max_sums_per_value",
     "dominance": "max_top_share",

@@ -1,6 +1,7 @@
 """A site's table as its memory keeps it: keyed hashes of patients and values, no value."""
 
 import hashlib
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -89,6 +90,11 @@ class HashedTable:
     def is_made(name: str) -> bool:
         """Whether a column was made at coefficients of a question's own."""
         return name.startswith((_MADE, _MADE_LEVELS))
+
+    @staticmethod
+    def weights_among(names: Iterable[str]) -> set[str]:
+        """Those of the columns that are weights which a question made."""
+        return {name for name in names if name.startswith(f"{_MADE}weight ")}
 
     def _together(self, name: str, columns: tuple[str, ...]) -> str:
         if name not in self._columns:

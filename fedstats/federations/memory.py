@@ -20,6 +20,7 @@ from fedstats.contract.refusal import DisclosureRefused, Refusal
 from fedstats.federations.differences import Differences
 from fedstats.federations.hashed_table import HashedTable
 from fedstats.federations.memory_folder import Line, MemoryFolder
+from fedstats.federations.model_points import ModelPoints
 from fedstats.federations.overlay import Flags
 from fedstats.federations.points_of_differences import PointsOfDifferences
 from fedstats.federations.readings import Readings
@@ -38,6 +39,7 @@ class Trace:
     members : mapping        of a cohort's name to which patients of the table are in it, (n,) bool
     policy : DisclosurePolicy
     topic : str              what was asked, at whatever point
+    numbers : int            sums that leave with it
     most_points : int or None   of this kind of question, where it is less than the policy's
     """
 
@@ -45,6 +47,7 @@ class Trace:
     members: Mapping[str, Flags]
     policy: DisclosurePolicy
     topic: str
+    numbers: int = 0
     most_points: int | None = None
 
 
@@ -117,7 +120,8 @@ class Memory:
             cohorts.add((name, self._read(cohort, chosen_by, name)))
         line = self._line(query, tuple(sorted(cohorts)))
         most = min((q.most_points for q in inside if q.most_points is not None), default=None)
-        trace = Trace(line, members, policy, query.topic(), most)
+        numbers = sum(np.size(entry.values) for entry in aggregate.sums.values())
+        trace = Trace(line, members, policy, query.topic(), numbers, most)
         self._files.read()
         return (() if policy.off else self._evidence(trace, pending)), trace
 
@@ -155,7 +159,9 @@ class Memory:
     ) -> Line:
         points = any(has_point(question) for question in questions_in(query))
         held = self._held
-        return Line(query.digest(), type(query).__name__, held.name, held.known_by, points, cohorts, refused)
+        which = query.topic() if points else ""
+        kind = type(query).__name__
+        return Line(query.digest(), kind, held.name, held.known_by, points, cohorts, refused, which)
 
     def _read(self, cohort: Cohort, chosen_by: Sequence[str], name: str) -> tuple[str, ...]:
         """What was read of a cohort of this name: columns, and those that the question made of them."""
@@ -205,33 +211,13 @@ class Memory:
             found += self._told.evidence(trace.line, lines, members)
         if trace.line.has_point:
             found.append(self._refusals(trace.line.question, trace.topic, lines))
-            asked = [
-                len({line.question for line in lines if line.has_point and cohort in _modelled(line)}) + 1
-                for cohort in _modelled(trace.line)
-            ]
-            found.append(Evidence("number of coefficients", np.array(asked), "points of one model"))
-            if trace.most_points is not None:
-                found.append(self._of_kind(trace, lines))
+            patients = {name: int(flags.sum()) for name, flags in trace.members.items()}
+            asked = ModelPoints(trace.line, lines, patients)
+            found += asked.evidence(trace.numbers, trace.most_points, trace.policy.max_points)
         self._judged = (trace.line, trace.policy, lines), tuple(found)
         return tuple(found)
-
-    @staticmethod
-    def _of_kind(trace: Trace, lines: Sequence[Line]) -> Evidence:
-        """Points at which this kind of question was asked of a cohort, in parts of the policy's number."""
-        kind, cohorts = trace.line.kind, _modelled(trace.line)
-        asked = [
-            len({line.question for line in lines if line.kind == kind and cohort in _modelled(line)}) + 1
-            for cohort in cohorts
-        ]
-        share = trace.policy.max_points / (trace.most_points or 1)
-        return Evidence("number of coefficients", np.array(asked) * share, "points of one kind of question")
 
     def _has_left(self, line: Line) -> bool:
         """Whether the same question about the same rows has been answered: it tells nothing new."""
         asked = (line.question, line.table)
         return any((known.question, known.table) == asked for known in self._files.lines if not known.refused)
-
-
-def _modelled(line: Line) -> list[tuple[str, tuple[str, ...]]]:
-    """Cohorts with what was read of them, but for what depends on a question's coefficients."""
-    return [(name, tuple(c for c in columns if not HashedTable.is_made(c))) for name, columns in line.cohorts]

@@ -56,6 +56,7 @@ class Line:
     has_point : bool         whether a model was evaluated at coefficients
     cohorts : tuple          (name of the cohort, columns that were read of it)
     refused : str            of a refusal what was asked, at whatever point; empty of an answer
+    topic : str              of a point of a model, which model
     """
 
     question: str
@@ -65,6 +66,7 @@ class Line:
     has_point: bool
     cohorts: tuple[tuple[str, tuple[str, ...]], ...]
     refused: str = ""
+    topic: str = ""
 
 
 class MemoryFolder:
@@ -150,6 +152,7 @@ class MemoryFolder:
             "point": line.has_point,
             "cohorts": [[name, list(columns)] for name, columns in sorted(line.cohorts)],
             "refused": line.refused,
+            "topic": line.topic,
         }
         content["digest"] = self._chained(content)
         mode = "r+b" if present(self._log) else "wb"
@@ -184,7 +187,7 @@ class MemoryFolder:
                 self._last = digest
                 cohorts = tuple((str(name), tuple(columns)) for name, columns in line["cohorts"])
                 asked = line["question"], line["kind"], line["rows"], line["known_by"], line["point"]
-                self.lines.append(Line(*asked, cohorts, line["refused"]))
+                self.lines.append(Line(*asked, cohorts, line["refused"], line.get("topic", "")))
             except (ValueError, KeyError, TypeError):
                 raise self._damaged(self._log.name) from None
         self._read_to += len(whole)

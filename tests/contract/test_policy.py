@@ -41,6 +41,7 @@ AT_MOST = [
     ("number of coefficients", "max_points"),
     ("number of refusals", "max_refusals"),
     ("points of a difference", "max_sums_per_value"),
+    ("numbers of a model", "max_numbers_per_patient"),
     ("dominance", "max_top_share"),
     ("dominance of two", "max_top_two_share"),
 ]
@@ -181,6 +182,7 @@ STRICTER_IF_SMALLER = {
     "max_top_two_share",
     "max_points",
     "max_refusals",
+    "max_numbers_per_patient",
     "max_sums_per_value",
     "distinct_values",
     "per_site_estimates",

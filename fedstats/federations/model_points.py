@@ -1,0 +1,91 @@
+"""At how many points a site has answered a model, and with how many numbers.
+
+Whoever has as many equations as unknowns may solve them (Dinur & Nissim 2003): a few levels, multiplied out by as many
+coefficients as they have cells, lay open who is alone in a cell, though every single answer is harmless.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Evidence, Rule
+from fedstats.federations.hashed_table import HashedTable
+from fedstats.federations.memory_folder import Line
+
+#: Points of a fit, of which no account by numbers is kept: most take five, one that is hardly separated takes ten.
+OF_A_FIT = 10
+#: Those of each further model of the same patients and columns, and how many such there may be.
+OF_ANOTHER, OTHERS = 5, 3
+#: Recipes of a weight (estimands, ends, coefficients) that are answered of one cohort: a study has one, and a few beside it.
+RECIPES = 8
+
+Columns = tuple[str, tuple[str, ...]]
+
+
+class ModelPoints:
+    """Points at which models of the same columns were asked of each cohort of a line, the line's own among them.
+
+    Parameters
+    ----------
+    line : Line               of the question that is judged
+    lines : sequence of Line  of all that has left
+    patients : mapping        how many there are in each of the line's cohorts, by its name
+    """
+
+    def __init__(self, line: Line, lines: Sequence[Line], patients: Mapping[str, int]) -> None:
+        self._line, self._lines, self._patients = line, lines, patients
+        points = [known for known in lines if known.has_point]
+        self._of_columns = [
+            [line, *(known for known in points if cohort in modelled(known))] for cohort in modelled(line)
+        ]
+        self._of_kind = [[p for p in known if p.kind == line.kind] for known in self._of_columns]
+
+    def evidence(self, numbers: int, most_points: int | None, limit: int) -> list[Evidence]:
+        """What the gate judges.
+
+        Parameters
+        ----------
+        numbers : int               sums that leave with the line
+        most_points : int or None   of this kind of question, where it is less than the policy's
+        limit : int                 the policy's number of points: what has another is counted in parts of it
+        """
+        rule: Rule = "number of coefficients"
+        of_kind = _questions(self._of_kind)
+        found = [
+            Evidence(rule, _questions(self._of_columns), "points of one model"),
+            self._numbers(numbers),
+        ]
+        if (recipes := self._recipes()) > 0:
+            found.append(Evidence(rule, np.array([recipes * limit / RECIPES]), "recipes of a weight"))
+        if most_points is not None:
+            parts = of_kind * (limit / (most_points or 1))
+            found.append(Evidence(rule, parts, "points of one kind of question"))
+        return found
+
+    def _numbers(self, numbers: int) -> Evidence:
+        """Sums of one kind about the same columns beyond those of a few fits, by the patients of each cohort."""
+        patients = np.array([max(self._patients[name], 1) for name, _ in modelled(self._line)])
+        others = [min(len({point.topic for point in of_cohort}) - 1, OTHERS) for of_cohort in self._of_kind]
+        beyond = np.maximum(_questions(self._of_kind) - OF_A_FIT - OF_ANOTHER * np.array(others), 0)
+        return Evidence(
+            "numbers of a model", beyond * numbers / patients, "sums for each patient, beyond a fit's"
+        )
+
+    def _recipes(self) -> int:
+        """Weights that questions made for the line's cohorts, each a point of its own in the propensity; 0 where it has none."""
+        wanted = HashedTable.weights_among(c for _, columns in self._line.cohorts for c in columns)
+        if not wanted:
+            return 0
+        names = {name for name, _ in self._line.cohorts}
+        cohorts = [c for line in self._lines if not line.refused for c in line.cohorts if c[0] in names]
+        return len(wanted | HashedTable.weights_among(c for _, columns in cohorts for c in columns))
+
+
+def _questions(points: Sequence[Sequence[Line]]) -> NDArray[np.int64]:
+    return np.array([len({point.question for point in of_cohort}) for of_cohort in points])
+
+
+def modelled(line: Line) -> list[Columns]:
+    """Cohorts with what was read of them, but for what depends on a question's coefficients."""
+    return [(name, tuple(c for c in columns if not HashedTable.is_made(c))) for name, columns in line.cohorts]
