@@ -171,7 +171,7 @@ class PropensityWeight(Spec):
         Of each its name, its values (n,) of complete rows, and whether these are counted one by one.
         """
         found = self.weights(frame)
-        name = self.digest()[:16]
+        name = self.digest()
         side = np.where(self.treated(frame), 10.0, 0.0) + found.truncated
         return (f"weight {name}", found.weight, False), (f"cut of weight {name}", side, True)
 

@@ -81,6 +81,8 @@ class Query(Spec):
     summable: ClassVar[bool] = True
     #: Points at which it is answered about one model by a site that keeps count, where these are fewer than its policy's.
     most_points: ClassVar[int | None] = None
+    #: Whose derivatives, or parts of them, are told at a point: questions of one likelihood tell the same sums of two cohorts.
+    likelihood: ClassVar[str] = ""
     #: What is asked of the subject, for the sentence that a person reads.
     asks: ClassVar[str] = ""
 

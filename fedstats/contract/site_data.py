@@ -143,7 +143,8 @@ class SiteData:
         The same patients fall into the same parts, in whatever order their rows stand, however often and whatever
         is asked of them: no second draw of the same patients is laid over the first.
         """
-        rows = pd.util.hash_pandas_object(self.frame[chosen], index=False).to_numpy().astype(">u8")
+        own = [name for name in self.frame.columns if name not in self.made]
+        rows = pd.util.hash_pandas_object(self.frame.loc[chosen, own], index=False).to_numpy().astype(">u8")
         who = np.sort(rows).tobytes() + parts.to_bytes(8, "big")
         key = hashlib.blake2b(who, key=self.secret, digest_size=32).digest()
         drawn = [hashlib.blake2b(row.tobytes(), key=key, digest_size=16).digest() for row in rows]

@@ -157,11 +157,13 @@ class Memory:
     def _line(
         self, query: Query, cohorts: tuple[tuple[str, tuple[str, ...]], ...], refused: str = ""
     ) -> Line:
-        points = any(has_point(question) for question in questions_in(query))
+        inside = questions_in(query)
+        points = any(has_point(question) for question in inside)
         held = self._held
         which = query.topic() if points else ""
         kind = type(query).__name__
-        return Line(query.digest(), kind, held.name, held.known_by, points, cohorts, refused, which)
+        model = which, next((q.likelihood for q in inside if q.likelihood), kind)
+        return Line(query.digest(), kind, held.name, held.known_by, points, cohorts, refused, *model)
 
     def _read(self, cohort: Cohort, chosen_by: Sequence[str], name: str) -> tuple[str, ...]:
         """What was read of a cohort of this name: columns, and those that the question made of them."""

@@ -57,6 +57,7 @@ class Line:
     cohorts : tuple          (name of the cohort, columns that were read of it)
     refused : str            of a refusal what was asked, at whatever point; empty of an answer
     topic : str              of a point of a model, which model
+    likelihood : str         and of what kind: by whatever question, the same sums are told
     """
 
     question: str
@@ -67,6 +68,7 @@ class Line:
     cohorts: tuple[tuple[str, tuple[str, ...]], ...]
     refused: str = ""
     topic: str = ""
+    likelihood: str = ""
 
 
 class MemoryFolder:
@@ -153,6 +155,7 @@ class MemoryFolder:
             "cohorts": [[name, list(columns)] for name, columns in sorted(line.cohorts)],
             "refused": line.refused,
             "topic": line.topic,
+            "likelihood": line.likelihood,
         }
         content["digest"] = self._chained(content)
         mode = "r+b" if present(self._log) else "wb"
@@ -187,7 +190,8 @@ class MemoryFolder:
                 self._last = digest
                 cohorts = tuple((str(name), tuple(columns)) for name, columns in line["cohorts"])
                 asked = line["question"], line["kind"], line["rows"], line["known_by"], line["point"]
-                self.lines.append(Line(*asked, cohorts, line["refused"], line.get("topic", "")))
+                model = line.get("topic", ""), line.get("likelihood", line["kind"])
+                self.lines.append(Line(*asked, cohorts, line["refused"], *model))
             except (ValueError, KeyError, TypeError):
                 raise self._damaged(self._log.name) from None
         self._read_to += len(whole)

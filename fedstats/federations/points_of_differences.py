@@ -35,14 +35,14 @@ class PointsOfDifferences:
         self._sizes: dict[tuple[_Cohort, _Cohort, str], tuple[int, int]] = {}
 
     def evidence(self, line: Line, lines: Sequence[Line], members: Mapping[str, Flags]) -> Iterator[Evidence]:
-        """Of every earlier cohort of the same kind of question: the sums of the difference by the values they are of.
+        """Of every earlier cohort of a model of this kind, by whatever question: the sums of the difference by the values they are of.
 
         A point of a model with q columns tells q (q + 1) / 2 sums, of q values a patient; within a level q of them.
         So many points may be told of both cohorts as their difference holds patients for (q + 1) / 2, or for 1.
         """
         if not line.has_point:
             return
-        asked = self._questions([one for one in lines if one.has_point and one.kind == line.kind])
+        asked = self._questions([one for one in lines if one.has_point and one.likelihood == line.likelihood])
         new = self._questions([line])
         found = [0.0]
         for cohort, questions in new.items():

@@ -113,6 +113,8 @@ class CoxQuery(Query):
     model: CoxModel
     beta: tuple[float, ...] = field(metadata=POINT)
 
+    likelihood = "Cox model"
+
     def subject(self) -> str:
         """The model in words."""
         return self.model.in_words()

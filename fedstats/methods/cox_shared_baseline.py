@@ -48,6 +48,8 @@ RISK_SET_EXPONENT = -24
 class _SharedQuery(CoxQuery):
     """A question about cells; without an agreed grid the cells would be the site's own event times."""
 
+    likelihood = "Cox model with one baseline"
+
     def on_grid(self, data: SiteData) -> tuple[CoxRows, Array, Array]:
         """The model at its point, on the grid."""
         if not self.model.grid:

@@ -92,6 +92,8 @@ class GlmQuery(Query):
     model: GlmModel
     beta: tuple[float, ...] = field(metadata=POINT)
 
+    likelihood = "generalised linear model"
+
     #: Whether columns are multiplied by the outcome in what leaves.
     reads_outcome: ClassVar[bool] = True
 

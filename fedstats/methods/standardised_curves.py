@@ -49,6 +49,7 @@ class ExpectedSurvival(CoxQuery):
     column: str
     values: tuple[float | str, ...]
 
+    likelihood = "Cox model with one baseline"
     asks = "sums of predicted survival with a column set to given values"
     most_points = 2
 

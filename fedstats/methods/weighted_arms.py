@@ -139,6 +139,7 @@ class PropensityHistogram(_Arms):
         inside = (cell[:, None] == np.arange(len(self.edges) - 1)).astype(float)
         counts = np.rint(arms.T @ inside).astype(np.int64)
         codes = (cell + len(self.edges) * arms[:, 1])[rows.counted]
-        cells = (f"propensity cells of {weight.digest()[:16]} at {len(self.edges)}", codes, True)
+        edges = ", ".join(map(repr, self.edges))
+        cells = (f"propensity cells of {weight.digest()} at {edges}", codes, True)
         cohort = replace(rows.cohort, made=(*rows.cohort.made, cells))
         return Aggregate({"counts": Sum(counts, counts)}, rows.n, rows.evidence, (cohort,), rows.faults)

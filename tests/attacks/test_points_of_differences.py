@@ -10,9 +10,10 @@ from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.refusal import Refusal
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
+from fedstats.methods.standardisation import StandardisedMeans
 from tests.attacks.targets import BOOK, STRICT, N, cohort, column, logistic
 
-UNJUDGED = replace(STRICT, max_sums_per_value=np.inf)
+UNJUDGED = replace(STRICT, max_sums_per_value=np.inf, max_numbers_per_patient=np.inf)
 SLOPE, CENTRE, SCALE = 2.9, 60.0, 8.0
 SHIFTS = SLOPE * np.linspace(-1.8, 1.8, 40)
 
@@ -125,3 +126,55 @@ def test_a_later_cut_of_the_data_is_another_cohort(tmp_path):
     answers = [at(n, k / 40) for k in range(12) for n in (N - 12, N)]
     assert [a.released for a in answers] == [True] * 13 + [False] + [True, False] * 5
     assert {a.content.rule for a in answers if not a.released} == {"points of a difference"}
+
+
+# The same sums by another kind of question ----------------------------------------------------------
+
+
+def asked_in_two_ways(place, shift):
+    """Sums of the curvature and of it times age, of everybody as of standardised risks, less those of a fit of who has a lab value."""
+    age, lab, sex = (
+        replace(column("age", scale=SCALE), centre=CENTRE),
+        column("lab"),
+        column("m", ("sex", "M")),
+    )
+    fit = logistic(age, lab, beta=(shift, SLOPE, 0.0))
+    model = logistic(age, sex).model
+    questions = StandardisedMeans(model, (shift, SLOPE, 0.0), "sex", ("F", "M")), fit
+    contents = [place.remembered(place.answer(question)).content for question in questions]
+    refused = [content.rule for content in contents if isinstance(content, Refusal)]
+    if refused:
+        return refused[0]
+    everybody, some = contents[0].values()["slope"][0, :2], full_matrix(contents[1].values()["information"])
+    return everybody - some[0, :2]
+
+
+def attack_in_two_ways(policy, folder):
+    frame, twelve = twelve_without_a_lab_value()
+    place, told = Site("north", frame, BOOK, policy, Memory(folder)), []
+    for shift in SHIFTS:
+        answer = asked_in_two_ways(place, shift)
+        if isinstance(answer, str):
+            return answer, len(told)
+        told.append(answer)
+    half = np.array(told)
+    return half, twelve["age"].to_numpy()
+
+
+def test_standardised_risks_of_all_less_a_fit_of_some_are_the_sums_of_the_others_without_the_rule(tmp_path):
+    told, true = attack_in_two_ways(UNJUDGED, tmp_path)
+    z = (true - CENTRE) / SCALE
+    expected = np.column_stack([weight(z, SHIFTS).sum(axis=1), (weight(z, SHIFTS) * z).sum(axis=1)])
+    assert told == pytest.approx(expected, abs=1e-9)  # 80 equations for 12 ages
+    found = least_squares(
+        lambda z: (sums(z, SHIFTS)[: 2 * len(SHIFTS)].sum(axis=1) - told.T.ravel()),
+        z + np.random.default_rng(3).normal(size=12) / 20,
+        xtol=1e-15, ftol=1e-15, gtol=1e-15,
+    )  # fmt: skip
+    assert np.sort(CENTRE + SCALE * found.x) == pytest.approx(true, abs=1e-5)
+
+
+def test_every_question_about_the_same_likelihood_counts(tmp_path):
+    rule, points = attack_in_two_ways(STRICT, tmp_path)
+    assert rule == "points of a difference"
+    assert points <= 12
