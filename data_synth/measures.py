@@ -32,6 +32,7 @@ _PARTS: dict[str, Callable[[Rows], pd.Series]] = {
     "alone": lambda r: r["eligible"] & (r["regimen"] == "io_mono"),
     "with chemotherapy": lambda r: r["eligible"] & (r["regimen"] == "chemo_io"),
     "with chemotherapy v alone": lambda r: r["eligible"] & r["regimen"].isin(["io_mono", "chemo_io"]),
+    "chemotherapy": lambda r: r["regimen"] == "chemo",
     "alone v chemotherapy": lambda r: r["regimen"].isin(["io_mono", "chemo"]),
     "ECOG 0-1": lambda r: r["ecog"] <= 1,
     "PD-L1 50+": lambda r: r["pdl1_tps"] >= 50,

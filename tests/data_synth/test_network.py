@@ -10,6 +10,7 @@ from data_synth.groups import practice_sizes, practices
 from data_synth.measures import measure, targets
 from data_synth.network import network_rows, site_rows
 from data_synth.plan import Plan, Switches
+from data_synth.plots import main as draw
 from data_synth.records import PANEL
 from data_synth.rows import WHERE_KNOWN
 from data_synth.stated import OUTCOMES, coefficients, design
@@ -230,3 +231,9 @@ def test_targets_have_a_source_and_a_mark():
     for target in targets():
         assert target["source"]
         assert set(target["mark"].split(", ")) <= {"S", "R", "M", "choice"}
+
+
+def test_plots_are_drawn(tmp_path, capsys):
+    assert draw(["--out", str(tmp_path), "--scale", "0.5"]) == 0
+    assert capsys.readouterr().out.split() == [str(tmp_path / "marginals.png"), str(tmp_path / "curves.png")]
+    assert all(path.stat().st_size > 10_000 for path in tmp_path.iterdir())
