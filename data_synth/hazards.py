@@ -64,14 +64,7 @@ def risks(patients: Columns, practice: Practice, plan: Plan) -> Risks:
     """
     given = covariates(patients)
     base = PH["weibull"][practice.site]
-    slopes = sum(
-        (
-            slope * _slope_column(given, name)
-            for name, slope in zip(EFFECTS["slopes"], practice.slopes, strict=True)
-        ),
-        start=np.zeros(len(given["age"])),
-    )
-    log_hazard = linear_predictor(given, PH["os"]) + practice.log_hazard + slopes
+    log_hazard = linear_predictor(given, PH["os"]) + practice.log_hazard + _own_slopes(given, practice)
 
     def factor(months: float, eta: np.ndarray) -> np.ndarray:
         return np.asarray(np.log(2) / (months * MONTH) ** base["shape"] * np.exp(eta))
@@ -93,8 +86,12 @@ def risks(patients: Columns, practice: Practice, plan: Plan) -> Risks:
     )
 
 
-def _slope_column(given: Columns, name: str) -> np.ndarray:
-    return given["regimen"] == "io_mono" if name == "alone" else given[name]
+def _own_slopes(given: Columns, practice: Practice) -> np.ndarray:
+    """What a practice's effects of some covariates add to the stated ones."""
+    total = np.zeros(len(given["age"]))
+    for name, slope in zip(EFFECTS["slopes"], practice.slopes, strict=True):
+        total += slope * (given["regimen"] == "io_mono" if name == "alone" else given[name])
+    return total
 
 
 def course(patients: Columns, practice: Practice, plan: Plan, streams: Streams) -> Columns:
