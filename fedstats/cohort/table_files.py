@@ -1,9 +1,11 @@
-"""The files of a site's tables, read a number of rows at a time: CSV, or Parquet where pyarrow is installed."""
+"""The files of a site's tables, CSV or Parquet, read a number of rows at a time."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
+from pyarrow import ArrowInvalid
+from pyarrow.parquet import ParquetFile
 
 from fedstats.cohort.mapping import TableMapping
 from fedstats.contract.table_checks import DataError
@@ -115,14 +117,7 @@ def _parquet_chunks(path: Path, columns: Sequence[str], mapping: TableMapping) -
         yield _frame(columns, [], [])
 
 
-def _parquet(path: Path):  # type: ignore[no-untyped-def]
-    try:
-        from pyarrow import ArrowInvalid  # noqa: PLC0415
-        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
-    except ImportError:
-        raise DataError(
-            f"{path.name} is Parquet, which needs pyarrow: install fedstats[parquet], or export the table as CSV."
-        ) from None
+def _parquet(path: Path) -> ParquetFile:
     try:
         return ParquetFile(path)
     except ArrowInvalid:
