@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.query import QueryError
 
 Hashes = NDArray[np.uint64]
 
@@ -79,11 +80,21 @@ class HashedTable:
         return name
 
     def made(self, name: str, rows: NDArray[np.int64], values: NDArray[np.float64], *, levelled: bool) -> str:
-        """A column that a question made for some rows (k,) of the frame, with their values (k,); its name."""
+        """A column that a question made for some rows (k,) of the frame, with their values (k,); its name.
+
+        Raises
+        ------
+        QueryError
+            The name is that of another grouping of the same rows: the two would never be laid beside each other.
+        """
         name = f"{_MADE_LEVELS if levelled else _MADE}{name}"
         whole = pd.Series(np.full(len(self._frame), np.nan))
         whole.iloc[rows] = values
-        self._columns[name] = cell_hashes(whole, self._key)[self._order]
+        hashes = cell_hashes(whole, self._key)[self._order]
+        # groups alone: a weight may differ in its last digit with the rows that it is computed among
+        if levelled and name in self._columns and (self._columns[name] != hashes).any():
+            raise QueryError("A question makes groups of a name that other groups of the same patients have.")
+        self._columns[name] = hashes
         return name
 
     @staticmethod

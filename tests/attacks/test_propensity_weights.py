@@ -1,5 +1,6 @@
 """Weights are functions of covariates, at coefficients of whoever asks: each attack gives one patient's value without a gate, none with it."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from fedstats.contract.linear_predictor import Addend, LinearPredictor
 from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.refusal import Refusal
 from fedstats.contract.site_data import SiteData
+from fedstats.federations.hashed_table import HashedTable
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods.cox_model import CoxModel
@@ -253,6 +255,55 @@ def test_a_histogram_moves_by_one_patient_and_a_memory_refuses_that(tmp_path):
         None,
         "number of coefficients",
     ]
+
+
+def few_between_two_edges():
+    """Patients of whom two of each arm have a propensity between 0.4 and 0.6; histograms cut at the one, and at the other."""
+    random, frame = np.random.default_rng(3), patients()
+    lab = np.where(
+        random.random(N) < 0.5, random.normal(92, 5, N).clip(80, 98), random.normal(110, 5, N).clip(104, 122)
+    )
+    lab[[1, 2, 4, 5]] = 100.9, 101.1, 101.2, 100.8
+    recipe = weight(column("lab"), gamma=(-0.25 * 101, 0.25), estimand="overlap")
+    edges = (0.0, 0.4, 1.0), (0.0, 0.6, 1.0)
+    return frame.assign(lab=lab), [
+        PropensityHistogram("w", None, "ipw", e).with_columns(recipe) for e in edges
+    ]
+
+
+def by_number_of_edges(made):
+    """Names as if of the number of edges alone."""
+
+    def named(self, name, rows, values, *, levelled):
+        return made(self, re.sub(r" at [0-9., ]+ of ", " at 3 of ", name), rows, values, levelled=levelled)
+
+    return named
+
+
+def test_of_two_histograms_the_few_between_their_edges_are_told_without_their_names_and_refused(
+    tmp_path, monkeypatch
+):
+    frame, questions = few_between_two_edges()
+    place = Site("north", frame, BOOK, STRICT, Memory(tmp_path / "on"))
+    assert told(place, *questions) == [None, "pair of levels"]
+    made = HashedTable.made
+    with monkeypatch.context() as off:
+        off.setattr(HashedTable, "made", by_number_of_edges(made))  # a name that has other groups already
+        place = Site("north", frame, BOOK, STRICT, Memory(tmp_path / "named"))
+        first, second = told(place, *questions)
+        assert first is None
+        assert "does not fit the rows" in second
+
+    def anew(self, name, *given, **options):
+        self._columns.pop(f"levels of made {name}", None)
+        return made(self, name, *given, **options)
+
+    monkeypatch.setattr(HashedTable, "made", by_number_of_edges(anew))
+    place = Site("north", frame, BOOK, STRICT, Memory(tmp_path / "off"))
+    low, high = (
+        place.remembered(place.answer(question)).content.values()["counts"] for question in questions
+    )
+    assert (low[:, 1] - high[:, 1]).tolist() == [2, 2]
 
 
 def test_weighted_sums_count_as_points_of_a_model(tmp_path):
