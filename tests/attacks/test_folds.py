@@ -8,6 +8,8 @@ import pytest
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition
+from fedstats.contract.design import Part
+from fedstats.contract.linear_predictor import Addend, LinearPredictor
 from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.variable import Variable
@@ -142,3 +144,23 @@ def test_nobody_without_the_secret_can_tell_the_folds():
     assert (
         0.35 < (one == other).mean() < 0.65
     )  # as of two coins: 180 of 360, and nine and a half a standard deviation
+
+
+def test_columns_that_a_question_makes_draw_no_other_folds():
+    """Of weights at coefficients that differ by nothing a new draw would be laid over the last."""
+    data, everyone = (
+        SiteData(BOOK.harmonise(cohort(), "the table"), BOOK, secret=b"one"),
+        np.ones(360, dtype=bool),
+    )
+    made = [
+        data.with_columns((LinearPredictor("lp", 0.0, (Addend((Part("age"),), size),)),))
+        for size in (0.1, 0.2)
+    ]
+    for one in made:
+        assert (one.drawn(everyone, 3) == data.drawn(everyone, 3)).all()
+    hidden = [as_its_own(one) for one in made]  # as if these columns were the site's own
+    assert (hidden[0].drawn(everyone, 3) != hidden[1].drawn(everyone, 3)).any()
+
+
+def as_its_own(data):
+    return SiteData(data.frame, data.codebook, secret=data.secret)
