@@ -15,7 +15,7 @@ from fedstats.contract.aggregate import Aggregate, Evidence, Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused, Refusal
 from fedstats.contract.margins import with_margins
-from fedstats.contract.query import Query, QueryError, questions_in
+from fedstats.contract.query import Query, QueryError, has_point, questions_in
 from fedstats.contract.refusal import not_answered
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.table_checks import DataError
@@ -173,7 +173,9 @@ class Site:
                 # a subset of too few is refused before its rows can make any difference
                 subset = Aggregate({}, len(data.frame), data.subset_evidence)
                 self.policy.check(query, subset)
-                self.policy.check(query, subset.with_evidence(*_beforehand(query, data)))
+                self.policy.check(
+                    query, self._blurred(query, subset.with_evidence(*_beforehand(query, data)))
+                )
                 aggregate = query.aggregate(data)
         except DisclosureRefused as refused:
             return Answer(query, refused.refusal, partial(getattr, refused, "findings"))
@@ -218,14 +220,18 @@ class Site:
         _LOG.warning("question %s could not be evaluated", type(query).__name__, exc_info=True)
         return Answer(query, Refusal(type(query).__name__, "question", _UNEXPECTED), problem=problem)
 
+    def _blurred(self, query: Query, aggregate: Aggregate) -> Aggregate:
+        """With the margins of a point of a model, at a site with a memory: at its own, each time it is judged."""
+        if self.memory is None or self.policy.off or not any(map(has_point, questions_in(query))):
+            return aggregate
+        return with_margins(aggregate, self.memory.secret, query.digest())
+
     def _judged(self, query: Query, aggregate: Aggregate, pending: Sequence[Trace]) -> Answer:
         """Put an aggregate through the gate, in the light of what has left before where the site remembers."""
         trace = None
         if self.memory is not None:
             evidence, trace = self.memory.judge(query, aggregate, self.policy, pending)
-            if trace.line.has_point and not self.policy.off:
-                aggregate = with_margins(aggregate, self.memory.secret, query.digest())
-            aggregate = aggregate.with_evidence(*evidence)
+            aggregate = self._blurred(query, aggregate).with_evidence(*evidence)
         judge = partial(self.policy.review, aggregate)
         try:
             release = self.policy.release(query, aggregate)

@@ -1,13 +1,14 @@
 """Edges that a question slides over the rows: where an answer jumps, and where a refusal takes its place."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
 from fedstats.contract import margins
-from fedstats.contract.aggregate import full_matrix
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
 from fedstats.contract.design import Design
+from fedstats.contract.query import POINT, Query
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
@@ -176,3 +177,37 @@ def test_refusals_are_counted_over_models_and_tables(tmp_path):
             answers = [site.answer(GlmDerivatives(model, (1.0 + i, 0.0))) for i in range(4)]
             rules += [site.remembered(answer).content.rule for answer in answers]
     assert rules == ["size of coefficients"] * 32 + ["number of refusals"] * 8
+
+
+@dataclass(frozen=True)
+class _TwoRules(Query):
+    """A question whose rows one rule judges beforehand, and whose sums another judges afterwards, which fails by its margin alone."""
+
+    share: float
+    beta: tuple[float, ...] = field(default=(0.0,), metadata=POINT)
+
+    def beforehand(self, data):  # noqa: ARG002
+        return (Evidence("dominance", np.array([self.share]), "of one patient"),)
+
+    def aggregate(self, data):
+        size = Evidence("effective sample size", np.array([31.0]), "patients")
+        n = np.array([len(data.frame)])
+        return Aggregate({"n": Sum(n, n)}, len(data.frame), (size, *self.beforehand(data)))
+
+
+def test_which_rule_refuses_shows_no_edge_either(tmp_path, monkeypatch):
+    """A share of 0.49 and one of 0.51 are refused by the same rule, or its name would tell on which side of 0.5 a patient is."""
+
+    def rules(site):
+        return [site.answer(_TwoRules(share)).content.rule for share in (0.49, 0.51)]
+
+    monkeypatch.setattr(margins, "margin", lambda *_: 1.25)
+    assert rules(Site("north", cohort(), BOOK, STRICT, Memory(tmp_path))) == ["dominance", "dominance"]
+    blurred = Site._blurred
+
+    def afterwards(site, query, aggregate):
+        return blurred(site, query, aggregate) if aggregate.sums else aggregate
+
+    monkeypatch.setattr(Site, "_blurred", afterwards)
+    told = rules(Site("north", cohort(), BOOK, STRICT, Memory(tmp_path / "off")))
+    assert told == ["effective sample size", "dominance"]
