@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Differences beyond which arms are said to be unbalanced (Austin & Stuart 2015).
 LIMIT = 0.1
-_LINE, _MARGIN = 0.27, 1.0
+_LINE, _TWO_LINES, _MARGIN = 0.27, 0.4, 1.0
 
 
 def overlap_plot(cells: pd.DataFrame, *, treatment: str = "the treated") -> "Axes":
@@ -34,7 +34,7 @@ def overlap_plot(cells: pd.DataFrame, *, treatment: str = "the treated") -> "Axe
         cells = cells.assign(
             height=cells["n"] * 0.1 / (cells["high"] - cells["low"])
         )  # cells differ in width
-        top = 1.15 * max(float(cells["height"].max()), 1.0)
+        top = 1.35 * max(float(cells["height"].max()), 1.0)
         for sign, group, colour in zip((1, -1), groups, COLOURS, strict=False):
             rows = cells[cells["group"] == group]
             width = rows["high"] - rows["low"]
@@ -83,7 +83,9 @@ def love_plot(differences: pd.DataFrame, *, whole: str = "all") -> "Axes":
     place = {label: len(labels) - 1 - k for k, label in enumerate(labels)}
     after = "weighted_smd" if "weighted_smd" in differences else None
     with drawing_style():
-        height = _MARGIN + _LINE * len(labels)
+        folded = [fold_label(label, 34) for label in place]
+        line = _TWO_LINES if any("\n" in label for label in folded) else _LINE
+        height = _MARGIN + line * len(labels)
         axes = Figure(figsize=(7.6, height)).add_axes((0.34, 0.6 / height, 0.63, 1 - _MARGIN / height))
         for site, rows in differences.groupby("site", sort=False):
             y = rows["label"].map(place).to_numpy(dtype=float)
@@ -100,7 +102,7 @@ def love_plot(differences: pd.DataFrame, *, whole: str = "all") -> "Axes":
         axes.axvline(LIMIT, color=QUIET, linewidth=0.8, linestyle=(0, (4, 2)))
         axes.set_xlim(0, 1.08 * most)
         axes.set_ylim(-0.6, len(labels) - 0.4)
-        axes.set_yticks(list(place.values()), [fold_label(label, 34) for label in place])
+        axes.set_yticks(list(place.values()), folded)
         axes.set_xlabel("Absolute standardised mean difference")
         axes.grid(axis="y", color=RULE, linewidth=0.7, zorder=0)
         axes.scatter([], [], s=34, facecolors="white", edgecolors=COLOURS[1], linewidths=1.2, label="before")

@@ -60,6 +60,19 @@ def count_percent(n: float | None, total: float | None, digits: int = 1) -> str:
     return f"{count(n)} ({percent(n / total, digits)})"
 
 
+def standardised(difference: float | None) -> str:
+    """A standardised mean difference, in hundredths of a standard deviation.
+
+    Examples
+    --------
+    >>> standardised(-0.1234), standardised(0.0004)
+    ('−0.12', '0.00')
+    """
+    if difference is None or not math.isfinite(difference):
+        return MISSING
+    return _minus(f"{difference:.2f}" if abs(difference) >= 0.005 else "0.00")
+
+
 def p_value(p: float | None) -> str:
     """A p-value: three decimals below 0.1, two above, never ``0.000``, and below 0.05 never ``0.050``.
 

@@ -57,14 +57,13 @@ def ratio_ticks(low: float, high: float) -> list[float]:
 
     Examples
     --------
-    >>> ratio_ticks(0.3, 4)
-    [0.5, 1.0, 2.0]
+    >>> ratio_ticks(0.3, 4), ratio_ticks(0.82, 1.3)
+    ([0.5, 1.0, 2.0], [0.9, 1.0, 1.1, 1.2, 1.3])
     """
     steps: tuple[tuple[float, ...], ...] = (
         (1,),
         (1, 2, 5),
         (1, 1.5, 2, 3, 4, 6, 8),
-        tuple(i / 10 for i in range(10, 100)),
     )
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
     for step in steps:
@@ -72,7 +71,9 @@ def ratio_ticks(low: float, high: float) -> list[float]:
         inside = [tick for tick in ticks if low <= tick <= high]
         if len(inside) >= 3:
             return inside[:: math.ceil(len(inside) / 8)] if 1.0 not in inside else _around_one(inside)
-    return [float(f"{tick:.3g}") for tick in np.geomspace(low, high, 5)[1:-1]]
+    # of a narrow range even steps, or tenths would stand close on one side of 1 and far apart on the other
+    inside = difference_ticks(low, high)
+    return inside if len(inside) >= 3 else [float(f"{tick:.3g}") for tick in np.geomspace(low, high, 5)[1:-1]]
 
 
 def difference_ticks(low: float, high: float) -> list[float]:

@@ -192,9 +192,9 @@ def _balance_table(shown: pd.DataFrame, found: Balance, codebook: Codebook, titl
         ("smd", "weighted_smd"),
     )
     for heading, (before, after) in zip((*groups, "SMD"), pairs, strict=True):
+        show = formats.standardised if before == "smd" else formats.estimate
         columns[heading] = [
-            f"{formats.estimate(a)} → {formats.estimate(b)}"
-            for a, b in zip(whole[before], whole[after], strict=True)
+            f"{show(a)} → {show(b)}" for a, b in zip(whole[before], whole[after], strict=True)
         ]
     note = (
         f"All sites, without weights → weighted. Means, and shares of a level. SMD: difference over the {found.denominator} standard deviation without weights, "

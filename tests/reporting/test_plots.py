@@ -193,6 +193,12 @@ def test_ratios_are_ticked_at_round_numbers_with_one_among_them(span):
     assert (1.0 in ticks) == (span[0] <= 1 <= span[1])
 
 
+@pytest.mark.parametrize("span", [(0.82, 1.3), (0.9, 1.1), (0.95, 1.45), (0.7, 1.02), (0.2, 30)])
+def test_ticks_of_ratios_do_not_crowd_on_one_side_of_one(span):
+    apart = np.diff(np.log(ratio_ticks(*span)))
+    assert apart.max() < 2.6 * apart.min()  # 2 to 5 is 2.3 times 4 to 6, and none is closer
+
+
 @pytest.mark.parametrize("span", [(-0.7, 1.2), (-3000, 12000), (-1e-6, 0.1e-6), (-40, 1)])
 def test_differences_are_ticked_at_round_numbers_with_zero_among_them(span):
     ticks = difference_ticks(*span)
