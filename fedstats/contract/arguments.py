@@ -78,6 +78,21 @@ def known_column(name: object, codebook: Codebook, what: str) -> Variable:
     raise FormulaError(f"There is no column {name!r} in the codebook; {hint}")
 
 
+def number_column(name: object, codebook: Codebook, what: str) -> Variable:
+    """A column of the codebook that holds numbers, as weights and offsets do.
+
+    Raises
+    ------
+    FormulaError
+        As :func:`known_column`; or it holds levels or labels.
+    """
+    variable = known_column(name, codebook, what)
+    if variable.kind in ("factor", "label"):
+        held = f"the levels {', '.join(variable.levels[:4])}" if variable.levels else "text"
+        raise FormulaError(f"{what} is {name!r}, which holds {held}; give a column of numbers.")
+    return variable
+
+
 def checked_edges(grid: Iterable[object]) -> tuple[float, ...]:
     """Right edges of the cells of a time grid, as they were given.
 

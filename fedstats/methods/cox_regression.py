@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
-from fedstats.contract.arguments import check_federation, check_level, check_patients, known_column
+from fedstats.contract.arguments import (
+    check_federation,
+    check_level,
+    check_patients,
+    known_column,
+    number_column,
+)
 from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
@@ -250,8 +256,11 @@ def cox_model(
         )
     columns = _columns(strata)
     _check_choice("ties", ties, ("efron", "breslow"))
-    for column in (*columns, *(c for c in (weights, offset, cluster) if c)):
-        known_column(column, federation.codebook, "strata, weights, offset or cluster")
+    for column in (*columns, *(c for c in (cluster,) if c)):
+        known_column(column, federation.codebook, "strata or cluster")
+    for what, numbers in (("weights", weights), ("offset", offset)):
+        if numbers:
+            number_column(numbers, federation.codebook, what)
     centre = federation.codebook[offset].centre if offset else 0.0
     return CoxModel(
         outcome.entry,

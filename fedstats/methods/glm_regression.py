@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fedstats.contract.aggregate import full_matrix
-from fedstats.contract.arguments import check_federation, check_level, known_column
+from fedstats.contract.arguments import check_federation, check_level, known_column, number_column
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
@@ -263,9 +263,12 @@ def glm_model(
         )
     if intercepts == "site" and "site" not in federation.codebook:
         intercepts = ""  # the sites themselves
-    for column in (weights, offset, cluster, intercepts):
+    for what, numbers in (("weights", weights), ("offset", offset)):
+        if numbers:
+            number_column(numbers, federation.codebook, what)
+    for column in (cluster, intercepts):
         if column:
-            known_column(column, federation.codebook, "weights, offset, cluster or intercepts")
+            known_column(column, federation.codebook, "cluster or intercepts")
     centred = design.intercept or intercepts is not None
     centre, scale = agreed_units(federation, outcome.event, chosen, centred=centred)
     columns = (weights, offset, cluster)

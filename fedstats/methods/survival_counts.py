@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.contract.arguments import check_federation, is_number, known_column
+from fedstats.contract.arguments import check_federation, is_number, known_column, number_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.formula import FormulaError, Outcome, parse_groups
@@ -217,7 +217,7 @@ def survival_counts(
     columns = check_strata(strata, group, book)
     codes = causes_of(outcome, book, censored) if causes else ()
     if weights is not None:
-        known_column(weights, book, "weights")
+        number_column(weights, book, "weights")
     levels = book[group].levels if group else ()
     strata_levels = tuple(book[c].levels for c in columns)
     meter = Meter(federation)

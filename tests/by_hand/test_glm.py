@@ -196,3 +196,21 @@ def test_the_null_model_is_what_the_sites_would_answer_there(family, weights):
     assert evaluate._deviance(found) == pytest.approx(asked._deviance(expected), rel=1e-12)
     fit = fs.glm(sites, "y ~ x", family=family, weights=weights)
     assert fit.rounds <= {"binomial": 8, "poisson": 8, "gaussian": 2}[family]
+
+
+@pytest.mark.parametrize("what", ["weights", "offset"])
+@pytest.mark.parametrize(
+    ("fit", "formula"),
+    [(fs.logistic, "y ~ x"), (fs.cox, "Surv(t, y) ~ x"), (fs.kaplan_meier, "Surv(t, y) ~ 1")],
+    ids=["logistic", "cox", "curve"],
+)
+def test_weights_and_offsets_are_numbers(what, fit, formula):
+    """Said before anything is asked: a site would refuse what it cannot multiply, and not say why."""
+    federation = sites(y=DIED, x=LENGTH, t=LENGTH, g=np.where(GROUP, "b", "a"))
+    if (fit, what) == (fs.kaplan_meier, "offset"):
+        return
+    with pytest.raises(
+        fs.FormulaError, match=f"{what} is 'g', which holds the levels a, b; give a column of numbers"
+    ):
+        fit(federation, formula, **{what: "g"})
+    assert not list(federation.history())
