@@ -86,7 +86,9 @@ def _one_site(study: Study, name: str, fit: Fit, pooled: pd.DataFrame) -> dict[s
     options |= {"robust": True} if fit.variance == "stacked" else {}  # its weights are a column here
     # groups of two sites are two, whatever they are called
     within = {f"({k})": options[k] for k in ("cluster", "intercepts") if k in options}
-    joined = {name: pooled[SITE] + " " + pooled[column].astype(str) for name, column in within.items()}
+    joined = {
+        name: pooled[SITE].astype(str) + " " + pooled[column].astype(str) for name, column in within.items()
+    }
     kept = {name: values.where(pooled[within[name]].notna(), None) for name, values in joined.items()}
     options |= {name.strip("()"): name for name in within}
     labels = [Variable(name, "label", missing=True) for name in (SITE, *within)]

@@ -28,7 +28,10 @@ NEAR_WEIGHTED = 1e-9
 def counted_rows(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> list[dict[str, Any]]:
     """A row for everything that a study asks of its tables of counts but plain curves, which others can draw."""
     labels = [v.name for v in study.codebook.variables if v.kind == "label" and not v.unique]
-    apart = {name: (pooled[SITE] + " " + pooled[name]).where(pooled[name].notna(), None) for name in labels}
+    apart = {
+        name: (pooled[SITE].astype(str) + " " + pooled[name].astype(str)).where(pooled[name].notna(), None)
+        for name in labels
+    }
     rows = pooled.assign(**apart)  # a practice is one of its site, whatever it is called
     here = InProcess({"pooled": rows}, study.codebook, DisclosurePolicy.none())
     found = []

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import fedstats as fs
+from fedstats.federations.keys import HOME_VARIABLE
 from tests.federations.curve_study import BOOK, CURVES, patients
 from tests.federations.small_study import attended, site_objects, write_study
 
@@ -55,7 +56,9 @@ def found(tmp_path_factory):
     )
     rows = patients(200)
     exchange = folder / "exchange"
-    over, exchanges = attended(exchange, site_objects(study, rows, homes=folder), study, **ANALYSES)
+    with pytest.MonkeyPatch.context() as own:  # other tests know other keys of a study of this name
+        own.setenv(HOME_VARIABLE, str(folder / "home"))
+        over, exchanges = attended(exchange, site_objects(study, rows), study, **ANALYSES)
     here = fs.together(fs.InProcess(rows, study.codebook, policy=study.policy), **ANALYSES)
     return over, here, exchanges, len(fs.Ledger(exchange).questions())
 

@@ -23,8 +23,8 @@ WRONG = {
         ["max_combo compares two groups; ecog has 3: ask for log_rank"],
     ),
     "strata nowhere": (BY_SEX + 'log_rank = { strata = "ward" }', ["log_rank: There is no column 'ward'"]),
-    "strata that stay": (
-        BY_SEX + 'max_combo = { strata = "practice" }',
+    "strata of hazard ratios that stay": (
+        BY_SEX + 'period_hazard_ratios = { strata = "practice" }',
         ["practice cannot be strata of a table"],
     ),
     "strata of the group": (BY_SEX + 'log_rank = { strata = "sex" }', ["a group or a stratum"]),
@@ -39,7 +39,10 @@ WRONG = {
     "a landmark off the grid": (BY_SEX + "landmark = 5", ["landmark has 5, which is no edge"]),
     "cuts off the grid": (BY_SEX + "period_hazard_ratios = { cuts = [7] }", ["period_hazard_ratios has 7"]),
     "robust without weights": (BY_SEX + "robust = true", ["robust is of a curve with weights"]),
-    "weights nowhere": (BY_SEX + 'weights = "w"', ["no column 'w' in codebook.toml"]),
+    "weights nowhere": (
+        BY_SEX + 'weights = "w"',
+        ["weights is 'w', which is no column of codebook.toml and no table [weights.w]"],
+    ),
     "a weighted test": (
         BY_SEX + 'weights = "weight"\nlog_rank = true',
         ["log_rank is of a curve without weights"],
@@ -125,7 +128,7 @@ WRONG_ARGUMENTS = {
     ),
     "no causes": (lambda s: fs.cumulative_incidence(s, "Surv(time, age) ~ 1"), "levels"),
     "strata of a number": (
-        lambda s: fs.logrank(s, "Surv(time, status) ~ sex", strata="age"),
+        lambda s: fs.period_hazard_ratios(s, "Surv(time, status) ~ sex", cuts=[6], strata="age"),
         "cannot be strata",
     ),
 }
