@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -119,13 +120,17 @@ class Fit:
         found |= {name: np.sqrt(np.diag(v)) for name, v in self.other_covariances.items()}
         return pd.DataFrame(found)
 
-    def e_values(self, *, rare: bool = False) -> pd.DataFrame:
+    def e_values(
+        self, *, rare: bool = False, steps: Mapping[str, float] = MappingProxyType({})
+    ) -> pd.DataFrame:
         """How strong unmeasured confounding would have to be to explain each ratio away: term estimate conf_low conf_high e_value e_value_limit.
 
         Parameters
         ----------
         rare : bool
             Whether fewer than some 15 % have the outcome at the end of follow-up: odds and hazard ratios are those of risks then.
+        steps : mapping, optional
+            Of terms the number of units that their ratios are of, where it is not one: ten years of age.
 
         Raises
         ------
@@ -136,7 +141,10 @@ class Fit:
             raise ValueError("An E-value is that of a ratio; this model gives differences of means.")
         measures: dict[str, Measure] = {"Hazard ratio": "HR", "Odds ratio": "OR"}
         measure = measures.get(self.effect, "RR")
-        return e_value_table(self.tidy(exponentiate=True), measure, rare=rare)
+        tidy = self.tidy()
+        step = np.array([steps.get(term, 1.0) for term in tidy["term"]])
+        ratios = {name: np.exp(tidy[name] * step) for name in ("estimate", "conf_low", "conf_high")}
+        return e_value_table(tidy.assign(**ratios), measure, rare=rare)
 
     @property
     def coef(self) -> pd.Series:

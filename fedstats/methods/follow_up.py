@@ -60,13 +60,21 @@ class FollowUp:
 def follow_up(frame: pd.DataFrame, outcome: Outcome) -> FollowUp:
     """Read follow-up from complete rows; times that differ by rounding alone are made equal.
 
-    A negative time, or an entry that is not before the end of follow-up, is a fault, named without a value.
+    An event that is not coded 0 or 1, a negative time, or an entry that is not before the end of follow-up, is a fault, named
+    without a value.
     """
     time = frame[outcome.time].to_numpy(dtype=float)
     event = outcome.occurred(frame)
     faults: tuple[str, ...] = ()
+    if outcome.event_level is None and not frame[outcome.event].isin((0.0, 1.0)).all():
+        faults += (
+            (
+                f"The column {outcome.event!r} must hold 0 and 1 alone to be an event; "
+                f"of codes name that of the event, as in Surv({outcome.time}, {outcome.event} == 2)."
+            ),
+        )
     if (time < 0).any():
-        faults = (f"Some rows have a negative {outcome.time}; follow-up is counted from zero.",)
+        faults += (f"Some rows have a negative {outcome.time}; follow-up is counted from zero.",)
     if outcome.entry is None:
         return FollowUp(None, tie_times(time), event, faults)
     both = tie_times(np.concatenate([frame[outcome.entry].to_numpy(dtype=float), time]))

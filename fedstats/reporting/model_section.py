@@ -6,8 +6,9 @@ from typing import Any
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.fit import Fit
+from fedstats.contract.periods import design_of
 from fedstats.reporting.analysis_text import paragraph
-from fedstats.reporting.effects import effect_labels, effect_name, effects
+from fedstats.reporting.effects import design_steps, effect_labels, effect_name, effects
 from fedstats.reporting.families_view import adjusted_columns, family_parts
 from fedstats.reporting.figures import Picture, figure
 from fedstats.reporting.follow_up_view import follow_up_parts
@@ -41,7 +42,8 @@ def _model(spec: ModelSpec, found: Mapping[str, Any], study: Study) -> list[Any]
     adjusted = adjusted_columns(study, found, spec.name, fit.names)
     shown = effect_table(spec, fit, codebook, more=adjusted)
     changing = [constancy_table(spec, fit, codebook)] if fit.varying else []
-    beside = weighted_tables(spec, fit, effect_labels(fit, codebook))
+    steps = design_steps(design_of(fit, codebook), codebook)
+    beside = weighted_tables(spec, fit, effect_labels(fit, codebook), steps)
     return [heading, said, *picture, shown, *beside, *changing, *besides, paragraph(spec.note)]
 
 

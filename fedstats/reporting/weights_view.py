@@ -250,8 +250,13 @@ _VIEWS: dict[str, tuple[type, Any]] = {
 }
 
 
-def weighted_tables(spec: ModelSpec, fit: Fit, labels: Mapping[str, str]) -> list[Table]:
-    """Standard errors that account for the propensity beside those that do not, and E-values where they are asked for."""
+def weighted_tables(
+    spec: ModelSpec, fit: Fit, labels: Mapping[str, str], steps: Mapping[str, float]
+) -> list[Table]:
+    """Standard errors that account for the propensity beside those that do not, and E-values where they are asked for.
+
+    ``labels`` are those of terms, and ``steps`` the units that these say a ratio is of.
+    """
     found = []
     if fit.variance == "stacked":
         errors = fit.std_errors()
@@ -265,7 +270,7 @@ def weighted_tables(spec: ModelSpec, fit: Fit, labels: Mapping[str, str]) -> lis
         )
         found.append(table(frame, caption=f"Standard errors: {spec.title}", note=note))
     if spec.e_values is not None and fit.is_ratio and fit.has_std_errors:
-        values = fit.e_values(rare=spec.e_values == "rare")
+        values = fit.e_values(rare=spec.e_values == "rare", steps=steps)
         frame = pd.DataFrame(
             {
                 "Term": [labels[t] for t in values["term"]],

@@ -9,8 +9,11 @@ from fedstats.study.study_file import StudyFile
 from fedstats.study.weights_spec import weights_analyses
 
 
-def analyses_of(content: StudyFile) -> dict[str, Analysis]:
-    """What a study asks, in the order in which it is written; independent of each other."""
+def analyses_of(content: StudyFile, *, of_one_site: bool = False) -> dict[str, Analysis]:
+    """What a study asks, in the order in which it is written; independent of each other.
+
+    ``of_one_site`` leaves out what compares sites.
+    """
     found: dict[str, Analysis] = {}
     if (t := content.table_one) is not None:
         found["table_one"] = partial(table_one, by=t.by, variables=t.variables, p_values=t.p_values)
@@ -24,5 +27,6 @@ def analyses_of(content: StudyFile) -> dict[str, Analysis]:
         found |= {asked.name: asked.analysis for asked in weights_analyses(name, weights)}
     for model in content.models:
         found[model.name] = estimate_of(model)
-        found |= {asked.name: asked.analysis for asked in follow_ups(model)}
+        asked_too = [asked for asked in follow_ups(model) if not (of_one_site and asked.between_sites)]
+        found |= {asked.name: asked.analysis for asked in asked_too}
     return found

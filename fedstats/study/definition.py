@@ -191,6 +191,10 @@ class Study:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""
         return analyses_of(self._content)
 
+    def analyses_of_a_site(self) -> dict[str, Analysis]:
+        """Those that a site can be asked on its own, for its own eyes: all but those that compare sites."""
+        return analyses_of(self._content, of_one_site=True)
+
     def __repr__(self) -> str:
         return f"Study({self.id!r}, version {self.version!r}, sites {', '.join(self.sites)}, profile {self.profile!r})"
 

@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import FormulaError
+from fedstats.contract.formula import FormulaError, parse
 from fedstats.methods.multiple_tests import COLUMNS, adjusted_p_values
 from fedstats.numerics.multiplicity import adjusted
 from fedstats.study.study_file import FamilySpec, StudyFile
 
 
-def check_family(family: FamilySpec, content: StudyFile) -> None:
-    """Models that the study has, each once in a family, with p-values.
+def check_family(family: FamilySpec, content: StudyFile, codebook: Codebook) -> None:
+    """Models that the study has, each once in a family, with p-values, and terms that they have.
 
     Raises
     ------
@@ -30,6 +31,11 @@ def check_family(family: FamilySpec, content: StudyFile) -> None:
         penalty = models[asked.model].penalty
         if penalty is not None and penalty.kind in ("lasso", "elastic net"):
             raise FormulaError(f"{asked.model} has no p-values under its penalty.")
+        if models[asked.model].time_varying is None:  # these have a name a part of follow-up
+            design = parse(models[asked.model].formula, codebook, intercept=False)[1]
+            known = dict.fromkeys((*design.term_of_each, *design.names))
+            if strange := [term for term in asked.terms or () if term not in known]:
+                raise FormulaError(f"{asked.model} has no term {strange[0]!r}; it has {', '.join(known)}.")
 
 
 def family_table(family: FamilySpec, results: Mapping[str, Any]) -> pd.DataFrame:

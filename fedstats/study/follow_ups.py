@@ -35,12 +35,14 @@ class FollowUp:
     key : str              of the model in study.toml
     analysis : callable    a function of a federation
     column : str           what it is about, where it is one column
+    between_sites : bool   whether one site alone cannot be asked
     """
 
     name: str
     key: str
     analysis: Analysis
     column: str = ""
+    between_sites: bool = False
 
 
 def estimate_of(model: ModelSpec) -> Analysis:
@@ -69,6 +71,7 @@ def _of_the_model(model: ModelSpec) -> list[FollowUp]:
             key,
             _by_group(model, spec),
             spec.term,
+            spec.by == "site",
         )
         for key, spec in (("heterogeneity", spec) for spec in model.heterogeneity)
     ]

@@ -44,7 +44,7 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
             check_heterogeneity(model, codebook, len(content.study.sites))
         for family in content.families:
             name = family.name
-            check_family(family, content)
+            check_family(family, content, codebook)
     except ValueError as problem:
         raise StudyError(f"{file}: {name}: {problem}") from None
 

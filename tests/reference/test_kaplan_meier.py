@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import fedstats as fs
+from tests.datasets import lung
 from tests.reference.comparison import CURVE_TOLERANCE, cases, federation, layouts, numbers
 
 CASES = cases("regression", "kaplan_meier")
@@ -85,3 +86,23 @@ def test_every_curve_starts_at_time_zero_with_everybody_alive(name):
     first = frame.groupby("group").first()
     assert first["time"].tolist() == [0.0] * len(first)
     assert first["estimate"].tolist() == [1.0] * len(first)
+
+
+@pytest.mark.parametrize("codes", [(1, 2), (0, 2), (0, 0.5)], ids=str)
+def test_events_that_are_coded_otherwise_are_no_events_and_no_survivors(codes):
+    """R takes 1 and 2 for censored and dead; read as 0 and 1 the curve would be that of the censored."""
+    frame = lung()
+    coded = fs.InProcess(
+        {"one": frame.assign(status=np.where(frame["status"] == 1, codes[1], codes[0]))},
+        policy=fs.DisclosurePolicy.none(),
+    )
+    for ask in (fs.kaplan_meier, fs.logrank):
+        with pytest.raises(
+            fs.SiteRefused, match=r"must hold 0 and 1 alone to be an event; .*as in Surv\(time, status == 2\)"
+        ):
+            ask(coded, "Surv(time, status) ~ sex")
+    named = fs.kaplan_meier(coded, f"Surv(time, status == {codes[1]}) ~ sex").tidy()
+    plain = fs.kaplan_meier(
+        fs.InProcess({"one": frame}, policy=fs.DisclosurePolicy.none()), "Surv(time, status) ~ sex"
+    ).tidy()
+    assert named["estimate"].to_numpy() == pytest.approx(plain["estimate"].to_numpy(), abs=1e-15)

@@ -97,6 +97,23 @@ def tables_with_place(study):
     return {name: frame.assign(place=name) for name, frame in tables().items()}
 
 
+def test_a_site_on_its_own_is_not_asked_to_compare_sites(study):
+    """Its notebook would end there."""
+    left_out = set(study.analyses()) - set(study.analyses_of_a_site())
+    assert left_out == {"within_heterogeneity_sex_site", "response_heterogeneity_sex_site"}
+    alone = fs.Site("north", tables()["north"], study.codebook, study.policy)
+    found = fs.together(fs.InProcess.alone(alone), **study.analyses_of_a_site())
+    assert set(found) == set(study.analyses_of_a_site())
+
+
+def test_an_e_value_is_that_of_the_ratio_that_is_printed(found):
+    fit = found["within"]
+    ten = fit.e_values(steps={"age": 10.0}).set_index("term").loc["age"]
+    assert ten["estimate"] == pytest.approx(np.exp(10 * fit.coef["age"]), rel=1e-12)
+    whole = fs.e_value(ten["estimate"], ten["conf_low"], ten["conf_high"], measure="HR")
+    assert ten["e_value"] == pytest.approx(whole[0])
+
+
 def test_results_are_saved_and_read(found, tmp_path):
     fs.save_results(dict(found), tmp_path / "results.json")
     again = fs.load_results(tmp_path / "results.json")
@@ -128,6 +145,7 @@ WRONG = {
     "own baselines": ('baseline = "shared"\n', "", "standardised_survival: Mean survival"),
     "no such column": ('column = "place"', 'column = "ecog"', "no column of the model"),
     "no such model": ('{ model = "response" }', '{ model = "death" }', "no model 'death'"),
+    "no such term of a model": ('terms = ["sex"]', 'terms = ["treat"]', "survival has no term 'treat'"),
     "a family twice": ('{ model = "response" }', '{ model = "survival" }', "named twice"),
     "no such method": ('method = "BH"', 'method = "sidak"', "families.0.method"),
     "no group of the table": ('["site", "sex"]', '["site", "age"]', "grouped by a factor"),
