@@ -57,7 +57,8 @@ class Line:
     cohorts : tuple          (name of the cohort, columns that were read of it)
     refused : str            of a refusal what was asked, at whatever point; empty of an answer
     topic : str              of a point of a model, which model
-    likelihood : str         and of what kind: by whatever question, the same sums are told
+    likelihood : str         and of what kind: by whatever question, the same sums are told; empty of a line of an
+                             earlier version, which counts with every kind
     """
 
     question: str
@@ -190,7 +191,7 @@ class MemoryFolder:
                 self._last = digest
                 cohorts = tuple((str(name), tuple(columns)) for name, columns in line["cohorts"])
                 asked = line["question"], line["kind"], line["rows"], line["known_by"], line["point"]
-                model = line.get("topic", ""), line.get("likelihood", line["kind"])
+                model = line.get("topic", ""), line.get("likelihood", "")
                 self.lines.append(Line(*asked, cohorts, line["refused"], *model))
             except (ValueError, KeyError, TypeError):
                 raise self._damaged(self._log.name) from None

@@ -42,7 +42,8 @@ class PointsOfDifferences:
         """
         if not line.has_point:
             return
-        asked = self._questions([one for one in lines if one.has_point and one.likelihood == line.likelihood])
+        of_this = [one for one in lines if one.has_point and one.likelihood in ("", line.likelihood)]
+        asked = self._questions(of_this)
         new = self._questions([line])
         found = [0.0]
         for cohort, questions in new.items():

@@ -174,6 +174,17 @@ def test_standardised_risks_of_all_less_a_fit_of_some_are_the_sums_of_the_others
     assert np.sort(CENTRE + SCALE * found.x) == pytest.approx(true, abs=1e-5)
 
 
+def test_what_an_earlier_version_answered_counts_with_every_likelihood(tmp_path, monkeypatch):
+    """Its lines do not say of which likelihood they are: a site that is brought up to date does not forget them."""
+    made = Memory._line
+    with monkeypatch.context() as earlier:
+        earlier.setattr(Memory, "_line", lambda *a: replace(made(*a), likelihood=""))
+        _, points = attack(STRICT, tmp_path)
+    frame, _ = twelve_without_a_lab_value()
+    place = Site("north", frame, BOOK, STRICT, Memory(tmp_path))
+    assert asked_in_two_ways(place, SHIFTS[points]) == "points of a difference"
+
+
 def test_every_question_about_the_same_likelihood_counts(tmp_path):
     rule, points = attack_in_two_ways(STRICT, tmp_path)
     assert rule == "points of a difference"
