@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from fedstats.cohort.dictionary_entries import Dictionary
+from fedstats.contract.codebook_entries import read_entry
 from fedstats.study.toml_file import StudyError, read_toml
 
 #: The file's name, beside ``study.toml``.
@@ -38,11 +39,7 @@ def understood(model: type[Model], content: dict[str, Any], name: str) -> Model:
     StudyError
     """
     try:
-        return model.model_validate(content)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        if isinstance(first["input"], str | int | float):
-            said += f" (found {first['input']!r})"
-        raise StudyError(f"{name}: {where + ': ' if where else ''}{said}.") from None
+        read: Model = read_entry(model, content, name)
+    except ValueError as problem:
+        raise StudyError(str(problem)) from None
+    return read

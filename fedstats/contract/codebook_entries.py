@@ -91,8 +91,13 @@ class _GridEntry(_Entry):
         return self
 
 
-def _read(model: type[_Entry], entry: object, what: str) -> Any:
-    """A table of the file as its model, or one sentence about the first thing that is wrong."""
+def read_entry(model: type[BaseModel], entry: object, what: str) -> Any:
+    """A table of a file as its model, or one sentence about the first thing that is wrong.
+
+    Raises
+    ------
+    ValueError
+    """
     try:
         return model.model_validate(entry)
     except ValidationError as problem:
@@ -106,7 +111,7 @@ def _read(model: type[_Entry], entry: object, what: str) -> Any:
 
 def variable_of(name: str, entry: object) -> Variable:
     """A table ``[columns.<name>]`` of the file."""
-    read: _ColumnEntry = _read(_ColumnEntry, entry, f"column {name!r}")
+    read: _ColumnEntry = read_entry(_ColumnEntry, entry, f"column {name!r}")
     levels = tuple(level_name(v) for v in read.levels)
     low, high = read.range or (None, None)
     spread = (high - low) / 4 if low is not None and high is not None and read.kind == "numeric" else 1.0
@@ -131,5 +136,5 @@ def variable_of(name: str, entry: object) -> Variable:
 
 def grid_of(entry: object) -> TimeGrid:
     """The table ``[grid]`` of the file."""
-    read: _GridEntry = _read(_GridEntry, entry, "[grid]")
+    read: _GridEntry = read_entry(_GridEntry, entry, "[grid]")
     return TimeGrid(read.unit, read.candidates, read.horizon, read.cuts)
