@@ -115,25 +115,31 @@ def by_a_courier_that_forwards(question, place):
     return ""
 
 
-def test_a_courier_that_forwards_errors_carries_the_patient_out_from_more_than_twenty_places():
-    found = {
-        place
-        for kind, question in QUESTIONS.items()
-        for place in places(kind)
-        if SECRET in by_a_courier_that_forwards(question, place)
+@cache
+def all_that_leaves(kind):
+    """By place, the text that goes out when that function fails; each kind of error in its turn."""
+    return {
+        place: what_leaves(kind, place, ERRORS[number % len(ERRORS)])
+        for number, place in enumerate(places(kind))
     }
-    assert len(found) > 20
+
+
+def test_a_courier_that_forwards_errors_carries_the_patient_out_from_more_than_twenty_places():
+    leaking = {
+        place
+        for kind in ("Moments", "GlmDerivatives", "CoxDerivatives")
+        for place in places(kind)
+        if SECRET in by_a_courier_that_forwards(QUESTIONS[kind], place)
+    }
+    assert len(leaking) > 20
 
 
 @pytest.mark.parametrize("kind", QUESTIONS)
 def test_no_error_at_any_place_carries_a_patient_out(kind):
-    tried = places(kind)
-    assert len(tried) >= 20
-    for number, place in enumerate(tried):
-        error = ERRORS[number % len(ERRORS)]
-        text = what_leaves(kind, place, error)
-        assert "4711" not in text, (place, error)
-        assert "1949" not in text
+    assert len(all_that_leaves(kind)) >= 20
+    for place, text in all_that_leaves(kind).items():
+        assert "4711" not in text, place
+        assert "1949" not in text, place
 
 
 def test_no_overflow_of_the_fixed_point_sums_carries_a_patient_out():
@@ -143,10 +149,7 @@ def test_no_overflow_of_the_fixed_point_sums_carries_a_patient_out():
 
 @pytest.mark.parametrize("kind", QUESTIONS)
 def test_an_error_in_the_sites_half_of_a_question_is_a_refusal_in_the_same_words_wherever_it_was(kind):
-    said = set()
-    for place in places(kind):
-        said.add(what_leaves(kind, place, ValueError))
-    refusals = {text for text in said if '"rule"' in text}
+    refusals = {text for text in all_that_leaves(kind).values() if '"entry": "question"' in text}
     assert len(refusals) == 1
     assert "the site's own log says why" in refusals.pop()
 
@@ -170,11 +173,15 @@ def test_what_python_says_of_a_text_that_is_no_number_names_the_text():
         spoilt("age").data.frame["age"].to_numpy(dtype=float)
 
 
+@cache
+def of_spoilt(kind, column):
+    return spoilt(column).answer(QUESTIONS[kind]).content
+
+
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("kind", QUESTIONS)
 def test_a_value_that_breaks_a_calculation_does_not_leave_with_the_complaint(kind, column):
-    content = spoilt(column).answer(QUESTIONS[kind]).content
-    text = json.dumps(content.to_dict())
+    text = json.dumps(of_spoilt(kind, column).to_dict())
     assert "4711" not in text
     assert "1949" not in text
 
@@ -182,9 +189,9 @@ def test_a_value_that_breaks_a_calculation_does_not_leave_with_the_complaint(kin
 def test_many_of_these_are_refusals_so_that_silence_means_something():
     refused = [
         (kind, column)
-        for kind, question in QUESTIONS.items()
+        for kind in ("Moments", "GlmDerivatives", "CoxDerivatives", "CoxMeat", "ArmSums", "RiskTable")
         for column in COLUMNS
-        if isinstance(spoilt(column).answer(question).content, Refusal)
+        if isinstance(of_spoilt(kind, column), Refusal)
     ]
     assert len(refused) > 20
 
