@@ -73,7 +73,9 @@ def terms_of(design: Design, frame: pd.DataFrame, raw: Array, counted: NDArray[n
     alone, together = np.zeros(len(design.columns)), []
     for (_, levels), columns in of_numbers.items():
         if len(columns) == 1:
-            alone[columns[0]] = spread(raw[whom[levels], columns[0]]) / scale[columns[0]]
+            everybody = len(whom[levels]) == len(raw)  # whose rows need not be gathered
+            of_them = raw[:, columns[0]] if everybody else raw[whom[levels], columns[0]]
+            alone[columns[0]] = spread(of_them) / scale[columns[0]]
         else:
             together.append((np.array(columns), whom[levels]))
     return Terms(contrasts, alone, tuple(together))

@@ -225,13 +225,14 @@ def model_rows(
     raw = design.raw(frame) if data.judged else None  # unscaled, they are for the gate alone
     x = design.scaled_of(frame) if raw is None else design.scaled(raw)
     faults = []
-    for j in np.flatnonzero(np.isnan(x.sum(axis=0))):  # or infinite both ways, which is no fault
+    suspects = np.flatnonzero(np.isnan(x.sum(axis=0)))  # or infinite both ways, which is no fault
+    for j in suspects:
         undefined = np.isnan(x[:, j])
         if undefined.any():
             faults.append(f"{design.described[j]} is not defined for every value at this site.")
             column = design.columns[j - int(design.intercept)]
             x[undefined, j] = (0.0 - column.centre) / column.scale
-    if raw is not None:
+    if raw is not None and len(suspects):
         np.nan_to_num(raw, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
     y, fault = _outcome(frame, outcome[0], event, whole_numbers, code)
     faults += fault

@@ -34,6 +34,14 @@ def test_deviations_are_from_the_median():
     assert deviations(np.array([[1.0], [2.0], [9.0]]))[:, 0].tolist() == [1, 0, 7]
 
 
+def test_of_many_patients_the_median_is_that_of_evenly_spaced_rows():
+    x = np.random.default_rng(5).normal(size=(100_003, 1))
+    found = deviations(x)
+    exact = np.abs(x - np.median(x))
+    # the standard error of a median of 20,000 normal numbers is 1.2533 / sqrt(20,000) = 0.0089; four of them
+    assert 0 < np.abs(found - exact).max() < 0.036
+
+
 def test_the_floor_is_the_mean_without_the_two_largest_and_keeps_no_digit_of_these():
     raised = with_floor(np.array([[0.0], [0], [1], [2], [3], [1e121], [2e121]]))[:, 0]
     # the largest of the others counts as one of them: (0 + 0 + 1 + 2 + 3) / 5
