@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, pairwise, product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.design import Design, level_codes, levels_of
@@ -228,22 +229,16 @@ def levels_by_group(group: NDArray[np.int64], levels: Array) -> Array:
     group : (n,) int
     levels : (n, c)    0/1
     """
-    order = np.argsort(group, kind="stable")
-    ends = np.searchsorted(group[order], np.arange(int(group.max(initial=-1)) + 2))
-    lower = np.tril_indices(levels.shape[1] + 1, -1)
-    counts = [np.bincount(group).astype(float)]
-    for begin, end in pairwise(ends):
-        here = np.column_stack([np.ones(end - begin), levels[order[begin:end]]])  # everybody's level first
-        both = here.T @ here
-        one = np.diag(both)
-        several = (
-            both,
-            one[:, None] - both,
-            one[None, :] - both,
-            one[0] - one[:, None] - one[None, :] + both,
-        )
-        counts += [count[lower] for count in several]
-    return np.asarray(np.rint(np.concatenate(counts)))
+    k, n = int(group.max(initial=-1)) + 1, len(group)
+    members = sparse.csr_matrix((np.ones(n), group, np.arange(n + 1)), shape=(n, k)).T
+    all_of_group = np.asarray(members.sum(axis=1)).reshape(-1, 1)
+    one = members @ levels  # (k, c)
+    counts = [all_of_group, one, all_of_group - one]
+    for j in range(1, levels.shape[1]):
+        both = members @ (levels[:, :j] * levels[:, [j]])
+        neither = all_of_group - one[:, :j] - one[:, [j]] + both
+        counts += [both, one[:, :j] - both, one[:, [j]] - both, neither]
+    return np.asarray(np.rint(np.concatenate([count.ravel() for count in counts])))
 
 
 def pairs_by_outcome(

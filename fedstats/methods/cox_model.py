@@ -201,7 +201,7 @@ class CoxMeat(CoxQuery):
             parts += more
         if self.hazards:
             parts += (
-                *of_neighbours(cox.sets, r, cox.rows.levels, tied=True, widened=cox.rows.widened(r)),
+                *of_neighbours(cox.rows, cox.sets, r, tied=True),
                 deaths_of_cells(cox),
             )
         y = np.zeros(cox.rows.n)

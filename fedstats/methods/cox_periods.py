@@ -166,7 +166,7 @@ def _judged_between(
     grid = np.append(edges, np.inf)  # the last period is a cell as well
     sets = rs.risk_sets(everybody, moved.entry, moved.time, moved.event, rows.weights, grid, 1)
     weights = rows.counted.astype(float) if rows.weights is None else rows.weights
-    return (*found, *of_neighbours(sets, weights, rows.levels, tied=False))
+    return (*found, *of_neighbours(rows, sets, weights, tied=False))
 
 
 # Sums over periods --------------------------------------------------------------------------------
@@ -190,7 +190,8 @@ def over_periods(query: "CoxQuery", data: SiteData) -> Aggregate:
     dropped = found.rows.dropped
     for name, count, behind in (("n", n, n), ("dropped", dropped, n + dropped)):
         sums[name] = Sum(np.array([count]), np.array([behind]))
-    return _judged(query, found, {name: s for name, s in sums.items() if name in query.entries()}, answers)
+    asked = query.entries()
+    return _judged(query, found, {name: s for name, s in sums.items() if name in asked}, answers)
 
 
 def meat_over_periods(query: "CoxMeat", data: SiteData) -> Aggregate:

@@ -106,9 +106,7 @@ class CoxRiskSets(_SharedQuery):
             }
         answer = self.answer(cox, r, parts | cox.counts)
         tied = self.model.ties == "efron"
-        return answer.with_evidence(
-            *of_neighbours(cox.sets, r, cox.rows.levels, tied=tied, widened=cox.rows.widened(r))
-        )
+        return answer.with_evidence(*of_neighbours(cox.rows, cox.sets, r, tied=tied))
 
 
 @dataclass(frozen=True)
@@ -134,9 +132,7 @@ class CoxCurvature(_SharedQuery):
         # the hazards are the question's own: who stands behind r v is judged, not who stands behind r
         answer = self.answer(cox, r * v, {"gram": cox.rows.matrix(pl.weighted_gram(cox.x, r * v))})
         # and sums are linear in them: a little more hazard in one cell tells who leaves there
-        answer = answer.with_evidence(
-            *of_neighbours(cox.sets, r, cox.rows.levels, tied=any(self.b), widened=cox.rows.widened(r))
-        )
+        answer = answer.with_evidence(*of_neighbours(cox.rows, cox.sets, r, tied=any(self.b)))
         return answer.with_evidence(deaths_of_cells(cox)) if any(self.b) else answer
 
     def in_period(self, part: Part) -> Self:

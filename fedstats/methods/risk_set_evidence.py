@@ -11,23 +11,22 @@ from fedstats.contract.aggregate import Evidence
 from fedstats.contract.few_predictors import predictor_groups
 from fedstats.contract.model_cells import levels_by_group
 from fedstats.contract.model_evidence import effective_size
+from fedstats.contract.model_rows import ModelRows
 from fedstats.numerics import risk_sets as rs
 
 Array = NDArray[np.float64]
 
 
-def of_neighbours(
-    sets: rs.RiskSets, r: Array, levels: Array, *, tied: bool, widened: float = 1.0
-) -> tuple[Evidence, ...]:
+def of_neighbours(rows: ModelRows, sets: rs.RiskSets, r: Array, *, tied: bool) -> tuple[Evidence, ...]:
     """Of every risk set, and of those by whom two differ, the effective size; of the latter, who has a level and who not.
 
     Parameters
     ----------
     r : (n,)         relative risks
-    levels : (n, c)  0/1
     tied : bool      whether sums over the events of a cell can be told apart
-    widened : float  by how much predictors are judged as further apart than they are
     """
+    if not rows.is_judged:
+        return ()
     largest = max(float(r.max(initial=0.0)), 1e-300)
     weights, squares = (rs.cell_sizes(sets, (r / largest) ** k, None).s0 for k in (1, 2))
     somebody = rs.cell_sizes(sets, np.ones_like(r), None).s0 > 0.5
@@ -42,9 +41,9 @@ def of_neighbours(
             (sets.last, here & died, "with the event in a cell"),
             (sets.last, here & ~died, "censored in a cell"),
         ]
-    alike = _alike(r, widened)
+    alike = _alike(r, rows.widened(r))
     for group, who, about in groups:
-        evidence += _of_group(group[who], r[who], np.asarray(levels[who], dtype=float), about)
+        evidence += _of_group(group[who], r[who], np.asarray(rows.levels[who], dtype=float), about)
         if alike is not None:
             evidence.append(_of_alike(group[who], alike[who], about))
     return tuple(evidence)
