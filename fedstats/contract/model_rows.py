@@ -11,6 +11,7 @@ from fedstats.contract.aggregate import Cohort, Evidence, Sum
 from fedstats.contract.coefficient_sizes import Terms, terms_of
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
+from fedstats.contract.faults import Fault, negative_weights, no_counts, no_event, undefined
 from fedstats.contract.few_predictors import in_groups
 from fedstats.contract.margins import margin
 from fedstats.contract.model_cells import few_values, model_cells, pairs_by_outcome
@@ -224,21 +225,22 @@ def model_rows(
     frame.index = pd.RangeIndex(len(frame))
     raw = design.raw(frame) if data.judged else None  # unscaled, they are for the gate alone
     x = design.scaled_of(frame) if raw is None else design.scaled(raw)
-    faults = []
+    faults: list[Fault] = []
     suspects = np.flatnonzero(np.isnan(x.sum(axis=0)))  # or infinite both ways, which is no fault
     for j in suspects:
-        undefined = np.isnan(x[:, j])
-        if undefined.any():
-            faults.append(f"{design.described[j]} is not defined for every value at this site.")
+        undefined_for = np.isnan(x[:, j])
+        if undefined_for.any():
             column = design.columns[j - int(design.intercept)]
-            x[undefined, j] = (0.0 - column.centre) / column.scale
+            faults.append(undefined(column, design.described[j], undefined_for, frame))
+            x[undefined_for, j] = (0.0 - column.centre) / column.scale
     if raw is not None and len(suspects):
         np.nan_to_num(raw, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
-    y, fault = _outcome(frame, outcome[0], event, whole_numbers, code)
+    time = outcome[-2] if len(outcome) > 1 else None
+    y, fault = _outcome(frame, outcome[0], event, whole_numbers, code, time)
     faults += fault
     w = None if weights is None else frame[weights].to_numpy(dtype=float)
-    if w is not None and (w < 0).any():
-        faults.append(f"The column {weights!r} holds negative weights.")
+    if weights is not None and w is not None and (w < 0).any():
+        faults += negative_weights(frame[weights])
         w = np.maximum(w, 0.0)
     shift = None if offset is None else frame[offset].to_numpy(dtype=float)
     counted = np.ones(len(frame), dtype=bool) if w is None else w > 0
@@ -325,22 +327,25 @@ def with_measured(design: Design, outcome: str) -> Design:
 
 
 def _outcome(
-    frame: pd.DataFrame, outcome: str, event: str | None, whole_numbers: str | None, code: str | None
-) -> tuple[Array | None, list[str]]:
+    frame: pd.DataFrame,
+    outcome: str,
+    event: str | None,
+    whole_numbers: str | None,
+    code: str | None,
+    time: str | None,
+) -> tuple[Array | None, tuple[Fault, ...]]:
     """The 0/1 outcome, None where it is a measurement, and what is wrong with it.
 
     A family that takes measurements, or counts, may be given an outcome that is there or not: then its sums are those
     of a 0/1 outcome.
     """
     if event is not None and code is not None:
-        return (level_codes(frame[event], (code,)) == 0).astype(float), []
+        return (level_codes(frame[event], (code,)) == 0).astype(float), ()
     y = frame[event or outcome].to_numpy(dtype=float)
-    zeros_and_ones = bool(np.isin(y, (0.0, 1.0)).all())
     if event is not None:
-        fault = f"The column {event!r} must hold 0 and 1 alone to be an event."
-        return (y == 1.0).astype(float), [] if zeros_and_ones else [fault]
+        return (y == 1.0).astype(float), no_event(frame[event], time)
     values, _ = few_values(y, 2)
     both = y == values[-1] if len(values) == 2 else y == 1.0
-    whole = f"The column {whole_numbers!r} must hold whole numbers from 0 on to be counts."
-    counts = whole_numbers is None or not ((y < 0) | (y != np.floor(y))).any()
-    return both.astype(float) if zeros_and_ones or len(values) == 2 else None, [] if counts else [whole]
+    is_binary = len(values) == 2 or bool(np.isin(y, (0.0, 1.0)).all())
+    faults = () if whole_numbers is None else no_counts(whole_numbers, frame[outcome])
+    return both.astype(float) if is_binary else None, faults

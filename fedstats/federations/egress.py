@@ -103,7 +103,7 @@ def sheet(site: Site, question: Question, answer: Answer, turn: int = 0) -> Shee
         lines += list(_numbers(question.query, answer, answer.content, site.policy))
     else:
         refusal = answer.content
-        said = {"name": refusal.entry, "value": str(answer.problem or remedy(refusal.rule))}
+        said = {"name": refusal.entry, "value": str(answer.problem or answer.found or remedy(refusal.rule))}
         lines.append({"part": "refusal", **said, "rule": refusal.rule})
         lines += list(_failures(question.query, answer, site.policy))
     frame = pd.DataFrame(lines, columns=COLUMNS).astype(object)

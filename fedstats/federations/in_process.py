@@ -1,18 +1,20 @@
 """A federation in one process: teaching, tests, the pooled reference."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
+from fedstats.contract.aggregate import Release
 from fedstats.contract.agreement import codebook_of
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.contract.disclosure import DisclosurePolicy, Refusal
 from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.query import Query
 from fedstats.contract.table_checks import laid_by_columns
 from fedstats.contract.variable import Variable
 from fedstats.federations.refusals import outcome
-from fedstats.federations.site import Site
+from fedstats.federations.site import Answer, Site
 
 
 class InProcess(Federation):
@@ -51,7 +53,7 @@ class InProcess(Federation):
         _check_arguments(frames, codebook, policy)
         policy = policy if policy is not None else DisclosurePolicy()
         self.sites = tuple(sorted(frames))
-        self.distinct_values = policy.distinct_values
+        self.distinct_values, self._is_gated = policy.distinct_values, not policy.off
         laid = codebook is None
         if laid:
             frames = {name: laid_by_columns(frame) for name, frame in frames.items()}
@@ -71,8 +73,11 @@ class InProcess(Federation):
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:  # noqa: ARG002 (each site's own are here anyway)
         """Every site answers at once."""
-        answers = {name: site.answer(query).content for name, site in self._sites.items()}
+        answered = {name: site.answer(query) for name, site in self._sites.items()}
+        answers = {name: answer.content for name, answer in answered.items()}
         self._asked[query] = outcome(query, answers)
+        if not self._is_gated:  # whoever holds the rows and has no gate is told what was found among them
+            answers |= {name: _with_found(answer) for name, answer in answered.items() if answer.found}
         return Answers(query, answers)
 
     def history(self) -> Iterable[Asked]:
@@ -81,6 +86,13 @@ class InProcess(Federation):
 
     def __repr__(self) -> str:
         return f"InProcess({', '.join(map(repr, self._sites.values()))})"
+
+
+def _with_found(answer: Answer) -> Release | Refusal:
+    content = answer.content
+    if isinstance(content, Refusal):
+        return replace(content, rule=f"{content.rule} Found: {answer.found}.")
+    return content
 
 
 def _own_name(column: str, sites: tuple[str, ...], codebook: Codebook) -> Variable:

@@ -51,6 +51,13 @@ class Answer:
         return self.judge()
 
     @property
+    def found(self) -> str:
+        """Of rows that do not fit the question, how many they are and their values; stays at the site."""
+        is_fault = isinstance(self.content, Refusal) and self.content.entry == "question"
+        faults = self.aggregate.faults if is_fault and self.aggregate is not None else ()
+        return str(getattr(faults[0], "found", "")) if faults else ""
+
+    @property
     def released(self) -> bool:
         """Whether sums leave (rather than a refusal)."""
         return isinstance(self.content, Release)
@@ -238,7 +245,7 @@ class Site:
         except DisclosureRefused as refused:
             return Answer(query, refused.refusal, judge, aggregate=aggregate)
         if aggregate.faults:
-            fault = Refusal(type(query).__name__, "question", aggregate.faults[0])
+            fault = Refusal(type(query).__name__, "question", str(aggregate.faults[0]))
             return Answer(query, fault, judge, aggregate=aggregate)
         return Answer(query, release, judge, trace=trace, aggregate=aggregate)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.arguments import checked_edges
 from fedstats.contract.entries import Entries, each
+from fedstats.contract.faults import late_entry, negative_time, no_event
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import Outcome
 from fedstats.contract.query import Query, QueryError, candidate
@@ -65,24 +66,14 @@ def follow_up(frame: pd.DataFrame, outcome: Outcome) -> FollowUp:
     """
     time = frame[outcome.time].to_numpy(dtype=float)
     event = outcome.occurred(frame)
-    faults: tuple[str, ...] = ()
-    if outcome.event_level is None and not frame[outcome.event].isin((0.0, 1.0)).all():
-        faults += (
-            (
-                f"The column {outcome.event!r} must hold 0 and 1 alone to be an event; "
-                f"of codes name that of the event, as in Surv({outcome.time}, {outcome.event} == 2)."
-            ),
-        )
-    if (time < 0).any():
-        faults += (f"Some rows have a negative {outcome.time}; follow-up is counted from zero.",)
+    faults: tuple[str, ...] = () if outcome.event_level else no_event(frame[outcome.event], outcome.time)
+    faults += negative_time(frame[outcome.time])
     if outcome.entry is None:
         return FollowUp(None, tie_times(time), event, faults)
     both = tie_times(np.concatenate([frame[outcome.entry].to_numpy(dtype=float), time]))
     entry, time = both[: len(frame)], both[len(frame) :]
     if not (entry < time).all():
-        faults += (
-            f"Some rows have {outcome.entry} not before {outcome.time}; a patient must enter before follow-up ends.",
-        )
+        faults += late_entry(frame[outcome.entry], frame[outcome.time], ~(entry < time))
         entry = np.where(entry < time, entry, time - 1.0)
     return FollowUp(entry, time, event, faults)
 

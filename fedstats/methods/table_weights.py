@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.dominance import deviations, dominance
+from fedstats.contract.faults import negative_weights
 from fedstats.contract.model_evidence import effective_size, left_out
 
 Array = NDArray[np.float64]
@@ -19,9 +20,7 @@ def weights_of(frame: pd.DataFrame, column: str | None) -> tuple[Array | None, t
     """The weights of rows, (n,), none below zero, and the fault that some were."""
     if column is None:
         return None, ()
-    w = frame[column].to_numpy(dtype=float)
-    faults = (f"The column {column!r} holds negative weights.",) if (w < 0).any() else ()
-    return np.maximum(w, 0.0), faults
+    return np.maximum(frame[column].to_numpy(dtype=float), 0.0), negative_weights(frame[column])
 
 
 def rows_evidence(dropped: int, frame: pd.DataFrame, w: Array, column: str) -> tuple[Evidence, ...]:
