@@ -1,7 +1,6 @@
 """What an analysis may be given; anything else is one sentence that says what to give instead."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import get_args
 
 import numpy as np
@@ -13,6 +12,9 @@ from fedstats.contract.query import QueryError
 from fedstats.contract.variable import Variable
 from fedstats.numerics.survival_table import ConfType
 
+#: Signs of a value that a message repeats.
+_SHORT = 60
+
 
 def check_federation(federation: object) -> None:
     """An analysis asks a federation, not a frame.
@@ -23,9 +25,23 @@ def check_federation(federation: object) -> None:
     """
     if not isinstance(federation, Federation):
         raise TypeError(
-            f"An analysis asks a federation, not a {type(federation).__name__}: wrap the sites' tables as "
+            f"An analysis asks a federation, not {kind_of(federation)}: wrap the sites' tables as "
             'fs.InProcess({"north": frame, "south": frame}).'
         )
+
+
+def shown(value: object) -> str:
+    """A value in a message: as it is written, or its kind where that is long, as of a table."""
+    text = repr(value)
+    if len(text) <= _SHORT and "\n" not in text:
+        return text
+    return kind_of(value)
+
+
+def kind_of(value: object) -> str:
+    """``a DataFrame``, ``an int``."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def is_number(value: object) -> bool:
@@ -69,13 +85,10 @@ def known_column(name: object, codebook: Codebook, what: str) -> Variable:
         Its name is no text, or not in the codebook; a near one is offered.
     """
     if not isinstance(name, str):
-        raise FormulaError(f"{what} is {name!r}; give the name of a column as a text.")
+        raise FormulaError(f"{what} is {shown(name)}; give the name of a column as a text.")
     if name in codebook:
         return codebook[name]
-    known = [v.name for v in codebook.variables]
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}."
-    raise FormulaError(f"There is no column {name!r} in the codebook; {hint}")
+    raise FormulaError(codebook.has_no(name))
 
 
 def number_column(name: object, codebook: Codebook, what: str) -> Variable:
@@ -88,8 +101,7 @@ def number_column(name: object, codebook: Codebook, what: str) -> Variable:
     """
     variable = known_column(name, codebook, what)
     if variable.kind in ("factor", "label"):
-        held = f"the levels {', '.join(variable.levels[:4])}" if variable.levels else "text"
-        raise FormulaError(f"{what} is {name!r}, which holds {held}; give a column of numbers.")
+        raise FormulaError(f"{what} is {name!r}, which {variable.in_words()}; give a column of numbers.")
     return variable
 
 
@@ -121,6 +133,8 @@ def check_patients(n: float, n_event: float, formula: str) -> None:
     QueryError
     """
     if n < 1:
-        raise QueryError(f"There are no patients with complete values for {formula!r}.")
+        raise QueryError(
+            f"There are no patients with complete values for {formula!r}: in every row one of its columns, strata or weights is empty."
+        )
     if n_event < 1:
         raise QueryError(f"There are no events among the {n:g} patients of {formula!r}.")

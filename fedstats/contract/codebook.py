@@ -6,6 +6,7 @@ says everything that is wrong at once.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,9 @@ from fedstats.contract.codebook_entries import grid_of, variable_of
 from fedstats.contract.query import Spec
 from fedstats.contract.table_checks import harmonised
 from fedstats.contract.variable import TimeGrid, Variable
+
+#: Columns that a message lists.
+_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,17 @@ class Codebook(Spec):
 
     def __getitem__(self, name: str) -> Variable:
         if name not in self._by_name:
-            known = ", ".join(self._by_name)
-            raise KeyError(f"There is no column {name!r} in the codebook; it has {known}.")
+            raise KeyError(self.has_no(name))
         return self._by_name[name]
+
+    def has_no(self, name: str) -> str:
+        """The sentence that there is no such column, with one that is nearly called so, or those that there are."""
+        known = [v.name for v in self.variables]
+        plain = {k.casefold(): k for k in known}
+        near = get_close_matches(name.casefold(), plain, n=1)
+        more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+        hint = f"did you mean {plain[near[0]]!r}?" if near else f"it has {', '.join(known[:_NAMED])}{more}."
+        return f"There is no column {name!r} in the codebook; {hint}"
 
     def with_variable(self, variable: Variable) -> "Codebook":
         """The codebook with one column more."""

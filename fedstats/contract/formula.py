@@ -14,6 +14,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.functions import KNOWN, FunctionError, functions_of
+from fedstats.contract.idioms import TERMS, said_here, said_on_the_left, with_plain_names
 from fedstats.contract.shapes import Shape, centre_and_scale
 from fedstats.contract.variable import Variable
 
@@ -72,7 +73,7 @@ def parse(formula: str, codebook: Codebook, *, intercept: bool) -> tuple[Outcome
     FormulaError
         In one sentence: what was written, and what can be written.
     """
-    left, tilde, right = _text(formula).partition("~")
+    left, tilde, right = _parts(formula)
     if not tilde or not left.strip() or not right.strip() or "~" in right:
         raise FormulaError(
             f"{formula!r} is not a formula: write 'outcome ~ terms', as in \"Surv(time, event) ~ age\"."
@@ -86,7 +87,7 @@ def parse_groups(formula: str, codebook: Codebook, *, causes: bool = False) -> t
 
     With ``causes`` the event is a factor, whose levels are counted one by one.
     """
-    left, _, right = _text(formula).partition("~")
+    left, _, right = _parts(formula)
     outcome = _outcome(left.strip(), codebook, ("factor", "numeric", "event") if causes else _EVENTS)
     if outcome.time is None:
         raise FormulaError(f"{formula!r} needs Surv(time, event) on its left.")
@@ -94,10 +95,27 @@ def parse_groups(formula: str, codebook: Codebook, *, causes: bool = False) -> t
     if group in ("", "1"):
         return outcome, None
     column = group[2:-1].strip() if group.startswith("C(") and group.endswith(")") else group
-    _known(column, codebook)
-    if not codebook[column].levels:
-        raise FormulaError(f"A curve is drawn by one factor; {group!r} is not one.")
+    if re.search(r"[^\w.]", column) and column not in codebook:
+        raise FormulaError(
+            f"A curve is drawn by one factor, and {group!r} is more: write Surv(time, event) ~ group; for strata of a test ask "
+            "fs.logrank(..., strata=...), for combinations make one column of them in the data."
+        )
+    variable = _known(column, codebook)
+    if not variable.levels:
+        raise FormulaError(
+            f"A curve is drawn by one factor, and {column} {variable.in_words()}: make a factor of it in the codebook."
+            if variable.kind != "label"
+            else f"A curve is drawn by one factor, and {column} {variable.in_words()}; {variable.remedy()}."
+        )
     return outcome, column
+
+
+def _parts(formula: object) -> tuple[str, str, str]:
+    try:
+        left, tilde, right = with_plain_names(_text(formula)).partition("~")
+    except ValueError as problem:
+        raise FormulaError(str(problem)) from None
+    return left, tilde, right
 
 
 def _text(formula: object) -> str:
@@ -114,14 +132,17 @@ def design(right: str, codebook: Codebook, *, intercept: bool) -> Design:
         raise FormulaError(
             f"Write out the terms in place of the dot in {right.strip()!r}: there is no 'all columns'."
         )
+    if hint := said_here(right):
+        raise FormulaError(hint)
     try:
         terms = [
             [f.expr for f in t.factors]
             for t in DefaultFormulaParser(include_intercept=True).get_terms(right.strip())
         ]
     except (FormulaicError, SyntaxError, AttributeError) as problem:
+        said = "" if isinstance(problem, AttributeError) else f": {str(problem).splitlines()[0].rstrip('.')}"
         raise FormulaError(
-            f"Cannot read the terms {right.strip()!r}: {str(problem).splitlines()[0]}"
+            f"Cannot read the terms {right.strip()!r}{said}. Write terms with + between them."
         ) from None
     terms = [[] if t == ["1"] else t for t in terms]
     keep_intercept = intercept and [] in terms
@@ -162,15 +183,10 @@ def _factor(expression: str, codebook: Codebook) -> _Used:
     wrapped = text.startswith("C(") and text.endswith(")")
     column = text[2:-1] if wrapped else text
     if "(" in column or column in ("0", "-1"):
-        raise FormulaError(
-            f"{expression!r} cannot be used as a term; write a column, C(column), a:b, a*b, or a function of a number: "
-            f"{KNOWN}."
-        )
+        raise FormulaError(f"{expression!r} cannot be used as a term; write {TERMS}: {KNOWN}.")
     variable = _known(column, codebook)
     if variable.kind == "label":
-        raise FormulaError(
-            f"{column} groups patients inside a site and never leaves it; use it as strata or cluster."
-        )
+        raise FormulaError(f"{column} {variable.in_words()}; {variable.remedy()}.")
     if wrapped and not variable.levels:
         raise FormulaError(
             f"C({column}) needs levels: {column} is numeric in the codebook; make it a factor there."
@@ -222,44 +238,77 @@ def _outcome(left: str, codebook: Codebook, events: tuple[str, ...] = _EVENTS) -
     if not re.match(r"Surv\s*\(", left):
         if left in codebook and codebook[left].kind == "factor" and len(codebook[left].levels) == 2:
             return Outcome(left)  # the second level is the event
-        return Outcome(_measured(left, _EVENTS, codebook))
+        if left not in codebook and (hint := said_on_the_left(left)):
+            raise FormulaError(hint)
+        wanted = "the outcome of a model is a number, 0 or 1, or a factor of two levels, the second the event"
+        return Outcome(_measured(left, _EVENTS, wanted, codebook))
     try:
         call = ast.parse(left, mode="eval").body
     except SyntaxError:
         call = None
     if not isinstance(call, ast.Call) or len(call.args) not in (2, 3) or call.keywords:
-        raise FormulaError(f"{left!r} cannot be read: write Surv(time, event) or Surv(entry, time, event).")
+        hint = said_on_the_left(left)
+        raise FormulaError(
+            hint or f"{left!r} cannot be read: write Surv(time, event) or Surv(entry, time, event)."
+        )
     times = [ast.unparse(a) for a in call.args[:-1]]
+    if any(name not in codebook for name in times) and (hint := said_on_the_left(left)):
+        raise FormulaError(hint)
     for name in times:
-        _measured(name, ("time", "numeric"), codebook)
+        _measured(name, ("time", "numeric"), "follow-up is a column of times or numbers", codebook)
     event, code = _event(call.args[-1], codebook, events)
     return Outcome(event, times[-1], times[0] if len(times) == 2 else None, code)
 
 
 def _event(node: ast.expr, codebook: Codebook, kinds: tuple[str, ...]) -> tuple[str, str | None]:
     """The event's column, and the code that counts where one is named: ``cause == 1``."""
+    if isinstance(node, ast.BinOp):
+        raise FormulaError(
+            f"{ast.unparse(node)!r} is no column: name the code of the event, as {ast.unparse(node.left)} == 2."
+        )
     if not isinstance(node, ast.Compare):
-        return _measured(ast.unparse(node), kinds, codebook), None
+        column = ast.unparse(node)
+        variable = _known(column, codebook)
+        if variable.kind == "factor" and "factor" not in kinds:
+            raise FormulaError(
+                f"{column} has the levels {', '.join(variable.levels)}: say which of them is the event, as "
+                f"{column} == {variable.levels[-1]!r}."
+            )
+        wanted = "an event is 0 or 1" + (", or a factor of causes" if "factor" in kinds else "")
+        return _measured(column, kinds, wanted, codebook), None
     column, right = ast.unparse(node.left), node.comparators[0]
     if len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq) or not isinstance(right, ast.Constant):
-        raise FormulaError(f"{ast.unparse(node)!r} cannot be read: name one code of a column, as cause == 1.")
-    variable, code = _known(column, codebook), level_name(right.value)
-    if variable.kind == "label" or code not in variable.levels:
+        said, value = ast.unparse(node), ast.unparse(right)
+        if isinstance(node.ops[0], ast.Eq) and isinstance(right, ast.Name):
+            code = {"TRUE": "1", "T": "1", "FALSE": "0", "F": "0"}.get(value, repr(value))
+            raise FormulaError(
+                f"{said!r} compares with no code: write {column} == {code}; a text stands in quotes."
+            )
         raise FormulaError(
-            f"{column} has no level {code!r} in the codebook; it has {', '.join(variable.levels) or 'none'}."
+            f"{said!r} cannot be read: name one code of a column, as cause == 1; for several, make a column of 0 and 1 in the data."
         )
+    variable, code = _known(column, codebook), level_name(right.value)
+    if variable.kind == "event" and code == "1":
+        return column, None
+    if variable.kind == "label":
+        raise FormulaError(f"{column} {variable.in_words()}; {variable.remedy()}.")
+    if code not in variable.levels:
+        held = (
+            f"it has {', '.join(variable.levels)}" if variable.levels else "it has none, so give them there"
+        )
+        raise FormulaError(f"{column} has no level {code!r} in the codebook; {held}.")
     return column, code
 
 
-def _measured(column: str, kinds: tuple[str, ...], codebook: Codebook) -> str:
-    kind = _known(column, codebook).kind
-    if kind not in kinds:
-        raise FormulaError(f"{column} is a {kind} in the codebook; here it must be one of {list(kinds)}.")
+def _measured(column: str, kinds: tuple[str, ...], wanted: str, codebook: Codebook) -> str:
+    variable = _known(column, codebook)
+    if variable.kind not in kinds:
+        remedy = f" ({variable.remedy()})" if variable.kind == "label" else ""
+        raise FormulaError(f"{column} {variable.in_words()}{remedy}; {wanted}.")
     return column
 
 
 def _known(column: str, codebook: Codebook) -> Variable:
     if column not in codebook:
-        known = ", ".join(v.name for v in codebook.variables)
-        raise FormulaError(f"There is no column {column!r} in the codebook; it has {known}.")
+        raise FormulaError(codebook.has_no(column))
     return codebook[column]

@@ -141,9 +141,13 @@ def _column(call: ast.Call, codebook: Codebook, arguments: int | None, keywords:
 def _named(node: ast.expr, call: ast.Call, codebook: Codebook) -> str:
     name = ast.unparse(node)
     if name not in codebook:
+        if isinstance(node, ast.Name | ast.Attribute):
+            raise FunctionError(f"{ast.unparse(call)}: {codebook.has_no(name)}")
         raise FunctionError(
-            f"{ast.unparse(call)}: there is no column {name!r} in the codebook; functions of a number are {KNOWN}."
+            f"{ast.unparse(call)}: there is no column {name!r}; make it in the data, or take a function of a number: {KNOWN}."
         )
+    if codebook[name].kind == "label":
+        raise FunctionError(f"{ast.unparse(call)}: {name} {codebook[name].in_words()}, and no number.")
     if codebook[name].kind not in ("numeric", "time"):
         raise FunctionError(
             f"{ast.unparse(call)}: {name} is a {codebook[name].kind} in the codebook, not a number."

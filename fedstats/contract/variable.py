@@ -8,6 +8,8 @@ import numpy as np
 from fedstats.contract.query import Spec
 
 Kind = Literal["numeric", "factor", "time", "event", "label"]
+#: Levels that a sentence names.
+_SHOWN_LEVELS = 6
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,35 @@ class Variable(Spec):
     def level_label(self, level: str) -> str:
         """How a table names a level."""
         return dict(zip(self.levels, self.level_labels, strict=False)).get(level, level)
+
+    def in_words(self) -> str:
+        """What the column holds, as a sentence goes on: ``has the levels f, m``.
+
+        Of frames that one person holds together a text whose values are many, or one alone, is a label as well; how many
+        there are stands in the codebook that was made of the frames, and the values do not enter the sentence.
+        """
+        if self.kind != "label":
+            held = {"time": "holds times", "event": "is an event, 0 or 1", "numeric": "holds numbers"}
+            more = ", ..." if len(self.levels) > _SHOWN_LEVELS else ""
+            return held.get(self.kind, f"has the levels {', '.join(self.levels[:_SHOWN_LEVELS])}{more}")
+        match 0 if self.levels else len(self.level_labels):
+            case 0 if self.missing:
+                return "is empty in every row, or a label, which groups patients inside a site"
+            case 0:
+                return "is a label: it groups patients inside a site and never leaves it"
+            case 1:
+                return "has one value in all rows, which tells nobody from anybody"
+            case n:
+                return f"holds text or dates of {n} different values, which are no levels"
+
+    def remedy(self) -> str:
+        """What to do about a label that a model was to read."""
+        if len(self.level_labels) == 1:
+            return "leave it out"
+        if self.level_labels and not self.levels:
+            return "group its values into a few levels in the data, or use it as strata or cluster"
+        empty = "leave it out if it is empty, else " if self.missing else ""
+        return f"{empty}use it as strata or cluster"
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,7 @@ def test_weights_and_offsets_are_numbers(what, fit, formula):
     if (fit, what) == (fs.kaplan_meier, "offset"):
         return
     with pytest.raises(
-        fs.FormulaError, match=f"{what} is 'g', which holds the levels a, b; give a column of numbers"
+        fs.FormulaError, match=f"{what} is 'g', which has the levels a, b; give a column of numbers"
     ):
         fit(federation, formula, **{what: "g"})
     assert not list(federation.history())

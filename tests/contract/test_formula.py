@@ -91,17 +91,15 @@ def test_centre_and_scale_come_from_the_codebook_and_change_no_name():
     assert column.centre == 0.0  # without an intercept a centre would change the model
 
 
-@pytest.mark.parametrize("right", ["ag", "age + nope", "C(nope)", "nope:age", "`a b`", "age.__class__"])
+@pytest.mark.parametrize("right", ["age + nope", "C(nope)", "nope:age", "`shoe`", "age.__class__"])
 def test_an_unknown_column_is_named_with_those_that_there_are(right):
     with pytest.raises(FormulaError, match=r"no column .* the codebook; it has time, entry, status"):
         names(right)
 
 
-@pytest.mark.parametrize("call", ["exp(age)", "np.exp(age)", "log(log(age))", "C(C(ecog))", "ns(age)"])
+@pytest.mark.parametrize("call", ["exp(age)", "np.exp(age)", "log(log(age))", "C(C(ecog))"])
 def test_a_function_call_is_refused_with_what_to_write_instead(call):
-    with pytest.raises(
-        FormulaError, match=r"a function of a number: log\(x\)|functions of a number are log\(x\)"
-    ):
+    with pytest.raises(FormulaError, match=r"a function of a number: log\(x\)"):
         names(call)
 
 
