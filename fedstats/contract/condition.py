@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.query import QueryError, Spec
+from fedstats.contract.variable import Variable
 
 Comparison = Literal["==", "!=", "<", "<=", ">", ">=", "in"]
 
@@ -54,6 +55,30 @@ class Condition(Spec):
         x = column.to_numpy(dtype=float)
         with np.errstate(invalid="ignore"):
             return np.asarray(self._compare(x) & ~np.isnan(x))
+
+    def check(self, variable: Variable) -> None:
+        """Whether it can be met in a column that is agreed, before any site is asked.
+
+        Raises
+        ------
+        QueryError
+            Levels that are not agreed, or put in an order; a number compared with a text.
+        """
+        if variable.kind == "label":
+            raise QueryError(
+                f"{self.column} groups patients inside a site; its values are not for questions."
+            )
+        if variable.kind != "factor":
+            if any(isinstance(v, str) for v in self.values):
+                raise QueryError(f"{self.column} is a number; compare it with a number, not with a text.")
+            return
+        if self.comparison not in ("==", "!=", "in"):
+            raise QueryError(f"{self.column} is a factor; compare its levels with ==, != or in.")
+        unknown = [name for name in map(level_name, self.values) if name not in variable.levels]
+        if unknown:
+            raise QueryError(
+                f"{self.column} has no level {unknown[0]!r} in the codebook; it has {', '.join(variable.levels)}."
+            )
 
     def _compare(self, x: NDArray[np.float64]) -> NDArray[np.bool_]:
         value = float(self.values[0])
@@ -102,15 +127,34 @@ def conditions(text: str) -> tuple[Condition, ...]:
     QueryError
         Anything but comparisons of a column with constants, joined by ``and``.
     """
-    wrong = QueryError(
-        f"Cannot read the condition {text!r}: write column comparisons joined by 'and', as in \"ecog >= 2 and sex == 'F'\"."
-    )
+    if not isinstance(text, str):
+        raise QueryError(
+            f"A condition is a text such as \"ecog >= 2 and sex == 'F'\"; this one is {type(text).__name__}."
+        )
+    wrong = QueryError(f"Cannot read the condition {text!r}: {_remedy(text)}.")
     try:
         body = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise wrong from None
     parts = body.values if isinstance(body, ast.BoolOp) and isinstance(body.op, ast.And) else [body]  # noqa: PD011
     return tuple(_condition(part, wrong) for part in parts)
+
+
+def _remedy(text: str) -> str:
+    """What to write in place of a condition that cannot be read."""
+    if re.search(r"\|\|?|\bor\b", text):
+        return "there is no 'or'; of one column's values write in, as in ecog in (1, 2), or else make a column in the data"
+    if re.search(r"&|%in%|\bc\(", text):
+        return "write 'and' between comparisons, and \"sex in ('F', 'M')\" for several values"
+    if re.search(r"is\.na|isna|isnull|missing|None\b|\bNA\b", text):
+        return "an empty cell meets no condition; whoever has one in a column of a model is left out anyway"
+    if re.search(r"(?<![=!<>])=(?!=)", text):
+        return "write two signs for equal, as in sex == 'F'"
+    if re.search(r"[<>]=?[^<>=]+[<>]", text):
+        return 'write two comparisons, as in "age > 60 and age < 70"'
+    if found := re.search(r"(==|!=)\s*([^\W\d]\w*)\s*$", text):
+        return f"write a text in quotes, as in {text[: found.start(2)]}{found.group(2)!r}"
+    return "write column comparisons joined by 'and', as in \"ecog >= 2 and sex == 'F'\""
 
 
 def _condition(node: ast.expr, wrong: QueryError) -> Condition:

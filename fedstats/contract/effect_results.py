@@ -79,6 +79,10 @@ class StandardisedRisks:
         table.insert(0, "measure", measure)
         return table
 
+    def __repr__(self) -> str:
+        head = f"Standardised {self.measure}s by {self.column} ({self.level * 100:g} % intervals)"
+        return f"{head}\n{self.tidy().to_string(index=False, na_rep='')}"
+
     def _repr_html_(self) -> str:
         return str(self.tidy().to_html(index=False, float_format="%.4g"))
 
@@ -95,6 +99,10 @@ class MarginalEffects:
     def tidy(self) -> pd.DataFrame:
         """One row an effect."""
         return self.frame.copy()
+
+    def __repr__(self) -> str:
+        head = f"Average marginal effects ({self.level * 100:g} % intervals)"
+        return f"{head}\n{self.frame.to_string(index=False)}"
 
     def _repr_html_(self) -> str:
         return str(self.frame.to_html(index=False, float_format="%.4g"))

@@ -35,7 +35,7 @@ class SiteRefused(PermissionError):  # noqa: N818 (a decision, not an error)
     def __init__(self, site: str, refusal: Refusal, hint: str = "") -> None:
         self.site, self.query, self.entry, self.rule = site, refusal.query, refusal.entry, refusal.rule
         if refusal.entry == "question":  # not a decision of the policy: the question does not fit the rows
-            text, hint = f"The site {site} could not answer {refusal.query}: {refusal.rule}", ""
+            text, hint = f"The site {site} could not answer: {refusal.rule}", ""
         else:
             text = f"The site {site} refused {refusal.query}: {refusal.why}"
         super().__init__(f"{text} {hint}".strip())
@@ -180,15 +180,16 @@ class Subset(Federation):
     def __init__(self, whole: Federation, subset: tuple[Condition, ...]) -> None:
         for condition in subset:
             if condition.column not in whole.codebook:
-                raise QueryError(f"There is no column {condition.column!r} in the codebook.")
-            if whole.codebook[condition.column].kind == "label":
-                raise QueryError(
-                    f"{condition.column} groups patients inside a site; its values are not for questions."
-                )
+                raise QueryError(whole.codebook.has_no(condition.column))
+            condition.check(whole.codebook[condition.column])
         self.whole, self.subset = whole, subset
         self.sites, self.codebook, self.hint = whole.sites, whole.codebook, whole.hint
         self.distinct_values, self.max_points = whole.distinct_values, whole.max_points
         self.made_columns, self.rehearses = whole.made_columns, whole.rehearses
+
+    def __repr__(self) -> str:
+        who = " and ".join(condition.in_words() for condition in self.subset)
+        return f"{self.whole!r}, patients with {who}"
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         """Ask about the subset only."""
@@ -217,6 +218,9 @@ class WithColumn(Federation):
         self.made_columns, self.rehearses = whole.made_columns | {made.name}, whole.rehearses
         self.distinct_values, self.max_points = whole.distinct_values, whole.max_points
 
+    def __repr__(self) -> str:
+        return f"{self.whole!r}, with a column that sites make: {self.made.in_words()}"
+
     def ask(self, query: Query, *, each: bool = False) -> Answers:
         """Ask with the column where the question names it; other questions are those of the whole."""
         return self.whole.ask(self._with_column(query), each=each)
@@ -234,8 +238,17 @@ class WithColumn(Federation):
         return self.whole.history()
 
 
+def _check_named_fit(name: object, fit: object) -> None:
+    if not isinstance(fit, Fit) or not isinstance(name, str):
+        raise QueryError(
+            'A linear predictor has a name and a fit: sites.with_linear_predictor("lp", fs.cox(sites, ...)); '
+            f"this one has {type(name).__name__} and {type(fit).__name__}."
+        )
+
+
 def linear_predictor(name: str, fit: Fit, codebook: Codebook) -> LinearPredictor:
     """The linear predictor of a fit as a column."""
+    _check_named_fit(name, fit)
     if fit.varying:
         raise QueryError(
             "Effects that change with time make no one linear predictor: fit without time_varying."

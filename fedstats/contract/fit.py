@@ -11,11 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from fedstats.contract.combinations import Combination, combinations_of
 from fedstats.contract.e_values import e_value_table
 from fedstats.contract.hypotheses import (
     LinearHypothesis,
     coefficient_table,
-    combination_in_words,
     likelihood_ratio_test,
     wald_p_value,
     wald_test,
@@ -251,18 +251,18 @@ class Fit:
 
     def linear_hypothesis(
         self,
-        weights: Mapping[str, float] | Sequence[Mapping[str, float]],
+        weights: Combination | Sequence[Combination],
         value: float | Sequence[float] = 0.0,
     ) -> "LinearHypothesis":
         """Test that combinations of coefficients have given values, all of them together.
 
         Parameters
         ----------
-        weights : mapping, or sequence of mappings
+        weights : mapping, str, or sequence of these
             Of coefficients, by name, to their weights: ``{"C(ecog)[2]": 1, "C(ecog)[1]": -1}`` is the difference
-            of two levels.
+            of two levels; or as a text, ``"C(ecog)[2] - C(ecog)[1] = 0"``.
         value : float or sequence of float
-            What each combination is under the hypothesis.
+            What each combination is under the hypothesis, where its text does not say so.
 
         Returns
         -------
@@ -271,32 +271,18 @@ class Fit:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             A name that is no coefficient, no weights, or combinations of which one follows from the others.
         """
-        combinations = [weights] if isinstance(weights, Mapping) else list(weights)
-        matrix = np.array([self._weights(combination) for combination in combinations])
-        if not len(matrix) or np.linalg.matrix_rank(matrix) < len(matrix):
-            raise ValueError(
-                "Give at least one combination, and none that is zero or follows from the others."
-            )
-        null = np.broadcast_to(np.asarray(value, dtype=float), (len(matrix),))
+        words, matrix, null = combinations_of(weights, value, self.names)
         return LinearHypothesis(
-            tuple(combination_in_words(c) for c in combinations),
+            words,
             matrix @ self.beta,
             matrix @ self.covariance @ matrix.T,
             null,
             self.level,
             self.df_residual,
         )
-
-    def _weights(self, combination: Mapping[str, float]) -> Array:
-        unknown = [name for name in combination if name not in self.names]
-        if unknown:
-            raise ValueError(
-                f"There is no coefficient {unknown[0]!r}; the model has {', '.join(self.names)}."
-            )
-        return np.array([float(combination.get(name, 0.0)) for name in self.names])
 
     def glance(self) -> pd.DataFrame:
         """One row: sizes, log-likelihoods, tests and what the fit cost in rounds and bytes."""

@@ -1,7 +1,8 @@
 """Wald tests of coefficients, one by one and together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,6 +66,15 @@ class LinearHypothesis:
             df=self.df_residual,
         )
 
+    def __repr__(self) -> str:
+        test = f"Wald test: statistic {self.statistic:.4g}, df {self.df}, p {self.p_value:.4g}"
+        said = (f"{name} = {null:g}" for name, null in zip(self.names, self.null, strict=True))
+        return f"Hypothesis {' and '.join(said)}; {test}\n{self.tidy().to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        head, _, _ = repr(self).partition("\n")
+        return f"<p>{escape(head)}</p>{self.tidy().to_html(index=False, float_format='%.4g')}"
+
 
 def wald_test(estimates: Array, covariance: Array) -> tuple[float, int]:
     """Chi-squared that all are zero, on the scale of their correlations, and its degrees of freedom."""
@@ -107,16 +117,6 @@ def wald_p_value(statistic: float, df: float, df_residual: float) -> float:
     if np.isinf(df_residual) or not df:
         return float(chi2.sf(statistic, df))
     return float(f_distribution.sf(statistic / df, df, df_residual))
-
-
-def combination_in_words(weights: Mapping[str, float]) -> str:
-    """``C(ecog)[2] - 2 age``, of weights by name."""
-    text = ""
-    for name, weight in weights.items():
-        size = "" if abs(weight) == 1 else f"{abs(weight):g} "
-        sign = ("-" if weight < 0 else "") if not text else (" - " if weight < 0 else " + ")
-        text += f"{sign}{size}{name}"
-    return text
 
 
 def coefficient_table(

@@ -9,6 +9,8 @@ from fedstats.contract.one_frame import WithStatus
 
 #: Of a table: the group of everybody, and the level that stands for those too small to be seen.
 OVERALL, NOT_SHOWN = "Overall", "(not shown)"
+#: Rows of a long table that are printed; ``tidy()`` has all.
+MOST_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class PredictedSurvival(WithStatus):
     sites: tuple[str, ...]
     conf_type: str = "log"
     level: float = 0.95
+
+    def __repr__(self) -> str:
+        head = f"Survival and cumulative hazard of {self.formula} ({self.status}, {self.level * 100:g} % intervals)"
+        return f"{head}\n{self.frame.to_string(index=False, max_rows=MOST_ROWS)}"
 
 
 @dataclass(frozen=True)
