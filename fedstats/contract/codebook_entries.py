@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from fedstats.contract.condition import level_name
+from fedstats.contract.entry_faults import fault_in_words
 from fedstats.contract.variable import Kind, TimeGrid, Variable, power_of_two
 
 
@@ -101,12 +102,7 @@ def read_entry(model: type[BaseModel], entry: object, what: str) -> Any:
     try:
         return model.model_validate(entry)
     except ValidationError as problem:
-        first = problem.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        if isinstance(first["input"], str | int | float):
-            said += f" (found {first['input']!r})"
-        raise ValueError(f"{what}{': ' + key if key else ''}: {said}.") from None
+        raise ValueError(f"{what}: {fault_in_words(problem, entry, model)}.") from None
 
 
 def variable_of(name: str, entry: object) -> Variable:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
 
+from fedstats.contract.entry_faults import fault_in_words
 from fedstats.contract.query import query_kinds
 
 Count = Annotated[StrictInt, Field(ge=0)]
@@ -71,11 +72,4 @@ def _read(model: type[_Thresholds], content: Mapping[str, Any]) -> dict[str, Any
         found = model.model_validate(dict(content)).model_dump(exclude_none=True)
         return found | {k: tuple(sorted(found[k])) for k in ("allow", "deny") if k in found}
     except ValidationError as problem:
-        first = problem.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        if isinstance(first["input"], str | int | float):
-            said += f" (found {first['input']!r})"
-        if first["type"] == "extra_forbidden":
-            said = f"no such key; there are {', '.join(sorted(model.model_fields))}"
-        raise ValueError(f"{key + ': ' if key else ''}{said}.") from None
+        raise ValueError(f"{fault_in_words(problem, dict(content), model)}.") from None

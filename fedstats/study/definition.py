@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from fedstats.cohort.reading import Watcher
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
+from fedstats.contract.entry_faults import fault_in_words
 from fedstats.federations.keys import home_of
 from fedstats.federations.memory import Memory
 from fedstats.federations.memory_folder import MEMORY, other_memories
@@ -82,9 +83,7 @@ class Study:
             raw, parsed = read_toml(file)
             content = StudyFile.model_validate(parsed)
         except ValidationError as problem:
-            first = problem.errors()[0]
-            where = ".".join(str(p) for p in first["loc"])
-            raise StudyError(f"{file.name}: {where}: {first['msg']}.") from None
+            raise StudyError(f"{file.name}: {fault_in_words(problem, parsed, StudyFile)}.") from None
         codebook_file = file.parent / "codebook.toml"
         try:
             raw_codebook, parsed = read_toml(codebook_file)

@@ -51,7 +51,7 @@ def test_a_small_dictionary_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('x = { kind = "text" }', "tables.patient.columns.x.kind: Input should be 'id', 'date'"),
+        ('x = { kind = "text" }', "tables.patient.columns.x.kind is 'text'; write one of 'id', 'date'"),
         ('x = { kind = "category" }', "a category has levels, and no other kind has."),
         ('x = { kind = "code" }', "a code has a pattern, and no other kind has: without one it would take free text."),
         ('x = { kind = "code", pattern = "(" }', "the pattern cannot be read"),

@@ -11,21 +11,41 @@ from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
 #: What is wrong: the text, what stands in its place, and what the message must name.
 WRONG_STUDY = {
     "bad TOML": ("[study]", "[study", ["study.toml is not valid TOML"]),
-    "no heading": (STUDY, "", ["study.toml", "study", "required"]),
+    "no heading": (STUDY, "", ["study.toml: study is missing"]),
     "unknown key": ('version = "1"', 'version = "1"\ncolour = "red"', ["study.toml", "study.colour"]),
     "unknown section": ("[table_one]", "[table_two]", ["study.toml", "table_two"]),
-    "missing key": ('title = "A small study"', "", ["study.toml", "study.title", "required"]),
-    "number for text": ('version = "1"', "version = 1", ["study.toml", "study.version", "string"]),
+    "missing key": ('title = "A small study"', "", ["study.toml: study.title is missing"]),
+    "number for text": (
+        'version = "1"',
+        "version = 1",
+        ["study.toml: study.version is 1; write a text, in quotes"],
+    ),
     "no sites": ('["north", "south", "west"]', "[]", ["study.toml", "study.sites"]),
     "a site twice": ('"south", "west"', '"north", "west"', ["study.sites", "named twice"]),
     "a site as a path": ('"south"', '"../south"', ["study.sites", "'../south'", "lower-case"]),
     "a site in capitals": ('"south"', '"South"', ["study.sites", "'South'", "lower-case"]),
     "unknown profile": ('profile = "none"', 'profile = "lax"', ["study.profile", "'strict'"]),
     "bad study id": ('id = "small"', 'id = "../small"', ["study.id"]),
-    "unknown kind of model": ('kind = "cox"', 'kind = "coxph"', ["models.0.kind", "'cox'"]),
-    "unknown ties": ('strata = "practice"', 'ties = "exact"', ["models.0.ties", "'efron'"]),
-    "unknown key of a model": ('strata = "practice"', 'stratum = "practice"', ["models.0.stratum"]),
-    "name that is no name": ('name = "response"', 'name = "my response"', ["models.2.name"]),
+    "unknown kind of model": (
+        'kind = "cox"',
+        'kind = "coxph"',
+        ["models 'own_baseline': kind is 'coxph'; write one of 'cox'"],
+    ),
+    "unknown ties": (
+        'strata = "practice"',
+        'ties = "exact"',
+        ["models 'own_baseline': ties is 'exact'; write one of 'efron' or 'breslow'"],
+    ),
+    "unknown key of a model": (
+        'strata = "practice"',
+        'stratum = "practice"',
+        ["models 'own_baseline': stratum: no such key; the nearest is strata"],
+    ),
+    "name that is no name": (
+        'name = "response"',
+        'name = "my response"',
+        ["models 'my response': name is 'my response'; write lower-case letters"],
+    ),
     "an analysis name twice": (
         'name = "response"',
         'name = "own_baseline"',
