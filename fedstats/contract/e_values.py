@@ -52,7 +52,8 @@ def e_value(
     if measure not in get_args(Measure):
         raise ValueError(f"measure is {measure!r}; choose one of {list(get_args(Measure))}.")
     ends = [end for end in (conf_low, conf_high) if end is not None]
-    if not all(np.isfinite(v) and v > 0 for v in (estimate, *ends)) or len(ends) == 1:
+    given: tuple[object, ...] = (estimate, *ends)
+    if len(ends) == 1 or not all(isinstance(v, int | float | np.number) and 0 < v < np.inf for v in given):
         raise ValueError(
             "An E-value is that of a ratio above zero, with both ends of its interval or with none."
         )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any
 
+from fedstats.contract.arguments import check_federation, kind_of
 from fedstats.contract.federation import Federation, SiteRefused, Subset, Waiting
 from fedstats.contract.query import QueryError
 from fedstats.contract.results import NotAvailable
@@ -66,6 +67,13 @@ def together(federation: Federation, /, **analyses: Analysis) -> Results:
     Over a folder every pass files one question of each analysis, so that all of them together take as
     many exchanges as the longest one alone.
     """
+    check_federation(federation)
+    given: Mapping[str, object] = analyses
+    unasked = [name for name, analysis in given.items() if not callable(analysis)]
+    if unasked:
+        raise TypeError(
+            f"{unasked[0]} is {kind_of(analyses[unasked[0]])}; give a function, as {unasked[0]}=lambda sites: fs.cox(sites, ...)."
+        )
     carrier: Any = federation
     while isinstance(carrier, Subset):
         carrier = carrier.whole

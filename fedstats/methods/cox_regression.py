@@ -21,6 +21,7 @@ from fedstats.contract.arguments import (
     check_patients,
     known_column,
     number_column,
+    shown,
 )
 from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter, Total
@@ -33,7 +34,14 @@ from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_periods import over_periods
 from fedstats.methods.cox_shared_baseline import SharedBaseline, check_baseline, with_grid
 from fedstats.methods.firth_correction import Correction, CoxFirthCorrection
-from fedstats.methods.fitting import check_cost, check_profile, fitted, pooled_start, profile_limits
+from fedstats.methods.fitting import (
+    check_cost,
+    check_profile,
+    fitted,
+    naming_groups,
+    pooled_start,
+    profile_limits,
+)
 from fedstats.methods.penalised_fit import check_penalty, check_penalty_or_firth, course_of, maximum
 from fedstats.methods.stacked_equations import CoxPropensityTerms
 from fedstats.methods.weighting import Robust, Weighting, check_cohort, made_weights, variance_of, weighted
@@ -175,7 +183,14 @@ def cox(
     meter, course = Meter(federation), course_of("" if baseline == "shared" else start, penalty)
     model, evaluate, status = cox_evaluation(meter, model, baseline, grid, course)
     objective: Callable[[Array], Derivatives] = evaluate
-    with one_blas_thread():
+    of_sites = ("site",) if baseline == "site" and len(federation.sites) > 1 else ()
+    fewer = "ask without the strata that hold it fixed" + (
+        ' (for the site, baseline="shared")' if of_sites else ""
+    )
+    strata_named = naming_groups(
+        (*of_sites, *model.strata), "the baseline hazards", fewer, design, federation.codebook
+    )
+    with one_blas_thread(), strata_named:
         zero = np.zeros(len(design.names))
         null = evaluate(zero)  # the meter asks it no second time
         if evaluate.counts:  # none where the sums are not finite at zero
@@ -256,10 +271,12 @@ def cox_model(
         )
     columns = _columns(strata)
     _check_choice("ties", ties, ("efron", "breslow"))
-    for column in (*columns, *(c for c in (cluster,) if c)):
-        known_column(column, federation.codebook, "strata or cluster")
+    for column in columns:
+        known_column(column, federation.codebook, "strata")
+    if cluster is not None:
+        known_column(cluster, federation.codebook, "cluster")
     for what, numbers in (("weights", weights), ("offset", offset)):
-        if numbers:
+        if numbers is not None:
             number_column(numbers, federation.codebook, what)
     centre = federation.codebook[offset].centre if offset else 0.0
     return CoxModel(
@@ -326,10 +343,10 @@ def _columns(names: str | Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(names, str):
         return (names,)
     if not isinstance(names, Sequence):
-        raise FormulaError(f"strata is {names!r}; give the name of a column, or several in a list.")
+        raise FormulaError(f"strata is {shown(names)}; give the name of a column, or several in a list.")
     return tuple(names)
 
 
-def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise FormulaError(f"{name} is {value!r}; choose one of {list(allowed)}.")
+def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in allowed:
+        raise FormulaError(f"{name} is {shown(value)}; choose one of {list(allowed)}.")

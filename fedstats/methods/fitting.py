@@ -1,6 +1,7 @@
 """What every regression does after and before Newton: results from a solution, and a warm start."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
+from fedstats.contract.arguments import shown
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.entries import Entries
 from fedstats.contract.federation import Federation, Meter
@@ -20,7 +23,7 @@ from fedstats.contract.periods import by_period
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
 from fedstats.numerics.firth import Firth, Penalised
-from fedstats.numerics.newton import Derivatives, NotConverged, Solution, newton
+from fedstats.numerics.newton import Derivatives, NoInformation, NotConverged, Solution, newton
 from fedstats.numerics.penalties import ElasticNet, Weighted
 from fedstats.numerics.profile_likelihood import profile_limit
 
@@ -123,12 +126,21 @@ def check_profile(profile: str | Sequence[str], design: Design, *, robust: bool)
         A name that is no coefficient, the intercept, or a robust variance, which has no likelihood.
     """
     if not isinstance(profile, Sequence):
-        raise FormulaError(f"profile is {profile!r}; give the name of a coefficient, or several in a list.")
+        raise FormulaError(
+            f"profile is {shown(profile)}; give the name of a coefficient, or several in a list."
+        )
     names = (profile,) if isinstance(profile, str) else tuple(profile)
     known = [column.name for column in design.columns]
     for name in names:
+        if name in ("Intercept", "(Intercept)"):
+            raise FormulaError(
+                "profile names the intercept, which a Cox model has in its baseline hazards."
+                if not design.intercept
+                else "profile names the intercept; profiles are of the other coefficients. For a risk at some values move the "
+                "zero of the columns, as I(x - 60), and read its Wald interval."
+            )
         if name not in known:
-            raise FormulaError(f"profile names {name!r}; the coefficients are {', '.join(known)}.")
+            raise FormulaError(f"profile names {shown(name)}; the coefficients are {', '.join(known)}.")
     if names and robust:
         raise FormulaError(
             "A profile-likelihood interval is that of the likelihood: ask for it, or for a robust variance."
@@ -159,6 +171,32 @@ def check_points(most: int | None, points: int, what: str) -> None:
             f"{what} about {points} points of one model, and the study states {most}: ask for fewer, or "
             "state more (points under [study], at most 400), and agree with every site that its own profile says max_points as well."
         )
+
+
+@contextmanager
+def naming_groups(
+    groups: Sequence[str], absorbed: str, remedy: str, design: Design, codebook: Codebook
+) -> Iterator[None]:
+    """Say of columns without information that they may differ between groups, and do not within them.
+
+    Parameters
+    ----------
+    groups : sequence of str    columns by which there are groups, ``"site"`` among them; none: all patients are one
+    absorbed : str              what their differences go into
+    remedy : str                besides dropping the column
+    """
+    try:
+        yield
+    except NoInformation as problem:
+        alike = {
+            name
+            for name, column in zip(design.names[int(design.intercept) :], design.columns, strict=True)
+            if all(len(codebook[part.column].levels) == 1 for part in column.parts)
+        }
+        if not groups or alike & {*problem.terms}:  # the same for everybody, as the codebook knows
+            raise
+        why = f"constant within every stratum ({', '.join(groups)}), where {absorbed} absorb its effect"
+        raise NoInformation(problem.terms, why, remedy) from None
 
 
 def profile_limits(

@@ -23,6 +23,7 @@ from fedstats.methods.fitting import (
     check_profile,
     degrees_of_freedom,
     fitted,
+    naming_groups,
     pooled_start,
     profile_limits,
 )
@@ -168,7 +169,14 @@ def glm(
     course = course_of(start, penalty)
     evaluate = Evaluation(meter, model, formula, course)
     objective: Callable[[Array], Derivatives] = evaluate
-    with one_blas_thread():
+    own_intercepts = naming_groups(
+        () if intercepts is None else (intercepts or "site",),
+        "the intercepts",
+        "ask with one intercept for all",
+        design,
+        federation.codebook,
+    )
+    with one_blas_thread(), own_intercepts:
         null = null_model(evaluate, design, chosen, has_offset=offset is not None)
         begin = null.beta
         if start == "pooled":
@@ -261,14 +269,18 @@ def glm_model(
             if chosen.link != "logit"
             else "A logistic model needs one 0/1 column on the left of its formula, not Surv()."
         )
-    if intercepts == "site" and "site" not in federation.codebook:
+    if str(intercepts) == "site" and "site" not in federation.codebook:
         intercepts = ""  # the sites themselves
     for what, numbers in (("weights", weights), ("offset", offset)):
-        if numbers:
+        if numbers is not None:
             number_column(numbers, federation.codebook, what)
-    for column in (cluster, intercepts):
-        if column:
-            known_column(column, federation.codebook, "cluster or intercepts")
+    if not design.names and intercepts is None:
+        raise FormulaError(
+            f"{formula!r} has neither an intercept nor a term: write 'outcome ~ 1' for the intercept alone."
+        )
+    for what, column in (("cluster", cluster), ("intercepts", intercepts)):
+        if column is not None and str(column):
+            known_column(column, federation.codebook, what)
     centred = design.intercept or intercepts is not None
     centre, scale = agreed_units(federation, outcome.event, chosen, centred=centred)
     columns = (weights, offset, cluster)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from fedstats.contract.arguments import kind_of
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.numerics.multiplicity import ADJUSTMENTS, Adjustment, adjusted
@@ -47,6 +48,9 @@ def adjusted_p_values(
     """
     if method not in ADJUSTMENTS:
         raise FormulaError(f"method is {method!r}; choose one of {list(ADJUSTMENTS)}.")
+    for what, given in (("results", results), ("terms", {} if terms is None else terms)):
+        if not isinstance(given, Mapping):
+            raise FormulaError(f'{what} is {kind_of(given)}; give it by name, as {{"os": ...}}.')
     frames = [_tests(name, result, (terms or {}).get(name), joint=joint) for name, result in results.items()]
     if not frames:
         raise FormulaError("A family has at least one result: pass {name: fit}.")
@@ -64,6 +68,10 @@ def _tests(name: str, result: Any, terms: Sequence[str] | None, *, joint: bool) 
     if is_fit and joint:
         frame = result.joint_tests()
     else:
+        if not isinstance(result, pd.DataFrame) and not hasattr(result, "tidy"):
+            raise FormulaError(
+                f"{name} is {kind_of(result)}; give a fit, a test, or a frame with term and p_value."
+            )
         frame = result if isinstance(result, pd.DataFrame) else result.tidy()
     if not {"term", "p_value"} <= set(frame.columns):
         raise FormulaError(f"{name} has no p-values by term.")

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import full_matrix
+from fedstats.contract.arguments import shown
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total, WithColumn
 from fedstats.contract.fit import Fit
@@ -193,7 +194,7 @@ def weighted(
         return WithColumn(federation, weights.recipe), weights.recipe.name, weights
     if weights is not None and not isinstance(weights, str):
         raise FormulaError(
-            f"weights is {weights!r}; give the name of a column, or the result of fs.propensity_weights."
+            f"weights is {shown(weights)}; give the name of a column, or the result of fs.propensity_weights."
         )
     return federation, weights, None
 
@@ -255,8 +256,13 @@ def variance_of(
             raise FormulaError("A lasso of the propensity has no variance: ask for robust=True.")
         return "stacked"
     if not isinstance(robust, bool):
-        raise FormulaError(f'robust is {robust!r}; give True, False or "stacked".')
-    return "robust" if robust or cluster is not None else "model"
+        raise FormulaError(f'robust is {shown(robust)}; give True, False or "stacked".')
+    if cluster is not None and not robust:
+        raise FormulaError(
+            f"robust=False asks for the model's own standard errors, and cluster={shown(cluster)} for the sandwich of its groups: "
+            "leave one of them out."
+        )
+    return "robust" if robust else "model"
 
 
 def check_cohort(propensity: PropensityWeights, n: int) -> None:

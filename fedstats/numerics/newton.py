@@ -58,6 +58,18 @@ class NotConverged(ArithmeticError):  # noqa: N818 (a statistician's word, not a
     """The maximum was not found; the message names the terms concerned and the remedy."""
 
 
+class NoInformation(NotConverged):
+    """Columns are constant where it counts: ``terms`` names their coefficients."""
+
+    def __init__(self, terms: Sequence[str], why: str = "", remedy: str = "") -> None:
+        self.terms = tuple(terms)
+        why = why or "constant among the patients of the model"
+        remedy = remedy or "merge the level with another"
+        super().__init__(
+            f"No information about {_list(self.terms)}: {why}, or no event tells it apart. Drop it, or {remedy}."
+        )
+
+
 def newton(
     derivatives: Callable[[Array], Derivatives],
     start: Array,
@@ -152,7 +164,7 @@ def require_full_rank(information: Array, names: Sequence[str]) -> None:
     diagonal = np.asarray(np.diag(information))
     constant = [n for n, v in zip(names, diagonal, strict=True) if not v > 1e-13 * max(1.0, diagonal.max())]
     if constant:
-        raise NotConverged(_constant(constant))
+        raise NoInformation(constant)
     scale = np.sqrt(diagonal)
     scaled = information / np.outer(scale, scale)
     lower = np.zeros_like(scaled)
@@ -163,7 +175,7 @@ def require_full_rank(information: Array, names: Sequence[str]) -> None:
             weights = np.linalg.solve(scaled[:j, :j], scaled[:j, j])
             others = [name for name, weight in zip(names[:j], weights, strict=True) if abs(weight) > 1e-6]
             if others == ["Intercept"]:
-                raise NotConverged(_constant([names[j]]))
+                raise NoInformation([names[j]])
             raise NotConverged(
                 f"{names[j]} is a linear combination of {_list(others)}: their coefficients cannot be told apart. "
                 "Drop one of them."
@@ -196,13 +208,6 @@ def _require_finite_estimates(
         raise NotConverged(
             _infinite([f"{n} (towards {'plus' if s > 0 else 'minus'} infinity)" for n, s in running])
         )
-
-
-def _constant(names: Sequence[str]) -> str:
-    return (
-        f"No information about {_list(names)}: constant among the patients of the model, or no event tells it apart. "
-        "Drop it, or merge the level with another."
-    )
 
 
 def _infinite(names: Sequence[str]) -> str:

@@ -42,6 +42,9 @@ class ElasticNet:
     mixing: float = 1.0
 
     def __post_init__(self) -> None:
+        for what, given in (("The strength of a penalty", self.strength), ("mixing", self.mixing)):
+            if isinstance(given, bool) or not isinstance(given, int | float | np.number):
+                raise TypeError(f"{what} is {given!r}; give a number.")
         if not 0 < self.strength < np.inf:
             raise ValueError(f"The strength of a penalty is {self.strength!r}; give a number above zero.")
         if not 0 <= self.mixing <= 1:
