@@ -53,6 +53,10 @@ def fault_in_words(problem: ValidationError, content: object, model: type[BaseMo
     model : subclass of BaseModel  what it was to be
     """
     errors: list[dict[str, Any]] = [{**error, "path": _path(error, content)} for error in problem.errors()]
+    # a key that is missing and one too many of the same table are one slip, and that is the one to see
+    slips = [e for e in errors if e["type"] == "extra_forbidden" and e["path"][:-1] == errors[0]["path"][:-1]]
+    if errors[0]["type"] == "missing" and slips:
+        errors = slips
     first = errors[0]["path"]
     # of a key that may be of several kinds each says what is wrong: whichever got furthest meant what was written
     about = (
@@ -77,7 +81,11 @@ def fault_in_words(problem: ValidationError, content: object, model: type[BaseMo
         return f"{where}{'' if not where or where.endswith(': ') else ': '}{said}"
     remedies = dict.fromkeys(filter(None, map(_remedy, same)))
     found = _found(error["input"])
-    return f"{key} is {found}; {', or '.join(remedies) or 'this is none of what may stand here'}"
+    wanted = ", or ".join(remedy.removeprefix("write ") for remedy in remedies)
+    said = f"write {wanted}" if wanted else "this is none of what may stand here"
+    if error["loc"][-1:] == ("[key]",):
+        return f"{_key(_where(deepest[:-1], content))}: {found} is no name; {said}"
+    return f"{key} is {found}; {said}"
 
 
 def _path(error: Any, content: object) -> tuple[int | str, ...]:
@@ -116,7 +124,7 @@ def _where(path: Sequence[int | str], content: object) -> str:
 
 
 def _key(where: str) -> str:
-    return where.removesuffix(": ") or "the file"
+    return where.removesuffix(": ") or "it"
 
 
 def _found(value: object) -> str:

@@ -41,6 +41,47 @@ WRONG_STUDY = {
         'stratum = "practice"',
         ["models 'own_baseline': stratum: no such key; the nearest is strata"],
     ),
+    "a kind of another kind": (
+        'strata = "practice"',
+        "strata = 5",
+        ["models 'own_baseline': strata is 5; write a text, in quotes, or a list, in square brackets."],
+    ),
+    "a kind within a list": (
+        'strata = "practice"',
+        'strata = ["practice", 5]',
+        ["models 'own_baseline': strata, entry 2 is 5; write a text, in quotes."],
+    ),
+    "a slip within a table": (
+        'strata = "practice"',
+        'penalty = { kind = "ridg", strength = 1 }',
+        ["models 'own_baseline': penalty.kind is 'ridg'; write one of 'ridge'"],
+    ),
+    "a slip in a key that has to be there": (
+        'strata = "practice"',
+        'standardised_survival = [{ colum = "sex" }]',
+        ["models 'own_baseline': standardised_survival, entry 1: colum: no such key; the nearest is column."],
+    ),
+    "a number in place of a table": (
+        'name = "survival_by_sex"',
+        'name = "survival_by_sex"\nlog_rank = 5',
+        ["curves 'survival_by_sex': log_rank is 5; write true or false, without quotes, or a table"],
+    ),
+    "an entry without a name": ('name = "response"\n', "", ["models, entry 3: name is missing."]),
+    "a name of weights that is none": (
+        "[table_one]",
+        '[weights."Bad Name"]\nformula = "sex ~ age"\n[table_one]',
+        ["weights: 'Bad Name' is no name; write lower-case letters"],
+    ),
+    "a cluster without a sandwich": (
+        'strata = "practice"',
+        'cluster = "practice"\nrobust = false',
+        ["models 'own_baseline': robust = false asks for the model's own standard errors"],
+    ),
+    "points beyond what may be stated": (
+        'version = "1"',
+        'version = "1"\npoints = 500',
+        ["study.points is 500; write 400 or less."],
+    ),
     "name that is no name": (
         'name = "response"',
         'name = "my response"',
