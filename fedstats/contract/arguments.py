@@ -115,13 +115,13 @@ def checked_edges(grid: Iterable[object]) -> tuple[float, ...]:
     """
     wanted = "a grid is a cell width, or right edges above zero that increase, as in [3, 6, 12]"
     if isinstance(grid, str):
-        raise ValueError(f"grid is {grid!r}; {wanted}.")  # noqa: TRY004 (one class for a wrong grid)
+        raise ValueError(f"grid is {shown(grid)}; {wanted}.")  # noqa: TRY004 (one class for a wrong grid)
     try:
         edges = np.array([float(edge) for edge in grid])  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise ValueError(f"grid is {grid!r}; {wanted}.") from None
+        raise ValueError(f"grid is {shown(grid)}; {wanted}.") from None
     if not len(edges) or not np.isfinite(edges).all() or edges[0] <= 0 or (np.diff(edges) <= 0).any():
-        raise ValueError(f"grid is {grid!r}; {wanted}.")
+        raise ValueError(f"grid is {shown(grid)}; {wanted}.")
     return tuple(edges.tolist())
 
 

@@ -142,6 +142,12 @@ class Fit:
         measures: dict[str, Measure] = {"Hazard ratio": "HR", "Odds ratio": "OR"}
         measure = measures.get(self.effect, "RR")
         tidy = self.tidy()
+        given: object = steps
+        unknown = set(given) - {*self.names} if isinstance(given, Mapping) else {str(given)}
+        if unknown:
+            raise ValueError(
+                f"steps names {min(unknown)!r}; give units by coefficient, of {', '.join(self.names)}."
+            )
         step = np.array([steps.get(term, 1.0) for term in tidy["term"]])
         ratios = {name: np.exp(tidy[name] * step) for name in ("estimate", "conf_low", "conf_high")}
         return e_value_table(tidy.assign(**ratios), measure, rare=rare)

@@ -78,8 +78,12 @@ def parse(formula: str, codebook: Codebook, *, intercept: bool) -> tuple[Outcome
         raise FormulaError(
             f"{formula!r} is not a formula: write 'outcome ~ terms', as in \"Surv(time, event) ~ age\"."
         )
-    outcome = _outcome(left.strip(), codebook)
-    return outcome, design(right, codebook, intercept=intercept)
+    outcome, terms = _outcome(left.strip(), codebook), design(right, codebook, intercept=intercept)
+    if both := {outcome.event, outcome.time} & {*terms.variables}:
+        raise FormulaError(
+            f"{min(map(str, both))} is the outcome of {formula!r}, and no term of it: leave it out on the right."
+        )
+    return outcome, terms
 
 
 def parse_groups(formula: str, codebook: Codebook, *, causes: bool = False) -> tuple[Outcome, str | None]:

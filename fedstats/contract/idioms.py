@@ -73,6 +73,9 @@ _SIGNS = (
         "a power of one column is that column again, as in R; write I({x}^2) or poly({x}, 2)",
     ),
     (re.compile(r",\s*([^\s,]+)"), "write + between terms"),
+    (re.compile(r"[\"']([^\"']*)[\"']"), "write the name of a column without quotes, {x}"),
+    (re.compile(rf"[\d.]+\s*\*\s*({_NAME})"), "write I(2 * {x}) for another unit"),
+    (re.compile(rf"({_NAME})\s*\*\s*[\d.]+"), "write I(2 * {x}) for another unit"),
 )
 
 
@@ -109,6 +112,8 @@ def said_on_the_left(left: str) -> str:
     """The same of an outcome that cannot be read: how it is said here."""
     if re.search(rf"{_NAME}::+", left):
         return f"Write {re.sub(rf'{_NAME}::+', '', left)} without the name of a package."
+    if re.match(r"surv\s*\(", left, re.IGNORECASE) and not left.startswith("Surv"):
+        return f"{left!r} cannot be read: write Surv with a capital S alone."
     if not re.match(r"Surv\s*\(", left):
         return (
             f"{left!r} is no column, and an outcome is one: {_AS_DATA} (0 and 1, or a factor of two levels, the second the event)."
@@ -117,6 +122,8 @@ def said_on_the_left(left: str) -> str:
         )
     inside = left[left.index("(") + 1 :].rstrip().removesuffix(")")
     parts = [part.strip() for part in _split(inside)]
+    if any(re.fullmatch(r"(['\"]).*\1", part) for part in parts):
+        return f"{left!r} puts a column in quotes: write its name without."
     if len(parts) == 1:
         return f"{left!r} names no event: write Surv({parts[0] or 'time'}, event), the event 0 or 1."
     if "%in%" in inside or "!=" in inside:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fedstats.contract.aggregate import Release
+from fedstats.contract.arguments import check_federation
 from fedstats.contract.disclosure import Refusal
 from fedstats.contract.federation import NOT_FINITE, Asked, Federation
 from fedstats.contract.query import Query, Spec, canonical_json
@@ -35,6 +36,8 @@ def refusals(asked: Federation | Iterable[Asked]) -> pd.DataFrame:
         what the coordinator did instead where that was answered by every site, for instance "answered with
         a coarser time grid"; empty where the question is still refused.
     """
+    if not isinstance(asked, Iterable):
+        check_federation(asked)
     history = list(asked.history() if isinstance(asked, Federation) else asked)
     rows = [
         {

@@ -82,7 +82,13 @@ def logrank(
     tests = [(_exponent("rho", rho), _exponent("gamma", gamma))]
     found = _compared(federation, formula, tests, strata, grid, landmark)
     sums = found.sums
-    statistic, df = chi_squared(sums)
+    try:
+        statistic, df = chi_squared(sums)
+    except np.linalg.LinAlgError:  # groups that are never at risk together in a stratum
+        raise QueryError(
+            "There are groups that are nowhere at risk together when an event happens, so that nothing compares them: take fewer "
+            "strata, or a subset of the groups."
+        ) from None
     columns = {"group": found.names, "n": np.rint(found.n).astype(int)}
     return LogRankTest(
         **found.common,

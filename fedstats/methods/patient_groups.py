@@ -101,5 +101,7 @@ class PatientGroups:
 def _factor(name: object, codebook: Codebook) -> Grouping:
     variable = known_column(name, codebook, "by")
     if not variable.levels:
-        raise FormulaError(f"A table is grouped by a factor; {variable.name!r} is not one in the codebook.")
+        raise FormulaError(
+            f"A table is grouped by a factor, and {variable.name} {variable.in_words()}: make a factor of it in the codebook."
+        )
     return Grouping(variable.name, variable.levels)

@@ -318,7 +318,8 @@ def causes_of(outcome: Outcome, codebook: Codebook, censored: str | None = None)
     levels = codebook[outcome.event].levels
     if outcome.event_level is not None:
         raise FormulaError(
-            f"Causes are all levels of a factor, and {outcome.event} is asked for one of them."
+            f"Causes are all levels of a factor, and {outcome.event} is asked for one of them: write "
+            f"Surv({outcome.time}, {outcome.event}), and say with censored= which level is no event."
         )
     if len(levels) < 2:
         raise FormulaError(

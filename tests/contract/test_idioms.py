@@ -62,6 +62,11 @@ TERMS = {
     "age, sex": "write + between terms",
     "`my column`": "Rename it in the data, for instance to 'my_column'",
     "age sex": "Write terms with + between them",
+    "'age'": "without quotes, age",
+    "2 * age": "write I(2 * age)",
+    "age * 2": "write I(2 * age)",
+    "age + status": "status is the outcome of",
+    "log(time)": "time is the outcome of",
     "Age": "did you mean 'age'?",
 }
 
@@ -80,6 +85,8 @@ LEFT = {
     "Surv(time, died)": "say which of them is the event, as died == 'yes'",
     "Surv(time, inst)": "use it as strata or cluster",
     "survival::Surv(time, status)": "Surv(time, status) without the name of a package",
+    "surv(time, status)": "write Surv with a capital S",
+    "Surv('time', 'status')": "write its name without",
     "sex + status": "is no column, and an outcome is one",
     "ecog == 1": "is no column, and an outcome is one",
     "cause": "has the levels none, cancer, other",
@@ -154,5 +161,9 @@ def test_a_column_that_no_model_reads_is_named_by_what_it_holds():
     with pytest.raises(FormulaError, match=r"log\(note\): note holds text or dates"):
         parse("y ~ log(note)", book, intercept=True)
     sites = fs.InProcess({"a": frame}, policy=fs.DisclosurePolicy.none())
+    with pytest.raises(
+        FormulaError, match="A table is grouped by a factor, and note holds text or dates of 60"
+    ):
+        fs.table_one(sites, by="note", variables=["age"])
     with pytest.raises(FormulaError, match="weights is 'note', which holds text or dates of 60"):
         fs.logistic(sites, "y ~ age", weights="note")

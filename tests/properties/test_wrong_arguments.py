@@ -134,6 +134,34 @@ WRONG = {
         "results is a Fit; give it by name",
     ),
     "tests of a number": (lambda: fs.adjusted_p_values({"os": 5}), fs.FormulaError, "os is an int"),
+    "E-values of units that are none": (
+        lambda: fs.cox(sites(), COX).e_values(steps={"agee": 10}),
+        ValueError,
+        "steps names 'agee'; give units by coefficient, of age",
+    ),
+    "E-values of one number of units": (
+        lambda: fs.cox(sites(), COX).e_values(steps=10),
+        ValueError,
+        "steps names '10'",
+    ),
+    "strata of one patient each": (
+        lambda: fs.logrank(
+            sites(FRAME.assign(each=[f"p{i}" for i in range(40)])), "Surv(time, status) ~ sex", strata="each"
+        ),
+        ValueError,
+        "nowhere at risk together when an event happens",
+    ),
+    "incidence of one cause": (
+        lambda: fs.cumulative_incidence(sites(), "Surv(time, status == 1) ~ 1"),
+        fs.FormulaError,
+        "write Surv(time, status), and say with censored= which",
+    ),
+    "grid as a frame": (
+        lambda: fs.kaplan_meier(sites(), CURVE, grid=FRAME),
+        ValueError,
+        "grid is a DataFrame; a grid is",
+    ),
+    "refusals of a number": (lambda: fs.refusals(5), TypeError, "not an int"),
     "ratio as a text": (lambda: fs.e_value("2"), ValueError, "a ratio above zero"),
     "no analysis": (lambda: fs.together(sites(), os=5), TypeError, "give a function, as os=lambda sites"),
     "frame for several": (lambda: fs.together(FRAME), TypeError, "not a DataFrame"),

@@ -52,7 +52,7 @@ WRONG = {
 }
 WRONG_INCIDENCES = {
     "an event": ('formula = "Surv(time, status) ~ sex"', ["status has no levels"]),
-    "one cause": ('formula = "Surv(time, cause == other) ~ sex"', ["name one code"]),
+    "one cause": ('formula = "Surv(time, cause == other) ~ sex"', ["write cause == 'other'"]),
     "one code": ("formula = \"Surv(time, cause == 'other') ~ sex\"", ["is asked for one of them"]),
     "no such end": ('formula = "Surv(time, cause) ~ sex"\ncensored = "alive"', ["no level 'alive'"]),
     "a milestone beyond": ('formula = "Surv(time, cause) ~ sex"\nmilestones = [36]', ["milestones has 36"]),
