@@ -139,6 +139,22 @@ def test_what_went_wrong_at_a_site_is_on_its_own_sheet():
     assert made.frame.set_index("part").loc["refusal", "value"] == "patient 4711"
 
 
+def test_which_rows_do_not_fit_is_on_the_sites_own_sheet_alone():
+    (query, *_) = PAGE.EXAMPLES["CoxDerivatives"]
+    frame = PAGE.cohort()
+    frame[query.model.event] = 2 * frame[query.model.event]
+    book = replace(
+        PAGE.CODEBOOK,
+        variables=tuple(
+            replace(v, kind="numeric") if v.name == query.model.event else v for v in PAGE.CODEBOOK.variables
+        ),
+    )
+    made, answer = sheet_of(query, fs.Site("north", frame, book, NONE))
+    shown = made.frame.set_index("part").loc["refusal", "value"]
+    assert shown.endswith(f"rows, with {query.model.event} 2")
+    assert shown not in str(answer.content.to_dict())
+
+
 def test_the_points_of_a_model_are_counted(here, tmp_path):
     folder = fs.Folder(here.exchange, study=here.study)
     for _ in range(3):
