@@ -64,6 +64,17 @@ def check_level(level: object) -> None:
         )
 
 
+def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """One of several words.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise FormulaError(f"{name} is {shown(value)}; choose one of {list(allowed)}.")
+
+
 def check_survival_interval(conf_type: object, level: object) -> None:
     """Scale and coverage of the intervals of a survival curve.
 

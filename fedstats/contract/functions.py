@@ -160,6 +160,8 @@ def _knots(call: ast.Call, column: str, codebook: Codebook) -> tuple[float, ...]
     written = call.args[1:]
     if len(written) == 1 and isinstance(written[0], ast.List | ast.Tuple):
         written = written[0].elts
+    if len(written) == 1 and isinstance(written[0], ast.Call) and ast.unparse(written[0].func) == "c":
+        written = written[0].args  # as R writes several numbers
     numbers = [_number(node) for node in written]
     if any(number is None for number in numbers):
         raise FunctionError(f"{ast.unparse(call)}: knots are numbers.")

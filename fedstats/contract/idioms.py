@@ -72,6 +72,10 @@ _SIGNS = (
         re.compile(rf"({_NAME})\s*(?:\^|\*\*)\s*\d"),
         "a power of one column is that column again, as in R; write I({x}^2) or poly({x}, 2)",
     ),
+    (
+        re.compile(r",\s*(data|subset|weights|family|na\.action)\s*=.*"),
+        "{x} is no part of a formula: the sites are an analysis's first argument, patients are chosen by sites.where(...)",
+    ),
     (re.compile(r",\s*([^\s,]+)"), "write + between terms"),
     (re.compile(r"[\"']([^\"']*)[\"']"), "write the name of a column without quotes, {x}"),
     (re.compile(rf"[\d.]+\s*\*\s*({_NAME})"), "write I(2 * {x}) for another unit"),
@@ -96,11 +100,16 @@ def said_here(terms: str) -> str:
         if word := _number_of_knots(name, arguments):
             return f"{name}({inside}) is no term here: {word}."
         if name in _REMEDIES:
-            names = [a for a in arguments if re.fullmatch(_NAME, a)] or [first]
+            names, made = zip(*map(_argument, arguments), strict=True)
             quoted = [f'"{n}"' for n in names]
             every = quoted[0] if len(quoted) == 1 else f"[{', '.join(quoted)}]"
             words = {"x": first, "quoted": quoted[0], "all": every, "product": ":".join(names)}
-            return f"{name}({inside}) is no term here: {_REMEDIES[name].format(**words)}."
+            first_made = (
+                f" (make {made[0]} a column of the data first)"
+                if made[0] and "quoted" in _REMEDIES[name]
+                else ""
+            )
+            return f"{name}({inside}) is no term here: {_REMEDIES[name].format(**words)}{first_made}."
     outside = _without_calls(terms)
     for sign, remedy in _SIGNS:
         if found := sign.search(outside):
@@ -112,6 +121,8 @@ def said_on_the_left(left: str) -> str:
     """The same of an outcome that cannot be read: how it is said here."""
     if re.search(rf"{_NAME}::+", left):
         return f"Write {re.sub(rf'{_NAME}::+', '', left)} without the name of a package."
+    if found := re.match(r"(coxph|survfit|survdiff|glm|lm|cph)\s*\(", left):
+        return f'{left!r} begins with {found.group(1)}: give the formula alone, as fs.cox(sites, "Surv(time, event) ~ age").'
     if re.match(r"surv\s*\(", left, re.IGNORECASE) and not left.startswith("Surv"):
         return f"{left!r} cannot be read: write Surv with a capital S alone."
     if not re.match(r"Surv\s*\(", left):
@@ -180,9 +191,21 @@ def _inside_of_i(inside: str) -> str:
     return f"a function of several columns is no term; {_AS_DATA}" if len(set(names)) > 1 else ""
 
 
+def _argument(written: str) -> tuple[str, str]:
+    """The column that an argument stands for, and what was written where the column is still to be made."""
+    inner = re.fullmatch(rf"(?:C|factor|as\.factor)\(({_NAME})\)", written)
+    if inner or re.fullmatch(_NAME, written):
+        return (inner.group(1) if inner else written), ""
+    return re.sub(r"\W+", "_", written).strip("_") or "x", written
+
+
 def _number_of_knots(name: str, arguments: list[str]) -> str:
     """Where the places of knots are to follow from a number of them, as R takes them from the rows."""
     spline = name in ("rcs", "bs")
+    named = [a for a in arguments[1:] if re.match(r"(knots|Boundary\.knots|parms)\s*=", a)]
+    if spline and named:
+        ends = ", its ends as low= and high=" if name == "bs" else ""
+        return f"knots stand without a name, as in {name}({arguments[0]}, 50, 60, 70){ends}"
     by_number = any(re.match(r"(df|nk|n_knots)\s*=", a) for a in arguments[1:])
     if not spline or not (by_number or (name == "rcs" and len(arguments) == 2 and arguments[1].isdigit())):
         return ""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
 from fedstats.contract.arguments import (
+    check_choice,
     check_federation,
     check_level,
     check_patients,
@@ -173,7 +174,7 @@ def cox(
         raise FormulaError(
             "Effects that change with time are not penalised: ask without penalty, or without time_varying."
         )
-    _check_choice("start", start, ("zero", "pooled"))
+    check_choice("start", start, ("zero", "pooled"))
     check_baseline(federation, baseline, model.strata)
     design = model.design
     names = check_profile(profile, design, robust=variance != "model")
@@ -270,7 +271,7 @@ def cox_model(
             "A Cox model needs at least one term; for a curve without covariates ask kaplan_meier."
         )
     columns = _columns(strata)
-    _check_choice("ties", ties, ("efron", "breslow"))
+    check_choice("ties", ties, ("efron", "breslow"))
     for column in columns:
         known_column(column, federation.codebook, "strata")
     if cluster is not None:
@@ -345,8 +346,3 @@ def _columns(names: str | Sequence[str] | None) -> tuple[str, ...]:
     if not isinstance(names, Sequence):
         raise FormulaError(f"strata is {shown(names)}; give the name of a column, or several in a list.")
     return tuple(names)
-
-
-def _check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if not isinstance(value, str) or value not in allowed:
-        raise FormulaError(f"{name} is {shown(value)}; choose one of {list(allowed)}.")

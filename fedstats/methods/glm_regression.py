@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fedstats.contract.aggregate import full_matrix
-from fedstats.contract.arguments import check_federation, check_level, known_column, number_column
+from fedstats.contract.arguments import (
+    check_choice,
+    check_federation,
+    check_level,
+    known_column,
+    number_column,
+)
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
@@ -154,6 +160,7 @@ def glm(
     """
     check_federation(federation)
     check_level(level)
+    check_choice("start", start, ("zero", "pooled"))
     federation, weights, propensity = weighted(federation, weights)
     variance = variance_of(robust, cluster, propensity, likelihood=bool(penalty is not None or profile))
     model = glm_model(federation, formula, family, link, weights, offset, cluster, intercepts)

@@ -43,6 +43,7 @@ def shapes(term):
         ("poly(age, 2)", [Power(1), Power(2)]),
         ("rcs(age)", [RestrictedCubic((45.0, 60.0, 75.0), k) for k in (1, 2)]),
         ("rcs(age, 40, 50, 60, 70)", [RestrictedCubic((40.0, 50.0, 60.0, 70.0), k) for k in (1, 2, 3)]),
+        ("rcs(age, c(40, 50, 60, 70))", [RestrictedCubic((40.0, 50.0, 60.0, 70.0), k) for k in (1, 2, 3)]),
         ("bs(age, degree=1)", [BasisSpline((45.0, 60.0, 75.0), 20.0, 100.0, 1, k) for k in (1, 2, 3, 4)]),
         ("bs(ph.karno, 70, low=0, high=100)", [BasisSpline((70.0,), 0.0, 100.0, 3, k) for k in (1, 2, 3, 4)]),
     ],

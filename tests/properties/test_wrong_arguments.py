@@ -90,6 +90,11 @@ WRONG = {
         fs.FormulaError,
         "intercepts is a Series; give the name of a column",
     ),
+    "start of a logistic model": (
+        lambda: fs.logistic(sites(), "status ~ age", start="warm"),
+        fs.FormulaError,
+        "start is 'warm'; choose one of ['zero', 'pooled']",
+    ),
     "neither intercept nor term": (
         lambda: fs.logistic(sites(), "status ~ 0"),
         fs.FormulaError,
