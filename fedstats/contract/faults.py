@@ -53,7 +53,8 @@ def no_event(values: pd.Series, time: str | None) -> tuple[Fault, ...]:
     values : (n,)      of the column
     time : str or None    the follow-up that it ends, if it does
     """
-    strange = ~values.isin((0.0, 1.0)).to_numpy()
+    y = values.to_numpy(dtype=float)
+    strange = (y != 0.0) & (y != 1.0)
     if not strange.any():
         return ()
     event = str(values.name)

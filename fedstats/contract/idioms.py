@@ -11,6 +11,14 @@ _AS_DATA = "make that column in every site's data, and agree on it in the codebo
 _AS_NUMBER = f"{_AS_DATA}, or take a function of a number: {KNOWN}"
 _SPLINE = "write rcs({x}, knots), a natural cubic spline whose knots are agreed, as in rcs(age, 50, 60, 70), or bs({x}, knots)"
 _REFERENCE = "the reference is the first of the codebook's levels: put it first there, and write C({x})"
+_FRAILTY = (
+    "there are no frailties: give strata={quoted} for baseline hazards, cluster={quoted} for standard errors, or ask "
+    "fs.heterogeneity(..., by={quoted}) how effects differ"
+)
+_CHANGES = "effects that change with time are asked for as time_varying={quoted}, after agreed cuts, or as {{{quoted}: [6, 12]}}"
+_OTHER_BASE = (
+    "write log({x}), the natural logarithm: its coefficient times log(2), or log(10), is that of this one"
+)
 #: By the name of a function what to write in its place; {x} is its first argument, {all} all of them.
 _FUNCTIONS = {
     ("factor", "as.factor", "ordered"): "write C({x})",
@@ -21,20 +29,10 @@ _FUNCTIONS = {
     ("cluster",): "give the argument cluster={quoted}, for standard errors that add up its groups",
     ("offset",): "give the argument offset={quoted}",
     ("weights",): "give the argument weights={quoted}",
-    (
-        "frailty",
-        "frailty.gamma",
-        "frailty.gaussian",
-    ): "there are no frailties: give strata={quoted} for baseline hazards, "
-    "cluster={quoted} for standard errors, or ask fs.heterogeneity(..., by={quoted}) how effects differ",
-    (
-        "tt",
-    ): 'effects that change with time are asked for as time_varying={quoted} (after agreed cuts, or {{"x": [6, 12]}})',
+    ("frailty", "frailty.gamma", "frailty.gaussian"): _FRAILTY,
+    ("tt",): _CHANGES,
     ("ridge",): "give the argument, for all terms, penalty=fs.Ridge(strength)",
-    (
-        "log2",
-        "log10",
-    ): "write log({x}), the natural logarithm: its coefficient times log(2), or log(10), is that of this one",
+    ("log2", "log10"): _OTHER_BASE,
     ("np.log",): "write log({x})",
     ("np.sqrt", "np.exp", "np.log1p", "np.log2", "np.log10", "np.abs"): _AS_NUMBER,
     ("scale",): "write I(({x} - 60) / 10) with an agreed number in place of a mean that no site knows",
