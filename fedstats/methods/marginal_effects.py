@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.arguments import check_federation, check_level, known_column, shown
+from fedstats.contract.arguments import check_federation, check_level, known_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
 from fedstats.contract.design import Design
@@ -123,7 +123,7 @@ def marginal_effects(
         variables = [variables]
     if variables is not None and not isinstance(variables, Sequence):
         raise FormulaError(
-            f"variables is {shown(variables)}; give the name of a column, or several in a list."
+            f"variables is {variables!r}; give the name of a column, or several in a list."
         )
     meter, tables = Meter(federation), []
     for name in model.design.variables if variables is None else variables:
