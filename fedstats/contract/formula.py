@@ -79,9 +79,11 @@ def parse(formula: str, codebook: Codebook, *, intercept: bool) -> tuple[Outcome
             f"{formula!r} is not a formula: write 'outcome ~ terms', as in \"Surv(time, event) ~ age\"."
         )
     outcome, terms = _outcome(left.strip(), codebook), design(right, codebook, intercept=intercept)
-    if both := {outcome.event, outcome.time} & {*terms.variables}:
+    of_outcome = {outcome.event, outcome.time}
+    alone = [c for c in terms.columns if c.parts and {part.column for part in c.parts} <= of_outcome]
+    if both := {part.column for column in alone for part in column.parts}:
         raise FormulaError(
-            f"{min(map(str, both))} is the outcome of {formula!r}, and no term of it: leave it out on the right."
+            f"{min(both)} is the outcome of {formula!r}, and no term of it: leave it out on the right."
         )
     return outcome, terms
 

@@ -122,9 +122,7 @@ def marginal_effects(
     if isinstance(variables, str):
         variables = [variables]
     if variables is not None and not isinstance(variables, Sequence):
-        raise FormulaError(
-            f"variables is {variables!r}; give the name of a column, or several in a list."
-        )
+        raise FormulaError(f"variables is {variables!r}; give the name of a column, or several in a list.")
     meter, tables = Meter(federation), []
     for name in model.design.variables if variables is None else variables:
         _, beta = _checked(federation, fit, name)

@@ -89,7 +89,7 @@ def test_in_process_a_refusal_ends_with_the_remedy(here):
         fs.logistic(sites.where("age >= 85"), "response ~ age")
 
 
-def test_an_answer_to_a_condition_outside_the_codebook_is_a_refusal(here):
+def test_a_condition_outside_the_codebook_is_told_before_a_site_is_asked_and_the_others_go_on(here):
     found, _ = attended(
         here.exchange,
         here.sites,
@@ -97,8 +97,9 @@ def test_an_answer_to_a_condition_outside_the_codebook_is_a_refusal(here):
         wrong=lambda s: fs.logistic(s.where("sex == 'X'"), "response ~ age"),
         right=lambda s: fs.logistic(s, "response ~ age"),
     )
-    assert (found.wrong.status, found.right.converged) == ("not released", True)
-    assert "sex has no level ['X']" in found.wrong.reason
+    assert (found.wrong.status, found.right.converged) == ("not estimated", True)
+    assert found.wrong.reason == "sex has no level 'X' in the codebook; it has F, M."
+    assert fs.refusals(fs.Folder(here.exchange, study=here.study)).empty
 
 
 def test_separation_is_not_estimated_and_the_others_go_on(here):

@@ -147,7 +147,11 @@ WRONG = {
     "no such model": ('{ model = "response" }', '{ model = "death" }', "no model 'death'"),
     "no such term of a model": ('terms = ["sex"]', 'terms = ["treat"]', "survival has no term 'treat'"),
     "a family twice": ('{ model = "response" }', '{ model = "survival" }', "named twice"),
-    "no such method": ('method = "BH"', 'method = "sidak"', "families.0.method"),
+    "no such method": (
+        'method = "BH"',
+        'method = "sidak"',
+        "families 'Sex': method is 'sidak'; write one of 'holm'",
+    ),
     "no group of the table": ('["site", "sex"]', '["site", "age"]', "grouped by a factor"),
     "a group twice": ('["site", "sex"]', '["sex", "sex"]', "once"),
 }
