@@ -69,6 +69,12 @@ def fault_in_words(problem: ValidationError, content: object, model: type[BaseMo
     where = _where(deepest, content)
     error = same[0]
     key = _key(where)
+    if error["type"].startswith("union_tag"):  # which of several tables it is, says one of its keys
+        tag = error["ctx"]["discriminator"].strip("'")
+        key = f"{where}{'' if not where or where.endswith(': ') else '.'}{tag}"
+        if error["type"] == "union_tag_not_found":
+            return f"{key} is missing"
+        return f"{key} is {_found(error['ctx']['tag'])}; {_remedy(error)}"
     if error["type"] == "missing":
         return f"{key} is missing"
     if error["type"] == "extra_forbidden":

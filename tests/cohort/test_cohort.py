@@ -401,7 +401,7 @@ def test_everybody_leaves_at_the_first_step_that_is_not_met():
         ('keep = "age >= 18"', 'keep = "__import__(1)"', "Cannot read the condition"),
         ('censored = ["patient.last_activity"]', 'censored = ["patient.seen"]', "columns.pfs: there is no column 'patient.seen'"),
         ("at = [1, 50, 90]", "at = [50, 1, 90]", "at increases, and there is one level more than cuts"),
-        ('kind = "years" }', 'kind = "decades" }', "columns.index_year: Input tag 'decades'"),
+        ('kind = "years" }', 'kind = "decades" }', "columns.index_year.kind is 'decades'; write one of 'value', 'first'"),
         ('chemo_io = ["pd1", "chemo"]', 'chemo_io = ["pd1"]', "two regimens are of the same classes"),
         ("window = [-365, 0]", "window = [0, -365]", "a window is [first day, last day] of a date"),
     ],
