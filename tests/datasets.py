@@ -52,6 +52,7 @@ def heart() -> pd.DataFrame:
     frame = lifelines_data.load_stanford_heart_transplants()
     return frame.assign(
         centre=1 + frame["id"] % 20,
+        calendar=np.floor(1967.83 + frame["year"]),
         age_effect=0.01 * frame["age"],
         weight=1 + frame["id"] % 3,
         cell_start=30 * np.floor(frame["start"] / 30),

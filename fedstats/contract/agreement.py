@@ -81,6 +81,8 @@ def _number(name: str, x: np.ndarray, *, missing: bool) -> Variable:
 
 
 def _centre_and_scale(x: np.ndarray) -> tuple[float, float]:
+    """The mean to a quarter of the scale, so that a term that is counted from it has a name that can be read."""
     mean = float(x.mean())
     around = x - mean
-    return mean, power_of_two(float(np.sqrt(around @ around / len(x))))
+    scale = power_of_two(float(np.sqrt(around @ around / len(x))))
+    return float(np.round(4 * mean / scale)) * scale / 4, scale

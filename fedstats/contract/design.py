@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.condition import level_name
 from fedstats.contract.query import QueryError, Spec
-from fedstats.contract.shapes import OtherUnit, Shape
+from fedstats.contract.shapes import Shape
 
 Array = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class Part(Spec):
     @property
     def is_linear(self) -> bool:
         """Whether a number counts as it is, up to its unit."""
-        return self.shape is None or isinstance(self.shape, OtherUnit)
+        return self.shape is None or self.shape.is_linear
 
     def in_words(self) -> str:
         """``age``, ``log(age)``, ``ecog[2]``."""

@@ -185,7 +185,7 @@ def _factor(expression: str, codebook: Codebook) -> _Used:
     except FunctionError as problem:
         raise FormulaError(str(problem)) from None
     if functions is not None:
-        return _Used(text, functions.column, (), functions.pieces)
+        return _Used(functions.text or text, functions.column, (), functions.pieces)
     wrapped = text.startswith("C(") and text.endswith(")")
     column = text[2:-1] if wrapped else text
     if "(" in column or column in ("0", "-1"):

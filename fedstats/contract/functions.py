@@ -6,9 +6,17 @@ from dataclasses import dataclass
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.query import QueryError
-from fedstats.contract.shapes import BasisSpline, Logarithm, OtherUnit, Power, RestrictedCubic, Shape
+from fedstats.contract.shapes import (
+    BasisSpline,
+    Logarithm,
+    OtherUnit,
+    Power,
+    RestrictedCubic,
+    Shape,
+    counted_from,
+)
 
-KNOWN = "log(x), I(x / 10), I(x^2), poly(x, 2), rcs(x, knots) and bs(x, knots)"
+KNOWN = "log(x), I(x / 10), I(x^2), poly(x, 2), poly(x, 2, raw=TRUE), rcs(x, knots) and bs(x, knots)"
 
 
 class FunctionError(ValueError):
@@ -17,10 +25,14 @@ class FunctionError(ValueError):
 
 @dataclass(frozen=True)
 class Functions:
-    """What a call stands for: functions of one column, with what each adds to the name of the term."""
+    """What a call stands for: functions of one column, with what each adds to the name of the term.
+
+    ``text`` is the term's name, where it says more than what was written.
+    """
 
     column: str
     pieces: tuple[tuple[str, Shape], ...]
+    text: str = ""
 
 
 def functions_of(text: str, codebook: Codebook) -> Functions | None:
@@ -89,12 +101,29 @@ def _line(node: ast.expr, call: ast.Call, codebook: Codebook) -> tuple[str, floa
 
 
 def _poly(call: ast.Call, codebook: Codebook) -> Functions:
-    """Plain powers, as R's ``poly(x, d, raw = TRUE)``: orthogonal ones depend on the rows."""
-    column = _column(call, codebook, 2)
+    """Powers of the distance from an agreed centre, R's ``poly(x - centre, d, raw = TRUE)``; with ``raw=TRUE`` of the number itself.
+
+    Orthogonal ones depend on the rows.  The centre stands in the name of the term, so that nobody has to look it up.
+    """
+    if len(call.args) != 2 or [k.arg for k in call.keywords] not in ([], ["raw"]):
+        raise FunctionError(f"{ast.unparse(call)} cannot be read; functions of a number are {KNOWN}.")
+    column, slope, at_zero = _line(call.args[0], call, codebook)
+    if slope != 1:
+        raise FunctionError(f"{ast.unparse(call)}: give a column, or one less a number, as poly(x - 60, 2).")
     degree = _number(call.args[1])
     if degree is None or degree != int(degree) or degree < 1:
         raise FunctionError(f"{ast.unparse(call)} needs a degree, such as poly(x, 2).")
-    return Functions(column, tuple((f"[{k}]", Power(k)) for k in range(1, int(degree) + 1)))
+    raw = [ast.unparse(k.value) for k in call.keywords]
+    if raw and raw[0] not in ("TRUE", "True"):
+        raise FunctionError(
+            f"{ast.unparse(call)}: orthogonal polynomials depend on everybody's rows; leave raw out for powers counted from "
+            "an agreed centre, or write raw=TRUE for plain ones."
+        )
+    is_moved = not isinstance(call.args[0], ast.Name | ast.Attribute)
+    centre = 0.0 - at_zero if raw or is_moved else codebook[column].middle
+    of = counted_from(column, centre).replace(" ", "") if centre else column
+    text = f"poly({of},{int(degree)}{',raw=TRUE' if raw else ''})"
+    return Functions(column, tuple((f"[{k}]", Power(k, centre)) for k in range(1, int(degree) + 1)), text)
 
 
 def _rcs(call: ast.Call, codebook: Codebook) -> Functions:

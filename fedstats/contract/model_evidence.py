@@ -10,7 +10,6 @@ from fedstats.contract.aggregate import Evidence
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import UNSEEN
-from fedstats.contract.shapes import OtherUnit
 
 Array = NDArray[np.float64]
 
@@ -94,7 +93,7 @@ def knots(design: Design, codebook: Codebook) -> tuple[Evidence, ...]:
     parts = [p for c in design.columns for p in c.parts if p.shape is not None]
     own = sum(not p.shape.agreed_with(codebook[p.column]) for p in parts if p.shape is not None)
     for column in design.columns:
-        moved = [p.column for p in column.parts if isinstance(p.shape, OtherUnit)]
+        moved = [p.column for p in column.parts if p.shape is not None and p.shape.is_moved]
         own += len(moved) - len(set(moved))
         own += max(0, sum(p.level is None for p in column.parts) - MOST_NUMBERS)
     return (

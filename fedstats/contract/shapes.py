@@ -24,9 +24,19 @@ HIGHEST_POWER = 9
 class Shape(Spec):
     """A function of a number; where it is not defined it is not a number."""
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is the number itself, in another unit or from another zero."""
+        return False
+
     def agreed_with(self, variable: Variable) -> bool:  # noqa: ARG002
-        """Whether the points at which the function bends are those of the codebook."""
+        """Whether the points at which the function bends, or is zero, are those of the codebook."""
         return True
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether it is zero at a number that somebody has chosen."""
+        return False
 
     def of(self, x: Array) -> Array:
         """The function at each number."""
@@ -63,6 +73,14 @@ class OtherUnit(Shape):
     def __post_init__(self) -> None:
         _require(self.unit != 0, "A unit is not zero.")
 
+    @property
+    def is_linear(self) -> bool:
+        return True
+
+    @property
+    def is_moved(self) -> bool:
+        return True
+
     def of(self, x: Array) -> Array:
         return np.asarray((x - self.zero) / self.unit)
 
@@ -72,18 +90,31 @@ class OtherUnit(Shape):
 
 @dataclass(frozen=True)
 class Power(Shape):
-    """A whole power."""
+    """A whole power of a number, counted from a centre: ``(x - centre)^exponent``."""
 
     exponent: int
+    centre: float = 0.0
 
     def __post_init__(self) -> None:
         _require(1 <= self.exponent <= HIGHEST_POWER, f"A power is a whole number from 1 to {HIGHEST_POWER}.")
 
+    @property
+    def is_linear(self) -> bool:
+        return self.exponent == 1
+
+    @property
+    def is_moved(self) -> bool:
+        return self.centre != 0
+
     def of(self, x: Array) -> Array:
-        return np.asarray(x**self.exponent)
+        return np.asarray((x - self.centre) ** self.exponent)
+
+    def agreed_with(self, variable: Variable) -> bool:
+        return self.centre in (0.0, variable.middle)
 
     def in_words(self, column: str) -> str:
-        return f"{column}^{self.exponent}"
+        base = f"({counted_from(column, self.centre)})" if self.centre else column
+        return f"{base}^{self.exponent}"
 
 
 @dataclass(frozen=True)
@@ -148,6 +179,13 @@ class BasisSpline(Shape):
         return f"piece {self.piece} of a B-spline of {column}"
 
 
+def counted_from(column: str, centre: float) -> str:
+    """``year - 2019.5``, with all digits of the centre."""
+    short = f"{abs(centre):g}"
+    digits = short if float(short) == abs(centre) else repr(abs(centre))
+    return f"{column} {'-' if centre >= 0 else '+'} {digits}"
+
+
 def centre_and_scale(shape: Shape | None, variable: Variable) -> tuple[float, float]:
     """The agreed centre and spread of a function of a number, from those of the number.
 
@@ -157,8 +195,8 @@ def centre_and_scale(shape: Shape | None, variable: Variable) -> tuple[float, fl
     variable : Variable
     """
     if shape is None:
-        return variable.centre, variable.scale
-    x = variable.centre + variable.scale * np.linspace(-2.0, 2.0, 17)
+        return variable.middle, variable.scale
+    x = variable.middle + variable.scale * np.linspace(-2.0, 2.0, 17)
     x = np.clip(x, variable.low, variable.high) if variable.low is not None else x
     values = shape.of(x)
     values = values[np.isfinite(values)]

@@ -55,6 +55,13 @@ class Variable(Spec):
         """Label with unit, as a table or an axis shows it."""
         return (self.label or self.name) + (f" ({self.unit})" if self.unit else "")
 
+    @property
+    def middle(self) -> float:
+        """Whence powers of a number are counted: its centre or, where that lies outside its range, the range's middle."""
+        if self.low is None or self.high is None or self.low <= self.centre <= self.high:
+            return self.centre
+        return (self.low + self.high) / 2
+
     def level_label(self, level: str) -> str:
         """How a table names a level."""
         return dict(zip(self.levels, self.level_labels, strict=False)).get(level, level)

@@ -9,7 +9,7 @@ from scipy.special import xlogy
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.few_predictors import DIGITS, in_groups, told_apart
-from fedstats.contract.shapes import OtherUnit
+from fedstats.contract.shapes import OtherUnit, Power
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods import glm_model
@@ -459,6 +459,41 @@ def youngest_by_polynomials(policy):
         found.append(full_matrix(answer["information"])[1])
     row = found[0] - found[1]
     return row[2] / row[0], frame.loc[7, "lab"]
+
+
+def youngest_by_powers(policy, centres):
+    """The same of two eighth powers: their product is large for one age alone, and hidden by a zero near it."""
+    frame = cohort(age=np.where(DAY == 7, 38.0, 45.0 + (DAY % 35)))
+    powers = [Part("age", None, Power(8, centre)) for centre in centres]
+    found = []
+    for zero in (38.01, 38.02):
+        near = Part("age", None, OtherUnit(zero, 1.0))
+        design = Design((Column("P", (*powers, near), scale=2.0**56), column("lab")), intercept=True)
+        answer = ask(frame, GlmDerivatives(GlmModel("y", design, None, None, None), (0.0, 0.0, 0.0)), policy)
+        if isinstance(answer, str):
+            return answer
+        found.append(full_matrix(answer["information"])[1])
+    row = found[0] - found[1]
+    return row[2] / row[0], frame.loc[7, "lab"]
+
+
+def test_powers_from_chosen_centres_give_the_youngest_patient_without_a_gate_and_are_refused():
+    """Of the agreed centre and of zero alone no such product can be made: every further centre is a piece of the question's own."""
+    found, truth = youngest_by_powers(NONE, (51.0, 73.0))
+    assert found == pytest.approx(truth, rel=0.02)
+    off = replace(STRICT, max_top_share=1.0, max_top_two_share=1.0)
+    assert youngest_by_powers(off, (51.0, 73.0)) == "agreed grid"
+    centred = tuple(replace(v, centre=62.0) if v.name == "age" else v for v in BOOK.variables)
+    frame = cohort(age=np.where(DAY == 7, 38.0, 45.0 + (DAY % 35)))
+
+    def asked(*parts):
+        question = logistic(Column("w", parts))
+        return ask(frame, question, STRICT, replace(BOOK, variables=centred))
+
+    square = Part("age", None, Power(2, 62.0))
+    assert not isinstance(asked(square), str)
+    assert asked(Part("age", None, Power(2, 61.0))) == "agreed grid"
+    assert asked(square, Part("age", None, OtherUnit(38.01, 1.0))) == "agreed grid"
 
 
 def test_two_polynomials_give_the_youngest_patient_without_a_gate_and_are_refused():

@@ -18,6 +18,7 @@ BOOK = Codebook(
         Variable("y", "event"),
         Variable("age", "numeric", low=20.0, high=100.0, centre=60.0, scale=8.0, knots=(45.0, 60.0, 75.0)),
         Variable("ph.karno", "numeric"),
+        Variable("year", "numeric", low=2015.0, high=2024.0, scale=2.0),
         Variable("sex", "factor", levels=("F", "M")),
     )
 )
@@ -40,7 +41,12 @@ def shapes(term):
         ("I(2 * age + 4)", [OtherUnit(-2.0, 0.5)]),
         ("I(age^2)", [Power(2)]),
         ("I(age ** 3)", [Power(3)]),
-        ("poly(age, 2)", [Power(1), Power(2)]),
+        ("poly(age, 2)", [Power(1, 60.0), Power(2, 60.0)]),
+        ("poly(age, 2, raw=TRUE)", [Power(1), Power(2)]),
+        ("poly(age - 50, 2)", [Power(1, 50.0), Power(2, 50.0)]),
+        ("poly(age + 0.1, 1, raw=True)", [Power(1, -0.1)]),
+        ("poly(ph.karno, 2)", [Power(1), Power(2)]),
+        ("poly(year, 2)", [Power(1, 2019.5), Power(2, 2019.5)]),
         ("rcs(age)", [RestrictedCubic((45.0, 60.0, 75.0), k) for k in (1, 2)]),
         ("rcs(age, 40, 50, 60, 70)", [RestrictedCubic((40.0, 50.0, 60.0, 70.0), k) for k in (1, 2, 3)]),
         ("rcs(age, c(40, 50, 60, 70))", [RestrictedCubic((40.0, 50.0, 60.0, 70.0), k) for k in (1, 2, 3)]),
@@ -67,6 +73,10 @@ def test_functions_are_read(term, expected):
         ("I(__import__('os'))", "no column"),
         ("poly(age)", "cannot be read"),
         ("poly(age, 1.5)", "needs a degree"),
+        ("poly(age, 2, raw=FALSE)", "orthogonal polynomials depend on everybody's rows"),
+        ("poly(age, degree=2)", "cannot be read"),
+        ("poly(age / 10, 2)", "one less a number"),
+        ("poly(sex - 1, 2)", "is a factor in the codebook"),
         ("rcs(ph.karno)", "give ph.karno knots in the codebook"),
         ("rcs(age, 40, 50)", "at least 3"),
         ("rcs(age, 50, 40, 60)", "increasing knots"),
@@ -148,6 +158,49 @@ def test_shapes_travel_as_names_and_numbers(term):
 def test_a_made_up_shape_is_not_read(is_, fields):
     with pytest.raises(QueryError):
         spec_from_dict({"is": is_, **fields}, Shape)
+
+
+def test_a_polynomial_is_named_after_the_centre_that_it_counts_from():
+    design = parse(
+        "y ~ poly(age, 2) * sex + poly(year, 2) + poly(ph.karno, 1, raw=TRUE)", BOOK, intercept=True
+    )[1]
+    assert set(design.names) == {
+        "Intercept",
+        "poly(age-60,2)[1]",
+        "poly(age-60,2)[2]",
+        "sex[M]",
+        "poly(year-2019.5,2)[1]",
+        "poly(year-2019.5,2)[2]",
+        "poly(ph.karno,1,raw=TRUE)[1]",
+        "poly(age-60,2)[1]:sex[M]",
+        "poly(age-60,2)[2]:sex[M]",
+    }
+    assert parse("y ~ poly(age - 60, 2)", BOOK, intercept=True) == parse(
+        "y ~ poly(age, 2)", BOOK, intercept=True
+    )
+
+
+def test_a_cubic_of_calendar_years_is_fitted_and_raw_powers_are_called_collinear():
+    """Closed form: a cubic in the years of a table with as many patients of each has the least squares of the four means."""
+    year = np.repeat([2015.0, 2018.0, 2021.0, 2024.0], 25)
+    noise = np.tile(np.arange(25) - 12.0, 4)
+    t = (year - 2019.5) / 4.5
+    frame = pd.DataFrame({"year": year, "bmi": 20 + 2 * t - 3 * t**2 + t**3 + noise})
+    book = Codebook(
+        (
+            Variable("year", "numeric", low=2015.0, high=2024.0, scale=2.0),
+            Variable("bmi", "numeric", centre=20.0),
+        )
+    )
+    sites = fs.InProcess({"a": frame[:37], "b": frame[37:]}, book, fs.DisclosurePolicy.none())
+    fit = fs.glm(sites, "bmi ~ poly(year, 3)", family="gaussian")
+    expected = np.array([20, 2 / 4.5, -3 / 4.5**2, 1 / 4.5**3])
+    std_errors = fit.tidy()["std_error"].to_numpy()
+    assert (np.abs(fit.beta - expected) / std_errors).max() < 1e-9
+    # the way to raw powers that README names: a binomial expansion, of which the highest power is the same number
+    assert fit.names[3] == "poly(year-2019.5,3)[3]"
+    with pytest.raises(fs.NotConverged, match=r"poly\(year,3,raw=TRUE\)\[3\] is "):
+        fs.glm(sites, "bmi ~ poly(year, 3, raw=TRUE)", family="gaussian")
 
 
 def test_other_units_are_other_coefficients_of_the_same_fit():

@@ -27,7 +27,8 @@ tight_glm <- glm.control(epsilon = 1e-14, maxit = 50)
 
 # Functions of a number as fedstats writes them ---------------------------------------------------
 
-poly <- function(x, degree) stats::poly(x, degree, raw = TRUE)
+# fedstats' polynomials are never orthogonal: of a centre, written or agreed, they are plain powers of the distance
+poly <- function(x, degree, raw = TRUE) stats::poly(x, degree, raw = TRUE)
 
 bs <- function(x, ..., degree = 3, low, high) {
   splines::bs(x, knots = c(...), Boundary.knots = c(low, high), degree = degree)
@@ -219,7 +220,10 @@ cox <- list(
   "gbsg2, log and other units, shared" =
     cox_case("gbsg2", "Surv(time, cens) ~ log(tsize) + I(age / 10) + I((pnodes - 5) / 10)", shared(), sites = few),
   "lung, polynomial, strata inst" =
-    cox_case("lung", paste(surv_lung, "poly(age, 3) + sex"), by_site(strata = "inst"), split = "inst"),
+    cox_case("lung", paste(surv_lung, "poly(age - 62, 3) + sex"), by_site(strata = "inst"), split = "inst"),
+  "heart, cubic calendar year, strata centre" = cox_case(
+    "heart", "Surv(start, stop, event) ~ poly(calendar - 1971, 3) + transplant", by_site(strata = "centre"), "centre"
+  ),
   "lung, square by sex, shared" =
     cox_case("lung", paste(surv_lung, "age + I(age^2) + sex + age:sex + I(age^2):sex"), shared(), sites = few),
   "lung, restricted cubic spline, shared" =
@@ -247,7 +251,7 @@ cox <- list(
   "rossi, cluster centre, strata centre" =
     cox_case("rossi", rossi7, by_site(strata = "centre", cluster = "centre"), split = "centre"),
   "rossi, polynomial and product, strata centre" =
-    cox_case("rossi", "Surv(week, arrest) ~ fin * prio + poly(age, 2)", by_site(strata = "centre"), split = "centre"),
+    cox_case("rossi", "Surv(week, arrest) ~ fin * prio + poly(age, 2, raw=TRUE)", by_site(strata = "centre"), split = "centre"),
   "rossi, product, shared" = cox_case("rossi", "Surv(week, arrest) ~ fin + age + fin:age", shared(), sites = few),
   "lung, log and other units, strata inst" =
     cox_case("lung", paste(surv_lung, "log(age) + I(ph.ecog / 2) + sex"), by_site(strata = "inst"), split = "inst"),
@@ -339,7 +343,7 @@ logistic <- list(
     logistic_case("lung", lung_status, list(cluster = "inst", weights = "weight"), split = "inst", sites = few),
   "fair, restricted cubic spline" = logistic_case("fair", "affair ~ rcs(age, 20, 27, 35, 42) + religious"),
   "fair, B-spline" = logistic_case("fair", "affair ~ bs(yrs_married, 6, 13, low = 0, high = 30) + religious"),
-  "fair, polynomial" = logistic_case("fair", "affair ~ poly(yrs_married, 2) + religious"),
+  "fair, polynomial" = logistic_case("fair", "affair ~ poly(yrs_married, 2, raw=TRUE) + religious"),
   "fair, log" = logistic_case("fair", "affair ~ log(age) + I(yrs_married / 10) + religious"),
   "lung, age * 1e6" = logistic_case("lung", "status ~ age_large + sex + ph.ecog", sites = few),
   "rossi" = logistic_case("rossi", "arrest ~ fin + age + race + wexp + mar + paro + prio"),
@@ -351,7 +355,7 @@ logistic <- list(
     hypothesis = list("C(tgrade)[II]" = 1, "C(tgrade)[III]" = -0.5)
   ),
   "rossi, weights" = logistic_case("rossi", "arrest ~ fin * age + prio", list(weights = "weight")),
-  "rossi, offset, polynomial" = logistic_case("rossi", "arrest ~ fin + poly(prio, 2)", list(offset = "age_effect")),
+  "rossi, offset, polynomial" = logistic_case("rossi", "arrest ~ fin + poly(prio - 3, 2)", list(offset = "age_effect")),
   "lung, restricted cubic spline" = logistic_case("lung", "status ~ rcs(age, 50, 62, 70) + sex"),
   "rossi, B-spline" = logistic_case("rossi", "arrest ~ bs(age, 25, degree = 2, low = 15, high = 45) + fin"),
   "spector" = logistic_case("spector", "GRADE ~ GPA + TUCE + PSI"),

@@ -82,6 +82,15 @@ def test_patients_and_events_are_counted_as_by_coxph(fitted):
     assert fit.converged
 
 
+def test_a_polynomial_counts_from_the_agreed_centre_without_being_told():
+    name = "heart, cubic calendar year, strata centre"
+    [case] = [case for key, case in cases("regression", "cox").items() if key == name]
+    fit = fs.cox(
+        federation(case, 2), "Surv(start, stop, event) ~ poly(calendar, 3) + transplant", strata="centre"
+    )
+    assert coefficient_differences(fit, case).max() <= FIT_TOLERANCE
+
+
 def test_the_reference_holds_the_published_stratified_fit_of_lung():
     case = cases("regression", "cox")["lung, strata inst, Efron"]
     assert case["terms"] == ["age", "sex", "ph.ecog"]
