@@ -154,7 +154,8 @@ class Federation(ABC):
         name : str
             Of the column.
         fit : Fit
-            Of :func:`fedstats.cox`, :func:`fedstats.logistic` or :func:`fedstats.glm`, on the codebook's own columns.
+            Of :func:`fedstats.cox`, :func:`fedstats.logistic` or :func:`fedstats.glm`, on the codebook's own columns; it may be of
+            other patients, as in an external validation.
 
         Returns
         -------

@@ -52,7 +52,10 @@ class Fit:
     intercepts : int           groups whose intercepts were profiled out at the sites
     uninformative : int        patients of groups that say nothing of the coefficients: without an event, or with events alone
     varying : mapping          of a column whose effect changes with time, its coefficients in order of time
-    other_covariances : mapping   covariances that stand beside, by name: ``"robust"`` where ``covariance`` accounts for estimated weights
+    other_covariances : mapping   covariances that stand beside, by name: ``"robust"`` where ``covariance`` accounts for estimated weights,
+        ``"model"``, of the likelihood, where it is a sandwich
+    weight : float             what the patients' weights add up to, of a generalised linear model
+    condition : float          of the information of the columns, each scaled to an information of one: how many digits are lost
     """
 
     kind: str
@@ -85,6 +88,8 @@ class Fit:
     uninformative: int = 0
     varying: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     other_covariances: Mapping[str, Array] = field(default_factory=dict)
+    weight: float = np.nan
+    condition: float = np.nan
 
     @property
     def is_penalised(self) -> bool:
@@ -113,6 +118,11 @@ class Fit:
         """What standard errors come from: ``"model"``, ``"robust"``, or ``"stacked"`` with the equations of a propensity."""
         robust = self.options.get("robust")
         return "stacked" if robust == "stacked" else "robust" if robust else "model"
+
+    @property
+    def model_covariance(self) -> Array | None:
+        """The covariance of the likelihood, without any sandwich; None where it was not kept."""
+        return self.covariance if self.variance == "model" else self.other_covariances.get("model")
 
     def std_errors(self) -> pd.DataFrame:
         """Standard errors by where they come from, one row a coefficient: term and a column each, the fit's own first."""

@@ -253,6 +253,7 @@ def fitted(
     weighted: Weighted | None = None,
     residual: Residual | None = None,
     other_meats: Mapping[str, Array] = MappingProxyType({}),
+    weight: float = np.nan,
 ) -> Fit:
     """The result of a regression on the scale of the columns as they were written.
 
@@ -309,7 +310,10 @@ def fitted(
         df_residual=left.df,
         intercepts=counts.get("intercepts", 0),
         uninformative=counts.get("uninformative", 0),
-        other_covariances={name: written(bread @ other @ bread) for name, other in other_meats.items()},
+        other_covariances={name: written(bread @ other @ bread) for name, other in other_meats.items()}
+        | ({} if meat is None else {"model": written(bread * left.dispersion)}),
+        weight=weight,
+        condition=_condition(solution, weighted),
     )
 
 
@@ -321,6 +325,17 @@ def _bread(solution: Solution, weighted: Weighted | None) -> Array:
     if weighted.absolute.any():
         return np.full_like(information, np.nan)
     return np.asarray(np.linalg.inv(information + np.diag(weighted.square)))
+
+
+def _condition(solution: Solution, weighted: Weighted | None) -> float:
+    """Of the information at the estimate, scaled to ones on its diagonal; not a number under a lasso, which inverts none."""
+    information = solution.at.information
+    if weighted is not None:
+        if weighted.absolute.any():
+            return float("nan")
+        information = information + np.diag(weighted.square)
+    scale = np.sqrt(np.diag(information))
+    return float(np.linalg.cond(information / np.outer(scale, scale)))
 
 
 def degrees_of_freedom(solution: Solution, weighted: Weighted | None) -> float:

@@ -241,6 +241,7 @@ def glm(
         weighted=weighting,
         residual=evaluate.residual(solution.at, null, degrees_of_freedom(solution, weighting)),
         other_meats=other_meats,
+        weight=evaluate.weight,
     )
     return replace(fit, profile_limits=_of_parabolas(fit, names)) if is_gaussian else fit
 

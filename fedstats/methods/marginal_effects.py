@@ -16,6 +16,7 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.hypotheses import coefficient_table
 from fedstats.contract.query import QueryError
+from fedstats.contract.same_patients import AS_A_POPULATION, check_weight
 from fedstats.contract.threads import one_blas_thread
 from fedstats.contract.variable import Variable
 from fedstats.methods.glm_fit import model_of
@@ -33,13 +34,14 @@ def standardised_risks(
     *,
     values: Sequence[float | str] | None = None,
     level: float = 0.95,
+    another_population: bool = False,
 ) -> StandardisedRisks:
     """Risks standardised to all patients of a fit: their mean, were a column the same for each of them.
 
     Parameters
     ----------
     federation : Federation
-        The same sites and patients that the model was fitted on.
+        The same sites and patients that the model was fitted on, unless ``another_population``.
     fit : Fit
         Of :func:`logistic` or :func:`glm`.
     column : str
@@ -48,6 +50,9 @@ def standardised_risks(
         Levels, or numbers, the reference first; None: the column's levels as the codebook has them.
     level : float
         Coverage of the intervals.
+    another_population : bool
+        Whether the federation's patients are meant although the fit is of others: those of one arm, or those whom it is to be
+        carried over to.  Nothing but the coefficients is taken from the fit then, an intercept among them.
 
     Returns
     -------
@@ -69,7 +74,8 @@ def standardised_risks(
     model, beta = _checked(federation, fit, column)
     chosen = values_of(federation.codebook[column], values)
     meter = Meter(federation)
-    estimates, jacobian = _means(meter, model, beta, column, chosen)
+    its_own = None if another_population else fit
+    estimates, jacobian = _means(meter, model, beta, column, chosen, its_own)
     return StandardisedRisks(
         column,
         tuple(level_name(value) for value in chosen),
@@ -84,20 +90,27 @@ def standardised_risks(
 
 
 def marginal_effects(
-    federation: Federation, fit: Fit, variables: Sequence[str] | None = None, *, level: float = 0.95
+    federation: Federation,
+    fit: Fit,
+    variables: Sequence[str] | None = None,
+    *,
+    level: float = 0.95,
+    another_population: bool = False,
 ) -> MarginalEffects:
     """Average marginal effects: of a factor, the mean difference of what is expected; of a number, the mean slope.
 
     Parameters
     ----------
     federation : Federation
-        The same sites and patients that the model was fitted on.
+        The same sites and patients that the model was fitted on, unless ``another_population``.
     fit : Fit
         Of :func:`logistic` or :func:`glm`.
     variables : sequence of str, optional
         Columns of the model; None: all.
     level : float
         Coverage of the intervals.
+    another_population : bool
+        As in :func:`standardised_risks`.
 
     Returns
     -------
@@ -123,16 +136,17 @@ def marginal_effects(
         variables = [variables]
     if variables is not None and not isinstance(variables, Sequence):
         raise FormulaError(f"variables is {variables!r}; give the name of a column, or several in a list.")
+    its_own = None if another_population else fit
     meter, tables = Meter(federation), []
     for name in model.design.variables if variables is None else variables:
         _, beta = _checked(federation, fit, name)
         if _has_levels(name, model.design):
             values = federation.codebook[name].levels
-            estimates, jacobian = _means(meter, model, beta, name, values)
+            estimates, jacobian = _means(meter, model, beta, name, values, its_own)
             estimates, jacobian = estimates[1:] - estimates[0], jacobian[1:] - jacobian[0]
             contrasts = [f"{value} - {values[0]}" for value in values[1:]]
         else:
-            estimates, jacobian = _slopes(meter, model, beta, name)
+            estimates, jacobian = _slopes(meter, model, beta, name, its_own)
             contrasts = ["slope"]
         covariance = jacobian @ fit.covariance @ jacobian.T
         null, df = np.zeros(len(estimates)), fit.df_residual
@@ -200,21 +214,32 @@ def _has_levels(column: str, design: Design) -> bool:
 
 
 def _means(
-    meter: Meter, model: GlmModel, beta: tuple[float, ...], column: str, values: Sequence[float | str]
+    meter: Meter,
+    model: GlmModel,
+    beta: tuple[float, ...],
+    column: str,
+    values: Sequence[float | str],
+    fit: Fit | None,
 ) -> tuple[Array, Array]:
-    """Means with the column set to each value, and their slopes in the coefficients as written."""
+    """Means with the column set to each value, and their slopes in the coefficients as written; of the patients of ``fit``."""
     asked = tuple(v if isinstance(v, str) else float(v) for v in values)
     with one_blas_thread():
         total = meter.sum(StandardisedMeans(model, beta, column, asked))
+    if fit is not None:
+        check_weight(fit, total, AS_A_POPULATION)
     weight = float(total["weight"][0])
     return model.centre + model.scale * total["mean"] / weight, _as_written(model, total["slope"] / weight)
 
 
-def _slopes(meter: Meter, model: GlmModel, beta: tuple[float, ...], column: str) -> tuple[Array, Array]:
-    """The mean slope of a number, and its slopes in the coefficients as written."""
+def _slopes(
+    meter: Meter, model: GlmModel, beta: tuple[float, ...], column: str, fit: Fit | None
+) -> tuple[Array, Array]:
+    """The mean slope of a number, and its slopes in the coefficients as written; of the patients of ``fit``."""
     check_column(column, model.design, meter.federation.codebook, slope=True)
     with one_blas_thread():
         total = meter.sum(MarginalSlopes(model, beta, column))
+    if fit is not None:
+        check_weight(fit, total, AS_A_POPULATION)
     weight = float(total["weight"][0])
     return model.scale * total["effect"] / weight, _as_written(model, total["slope"][None, :] / weight)
 

@@ -16,6 +16,7 @@ from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import POINT, QueryError
+from fedstats.contract.same_patients import check_information
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods import trend_evidence
@@ -213,6 +214,7 @@ def cox_zph(
             recipe = recipe_of(fit)
             weights = (model.weights,) if recipe is None else recipe.variables
             total, status = _on_steps(federation, meter, model, gamma, transform, weights)
+    check_information(fit, full_matrix(total["information"]), model.design.unscaling())
     blocks = [full_matrix(total[name]) for name in ("information", "with_trend", "of_trends")]
     groups = _groups(model.design, terms=terms)
     rows = [(name, *_score_test(total["score"], blocks, chosen)) for name, chosen in groups.items()]

@@ -20,6 +20,7 @@ from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import POINT, QueryError
+from fedstats.contract.same_patients import check_counts
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.standardised_curves import StandardisedSurvival
 from fedstats.contract.threads import one_blas_thread
@@ -208,7 +209,9 @@ def standardised_survival(
     asked = tuple(v if isinstance(v, str) else float(v) for v in values_of(variable, values))
     meter = Meter(federation)
     with one_blas_thread():
-        sums, terms = cells_of_total(meter.sum(CoxRiskSets(model, gamma)), model.ties)
+        risk_sets = meter.sum(CoxRiskSets(model, gamma))
+        check_counts(fit, risk_sets)
+        sums, terms = cells_of_total(risk_sets, model.ties)
         hazards = tuple(np.maximum(terms.a, 0.0).tolist())
         total = meter.sum(ExpectedSurvival(model, gamma, hazards, column, asked))
         jacobian, increments = _slopes(total, pl.cell_means(sums, terms))

@@ -20,6 +20,7 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.new_patients import new_patients
 from fedstats.contract.results import PredictedSurvival
+from fedstats.contract.same_patients import check_counts
 from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_fit import model_of
 from fedstats.methods.cox_model import CoxModel
@@ -49,7 +50,8 @@ def predict_survival(
     Parameters
     ----------
     federation : Federation
-        The same sites and patients that the model was fitted on.
+        The same sites and patients that the model was fitted on: others are refused, as their hazard is another.  Of these, make
+        the fit's predictor a column there (``others.with_linear_predictor("lp", fit)``) and fit with ``offset="lp"``.
     fit : Fit
         Of :func:`cox`, without a penalty.
     newdata : DataFrame
@@ -183,6 +185,10 @@ def _predicted(
         inverse = np.linalg.inv(model.design.unscaling())
         covariance = inverse @ fit.covariance @ inverse.T
         eta = rows.x @ np.array(gamma) + rows.offset - model.offset_centre
+        sizes = {
+            name: np.sum([total[name] for total in totals.values()], axis=0) for name in ("n", "n_event")
+        }
+        check_counts(fit, sizes, all_events=fit.options["baseline"] == "shared")
         found = []
         for site, total in totals.items():
             sums, terms = cells_of_total(total, model.ties)
