@@ -13,6 +13,14 @@ from scipy.stats import chi2
 
 from fedstats.contract.combinations import Combination, combinations_of
 from fedstats.contract.e_values import e_value_table
+from fedstats.contract.fit_summary import (
+    call_in_words,
+    glance_row,
+    notes,
+    sizes_in_words,
+    summary,
+    variance_in_words,
+)
 from fedstats.contract.hypotheses import (
     LinearHypothesis,
     coefficient_table,
@@ -54,8 +62,10 @@ class Fit:
     varying : mapping          of a column whose effect changes with time, its coefficients in order of time
     other_covariances : mapping   covariances that stand beside, by name: ``"robust"`` where ``covariance`` accounts for estimated weights,
         ``"model"``, of the likelihood, where it is a sandwich
-    weight : float             what the patients' weights add up to, of a generalised linear model
-    condition : float          of the information of the columns, each scaled to an information of one: how many digits are lost
+    weight : float             what the weights add up to: of a Cox model those of patients with the event, of others of all
+    condition : float          of the information of the columns, each scaled to an information of one: so many digits are lost
+    nearly_collinear : tuple   the coefficients concerned, where that is above a million
+    penalised_loglik, penalised_loglik_null : float   with Firth's penalty of all columns, at the estimate and without slopes
     """
 
     kind: str
@@ -90,23 +100,19 @@ class Fit:
     other_covariances: Mapping[str, Array] = field(default_factory=dict)
     weight: float = np.nan
     condition: float = np.nan
+    nearly_collinear: tuple[str, ...] = ()
+    penalised_loglik: float = np.nan
+    penalised_loglik_null: float = np.nan
 
     @property
     def is_penalised(self) -> bool:
-        """Whether a penalty has shrunk the coefficients: there are no tests of the likelihood then."""
+        """Whether a penalty has shrunk the coefficients: there are no tests of the likelihood then, but of Firth's."""
         return "penalty" in self.options
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What one has to know to read the numbers, in sentences: groups of two sites are two, whatever they are called."""
-        said = {"cluster": "Clusters", "intercepts": "Intercepts"}
-        grouped = [(what, self.options.get(option)) for option, what in said.items()]
-        expected = "The propensity's squared scores were not let out: their expectation, its information, stands in their place."
-        return tuple(
-            f"{what} are those of {column} within a site: one name at two sites is two groups."
-            for what, column in grouped
-            if column and column != "site" and len(self.sites) > 1
-        ) + ((expected,) if self.options.get("propensity_scores") == "expected" else ())
+        return notes(self)
 
     @property
     def has_std_errors(self) -> bool:
@@ -301,74 +307,14 @@ class Fit:
         )
 
     def glance(self) -> pd.DataFrame:
-        """One row: sizes, log-likelihoods, tests and what the fit cost in rounds and bytes."""
-        slopes = np.array([name != "Intercept" for name in self.names])
-        parameters = self.df if np.isfinite(self.df) else float(len(self.names))
-        parameters += np.isfinite(self.df_residual)  # the dispersion is one more
-        parameters += self.intercepts
-        if self.is_penalised:
-            likelihood_ratio, wald, df = np.nan, np.nan, self.df
-        else:
-            likelihood_ratio = 2 * (self.loglik - self.loglik_null)
-            wald, df = wald_test(self.beta[slopes], self.covariance[np.ix_(slopes, slopes)])
-        counted = self.n_event if self.kind == "cox" else self.n  # BIC of a Cox model counts events
-        return pd.DataFrame(
-            [
-                {
-                    "n": self.n,
-                    "n_event": self.n_event,
-                    "dropped": self.dropped,
-                    "loglik": self.loglik,
-                    "loglik_null": self.loglik_null,
-                    "lr_statistic": likelihood_ratio,
-                    "lr_p_value": float(chi2.sf(likelihood_ratio, df)),
-                    "wald_statistic": wald,
-                    "wald_p_value": wald_p_value(wald, df, self.df_residual),
-                    "score_statistic": self.score_test,
-                    "score_p_value": float(chi2.sf(self.score_test, df)),
-                    "df": df,
-                    "aic": -2 * self.loglik + 2 * parameters,
-                    "bic": -2 * self.loglik + parameters * np.log(counted) if counted else np.nan,
-                    "steps": self.steps,
-                    "rounds": self.rounds,
-                    "bytes": self.n_bytes,
-                    "sites": len(self.sites),
-                    **self._deviances(),
-                    **self._groups(),
-                    "converged": self.converged,
-                    "status": self.status,
-                }
-            ]
-        )
-
-    def _deviances(self) -> dict[str, float]:
-        if np.isnan(self.deviance):
-            return {}
-        return {
-            "deviance": self.deviance,
-            "null_deviance": self.null_deviance,
-            "dispersion": self.dispersion,
-            "df_residual": self.df_residual
-            if np.isfinite(self.df_residual)
-            else self.n - len(self.names) - self.intercepts,
-        }
-
-    def _groups(self) -> dict[str, int]:
-        return {"intercepts": self.intercepts, "uninformative": self.uninformative} if self.intercepts else {}
-
-    @property
-    def _sizes(self) -> str:
-        sites = f"{len(self.sites)} site{'' if len(self.sites) == 1 else 's'}"
-        events = "" if self.kind == "glm" and self.n_event == 0 else f"{self.n_event} events, "
-        return f"{self.n} patients, {events}{sites}"
+        """One row: sizes, log-likelihoods, tests, condition, and what the fit cost in rounds and bytes."""
+        return glance_row(self)
 
     def __str__(self) -> str:
-        head = f"{self.kind} {self.formula}\n{self._sizes}"
-        head += f", {self.options['penalty']}" if self.is_penalised else ""
-        table = self.tidy().to_string(index=False)
-        return "\n".join([f"{head}, log-likelihood {self.loglik:.4f}", table, *self.notes])
+        return summary(self)
 
     def _repr_html_(self) -> str:
-        caption = escape(f"{self.formula} ({self._sizes})")
+        sizes = f"{sizes_in_words(self)}; standard errors {variance_in_words(self)}"
+        caption = escape(f"{call_in_words(self)}: {sizes}")
         table = self.tidy(exponentiate=self.is_ratio).to_html(index=False, float_format="%.4g")
         return f"<p>{caption}</p>{table}" + "".join(f"<p>{escape(note)}</p>" for note in self.notes)

@@ -34,7 +34,7 @@ from fedstats.contract.threads import one_blas_thread
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_periods import over_periods
 from fedstats.methods.cox_shared_baseline import SharedBaseline, check_baseline, with_grid
-from fedstats.methods.firth_correction import Correction, CoxFirthCorrection
+from fedstats.methods.firth_correction import Correction, CoxFirthCorrection, penalised_value
 from fedstats.methods.fitting import (
     check_cost,
     check_profile,
@@ -122,7 +122,8 @@ def cox(
     ties : {"efron", "breslow"}
     weights, offset : str, optional
         Columns: case weights; a term of the linear predictor with coefficient one.  Weights may be the result of
-        :func:`propensity_weights`, which sites make.
+        :func:`propensity_weights`, which sites make.  A column of weights leaves standard errors model-based, as of so many patients:
+        ``coxph`` turns ``robust`` on by itself where a weight is not whole, which the coordinator does not see.
     robust : bool or "stacked", optional
         The sandwich of ``coxph(robust=TRUE)`` in place of the inverse information; ``"stacked"``, and of weights by an
         estimated propensity what is done unless another is asked for: the sandwich of the equations of both models, with the
@@ -131,7 +132,8 @@ def cox(
         Column whose groups the sandwich adds up; implies ``robust``.  Clusters never span sites: one label at two sites,
         agreed in the codebook or not, is two clusters.
     grid : number or sequence, optional
-        Cell width or right edges for a shared baseline; None: the codebook's grid.
+        Cell width or right edges for a shared baseline; None: the codebook's grid.  Its last edge is the end of follow-up: who is
+        followed longer is censored there, and how many these are does not leave.
     start : {"zero", "pooled"}
         Begin at zero or at the inverse-variance mean of the sites' own fits (one round more, two fewer).
     level : float
@@ -143,7 +145,7 @@ def cox(
         ``fs.Ridge(strength)`` or ``fs.ElasticNet(strength, mixing)``, on glmnet's scale.
         Standard errors of a ridge are those of the penalised information; a lasso has none.
         ``fs.Firth()`` with baselines of the sites' own: finite coefficients where the likelihood is monotone,
-        standard errors from the information there, as ``coxphf`` has them.
+        standard errors from the information there, as ``coxphf`` has them, and its likelihood-ratio test.
     time_varying : str, sequence of str, or mapping of str to times, optional
         Terms, as they stand in the formula, whose effect is another after each of the cuts that the codebook agrees on
         (``cuts`` of its ``[grid]``), or after times of their own: ``{"arm": [6, 12]}``.  Each has a coefficient a period,
@@ -175,6 +177,11 @@ def cox(
             "Effects that change with time are not penalised: ask without penalty, or without time_varying."
         )
     check_choice("start", start, ("zero", "pooled"))
+    if grid is not None and baseline == "site":
+        raise FormulaError(
+            "grid is of a baseline hazard that sites share: where each has its own, follow-up is not divided. Leave it out, or ask for "
+            'baseline="shared".'
+        )
     check_baseline(federation, baseline, model.strata)
     design = model.design
     names = check_profile(profile, design, robust=variance != "model")
@@ -241,6 +248,8 @@ def cox(
         penalty=penalty,
         weighted=weighting,
         other_meats=other_meats,
+        weight=solution.at.unit * evaluate.counts["n_event"],
+        penalised_null=penalised_value(null) if isinstance(penalty, Firth) else float("nan"),
     )
 
 

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, full_matrix
 from fedstats.contract.design import Design
@@ -16,14 +17,18 @@ from fedstats.contract.query import POINT, Query, QueryError
 from fedstats.contract.shapes import Power
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.cox_model import CoxQuery
+from fedstats.methods.glm_evaluation import Evaluation
 from fedstats.methods.glm_model import GlmQuery
 from fedstats.methods.third_moments import of_threes
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics import risk_sets as rs
-from fedstats.numerics.newton import Derivatives
+from fedstats.numerics.newton import Derivatives, NotConverged
 from fedstats.numerics.risk_set_leverages import leverages
 
 Array = NDArray[np.float64]
+
+#: Of a slope, in standard errors, where the penalised log-likelihood is within 1e-14 of its maximum.
+CLOSE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,58 @@ class Correction:
         self.meter, self.ask = meter, ask
 
     def __call__(self, at: Derivatives, inverse: Array) -> Array:
+        """At derivatives without the penalty, with their inverse information; (p,)."""
         lower = inverse[np.tril_indices(len(inverse))]
         question = self.ask(tuple(at.beta.tolist()), tuple(lower.tolist()))
         return np.asarray(self.meter.sum(question)["correction"])
+
+
+def penalised_value(at: Derivatives) -> float:
+    """The log-likelihood with the penalty, half the log determinant of the information."""
+    return at.loglik + 0.5 * float(np.linalg.slogdet(at.information)[1])
+
+
+def penalised_null(evaluate: Evaluation, null: Derivatives, correction: Correction | None) -> float:
+    """The largest penalised log-likelihood of an intercept alone, under the penalty of all columns, as in ``logistf``.
+
+    Parameters
+    ----------
+    evaluate : Evaluation
+    null : Derivatives         at the intercept that makes the likelihood largest
+    correction : Correction    needed where patients have an offset: some four points of two rounds; without one all follows from
+                               the null model, as its patients have one predictor
+
+    Raises
+    ------
+    NotConverged
+
+    Notes
+    -----
+    Heinze & Schemper (2002), section 2: of one predictor eta the information is a multiple b''(eta) of one matrix, so that
+    the slope is sum of w (y - b'(eta)) + (p / 2) d log b''(eta) / d eta.
+    """
+    family, p, eta = evaluate.model.distribution, len(null.beta), float(null.beta[0])
+    if correction is None and family.tilt is not None:
+        tilt, events = family.tilt, evaluate.weight * _at(family.mean, eta)
+
+        def slope(value: float) -> float:
+            return events - evaluate.weight * _at(family.mean, value) + p / 2 * _at(tilt, value)
+
+        return penalised_value(evaluate.moved(null, eta, float(brentq(slope, -40.0, 40.0, xtol=1e-13))))
+    at, curvature, before, step = null, float(null.information[0, 0]), np.nan, 0.0
+    for _ in range(20):
+        inverse = np.asarray(np.linalg.inv(at.information))
+        found = float(at.score[0] + correction(at, inverse)[0]) if correction is not None else 0.0
+        if abs(found) <= CLOSE * np.sqrt(float(at.information[0, 0])):
+            return penalised_value(at)
+        if np.isfinite(before):  # the penalty bends it too: a secant
+            curvature = (before - found) / step
+        step, before = found / curvature, found
+        at = evaluate(at.beta + step * np.eye(p)[0])
+    raise NotConverged(
+        "The penalised fit of the intercept alone did not converge. Leave the offset out, or centre it."
+    )
+
+
+def _at(function: Callable[[Array], Array], value: float) -> float:
+    return float(function(np.array([value]))[0])

@@ -23,7 +23,14 @@ from fedstats.contract.periods import by_period
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
 from fedstats.numerics.firth import Firth, Penalised
-from fedstats.numerics.newton import Derivatives, NoInformation, NotConverged, Solution, newton
+from fedstats.numerics.newton import (
+    Derivatives,
+    NoInformation,
+    NotConverged,
+    Solution,
+    collinearity,
+    newton,
+)
 from fedstats.numerics.penalties import ElasticNet, Weighted
 from fedstats.numerics.profile_likelihood import profile_limit
 
@@ -254,6 +261,7 @@ def fitted(
     residual: Residual | None = None,
     other_meats: Mapping[str, Array] = MappingProxyType({}),
     weight: float = np.nan,
+    penalised_null: float = np.nan,
 ) -> Fit:
     """The result of a regression on the scale of the columns as they were written.
 
@@ -279,6 +287,9 @@ def fitted(
         if penalty is None and np.isinf(left.df)
         else np.nan
     )
+    condition, nearly = _collinearity(solution, weighted, design.names)
+    # the determinant of the information of the columns as they were written; not a number without Firth's penalty
+    shift = -float(np.linalg.slogdet(transform)[1]) if isinstance(penalty, Firth) else np.nan
     if penalty is not None:
         options = {**options, "penalty": penalty.in_words()}
     return Fit(
@@ -313,7 +324,12 @@ def fitted(
         other_covariances={name: written(bread @ other @ bread) for name, other in other_meats.items()}
         | ({} if meat is None else {"model": written(bread * left.dispersion)}),
         weight=weight,
-        condition=_condition(solution, weighted),
+        condition=condition,
+        nearly_collinear=nearly,
+        penalised_loglik=solution.at.loglik
+        + 0.5 * float(np.linalg.slogdet(solution.at.information)[1])
+        + shift,
+        penalised_loglik_null=penalised_null + shift,
     )
 
 
@@ -327,15 +343,16 @@ def _bread(solution: Solution, weighted: Weighted | None) -> Array:
     return np.asarray(np.linalg.inv(information + np.diag(weighted.square)))
 
 
-def _condition(solution: Solution, weighted: Weighted | None) -> float:
-    """Of the information at the estimate, scaled to ones on its diagonal; not a number under a lasso, which inverts none."""
+def _collinearity(
+    solution: Solution, weighted: Weighted | None, names: Sequence[str]
+) -> tuple[float, tuple[str, ...]]:
+    """Of the information that standard errors come from; not a number under a lasso, which has none."""
     information = solution.at.information
     if weighted is not None:
         if weighted.absolute.any():
-            return float("nan")
+            return float("nan"), ()
         information = information + np.diag(weighted.square)
-    scale = np.sqrt(np.diag(information))
-    return float(np.linalg.cond(information / np.outer(scale, scale)))
+    return collinearity(information, names)
 
 
 def degrees_of_freedom(solution: Solution, weighted: Weighted | None) -> float:

@@ -23,7 +23,7 @@ from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.threads import one_blas_thread
-from fedstats.methods.firth_correction import Correction, FirthCorrection
+from fedstats.methods.firth_correction import Correction, FirthCorrection, penalised_null, penalised_value
 from fedstats.methods.fitting import (
     check_cost,
     check_profile,
@@ -113,7 +113,8 @@ def glm(
         The family's canonical link unless given; ``"log"`` of a binomial outcome gives risk ratios.
     weights, offset : str, optional
         Columns: case weights; a term of the linear predictor with coefficient one (of a rate, the logarithm of the time).
-        Weights may be the result of :func:`propensity_weights`, which sites make.
+        Weights may be the result of :func:`propensity_weights`, which sites make.  A column of weights leaves standard errors
+        model-based, as in R's ``glm``: of weights that are no numbers of patients ask for ``robust=True``.
     robust : bool or "stacked", optional
         The sandwich HC0 of ``sandwich::sandwich`` in place of the inverse information; ``"stacked"``, and of weights by an
         estimated propensity what is done unless another is asked for: the sandwich of the equations of both models, with HC0 beside
@@ -134,7 +135,7 @@ def glm(
         in the units of a Gaussian outcome; the intercept is not penalised.  Standard errors of a ridge are those of the
         penalised information; a lasso has none.
         ``fs.Firth()`` of a logistic or Poisson model gives finite coefficients where the outcome is separated; its standard
-        errors are those of the information at the estimate.
+        errors are those of the information at the estimate, its likelihood-ratio test that of ``logistf``, against the penalised null model.
     intercepts : str, optional
         Column whose groups (practices) have intercepts of their own: the fit is that of ``glm`` with a 0/1 column for
         each, but a site finds them and keeps them, and they are not printed.  Groups lie within a site: one name at two sites
@@ -191,11 +192,17 @@ def glm(
         # anywhere where the model is defined: of a log-binomial one that is not zero, a risk of one
         anywhere = np.zeros(len(design.names)) if chosen.canonical else begin
         question = GlmDerivatives(model, tuple(anywhere.tolist()), course=course)
+        under_null = float("nan")
         with _named_boundary(chosen):
             if isinstance(penalty, Firth):
                 correction = Correction(meter, partial(FirthCorrection, model, course=course))
                 objective = with_firth = Penalised(evaluate, correction)
                 solution, weighting = firth(with_firth, begin, design.names), None
+                under_null = (
+                    penalised_null(evaluate, null, correction if offset is not None else None)
+                    if design.intercept
+                    else penalised_value(null)
+                )
             else:
                 units = outcome_units(model, null, evaluate.weight)
                 solution, weighting = maximum(evaluate, begin, design, penalty, meter, question, units)
@@ -242,6 +249,7 @@ def glm(
         residual=evaluate.residual(solution.at, null, degrees_of_freedom(solution, weighting)),
         other_meats=other_meats,
         weight=evaluate.weight,
+        penalised_null=under_null,
     )
     return replace(fit, profile_limits=_of_parabolas(fit, names)) if is_gaussian else fit
 

@@ -18,6 +18,11 @@ DECREMENT = 1e-7
 #: A pivot of the information, scaled to unit diagonal, below which a column is a combination of
 #: earlier ones.  R's coxph uses eps**0.75 = 1.8e-12 on a matrix of the same scaling.
 PIVOT = 1e-11
+#: Below this a pivot is rounding: the column is a combination to the last digit, and not nearly one.
+EXACT = 1e-13
+#: The condition of the information, scaled to unit diagonal, above which a fit says that columns are nearly collinear.  Standard
+#: errors are off by 2e-16 of the condition (measured: tests/properties/test_collinear.py), so the 1e-9 that is promised ends at 5e6.
+NEARLY_COLLINEAR = 1e6
 
 
 class Derivatives(NamedTuple):
@@ -176,11 +181,21 @@ def require_full_rank(information: Array, names: Sequence[str]) -> None:
             others = [name for name, weight in zip(names[:j], weights, strict=True) if abs(weight) > 1e-6]
             if others == ["Intercept"]:
                 raise NoInformation([names[j]])
-            raise NotConverged(
-                f"{names[j]} is a linear combination of {_list(others)}: their coefficients cannot be told apart. "
-                "Drop one of them."
-            )
+            raise NotConverged(_combination(names[j], others, pivot))
         lower[j, :j], lower[j, j] = row, np.sqrt(pivot)
+
+
+def collinearity(information: Array, names: Sequence[str]) -> tuple[float, tuple[str, ...]]:
+    """The condition of an information matrix that is scaled to unit diagonal, and who is nearly collinear; nobody below the threshold.
+
+    Named are the coefficients that have a part in the direction of least information.
+    """
+    scale = np.sqrt(np.diag(information))
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    condition = float(values[-1] / max(values[0], np.finfo(float).tiny))
+    weakest = np.abs(vectors[:, 0])
+    named = [n for n, w in zip(names, weakest, strict=True) if w > 0.1 * weakest.max()]
+    return condition, tuple(named) if condition > NEARLY_COLLINEAR else ()
 
 
 def _require_finite_estimates(
@@ -208,6 +223,16 @@ def _require_finite_estimates(
         raise NotConverged(
             _infinite([f"{n} (towards {'plus' if s > 0 else 'minus'} infinity)" for n, s in running])
         )
+
+
+def _combination(name: str, others: Sequence[str], pivot: float) -> str:
+    if pivot < EXACT:
+        return f"{name} is a linear combination of {_list(others)}: their coefficients cannot be told apart. Drop one of them."
+    return (
+        f"{name} is nearly a linear combination of {_list(others)}: {pivot:.0e} of its information is its own, and a standard error "
+        "would keep four digits or fewer. Drop one of them, or put their difference in its place; of powers of a number far from zero, "
+        "write poly(x, 2), which counts from an agreed centre."
+    )
 
 
 def _infinite(names: Sequence[str]) -> str:

@@ -163,9 +163,9 @@ def test_what_does_not_fit_a_family_is_one_sentence(columns, options, word):
 def test_a_fit_says_how_many_patients_events_and_sites_there_are():
     one = fs.InProcess({"one": pd.DataFrame({"y": DIED, "g": GROUP})}, policy=NONE)
     fit = fs.logistic(one, "y ~ g")
-    assert f"100 patients, {DIED.sum()} events, 1 site," in str(fit)
-    assert f"(100 patients, {DIED.sum()} events, 1 site)" in fit._repr_html_()
-    assert "100 patients, 2 sites," in str(fs.glm(sites(y=LENGTH, g=GROUP), "y ~ g", family="gaussian"))
+    assert f"100 patients, {DIED.sum()} events, 1 site\n" in str(fit)
+    assert f": 100 patients, {DIED.sum()} events, 1 site; standard errors model-based" in fit._repr_html_()
+    assert "100 patients, 2 sites\n" in str(fs.glm(sites(y=LENGTH, g=GROUP), "y ~ g", family="gaussian"))
 
 
 # The null model, which follows from one answer ------------------------------------------------------

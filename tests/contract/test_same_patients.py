@@ -45,7 +45,7 @@ def test_a_test_of_proportional_hazards_is_of_the_fits_own_patients(sites, other
     fit = fs.cox(sites, COX if "offset" not in options else "Surv(time, status) ~ sex", **options)
     assert len(fs.cox_zph(sites, fit, transform=transform).tidy())
     with pytest.raises(
-        fs.FormulaError, match="The fit is of 226 patients with 163 events, and .* others, who tell"
+        fs.FormulaError, match=r"The fit is of 226 patients with 163 events, and .* others, who tell"
     ):
         fs.cox_zph(others, fit, transform=transform)
 

@@ -81,6 +81,8 @@ case <- function(data, formula, strata, ties = "efron", weights = NULL, offset =
   list(
     data = data, formula = formula, strata = strata, split = strata, ties = ties, weights = weights, offset = offset, terms = I(names),
     coef = I(unname(b / spread)), se = I(unname(sqrt(diag(found$var)) / spread)), loglik = found$loglik,
+    penalised_loglik = found$value + sum(log(spread)), penalised_loglik_null = at(0 * b)$value + sum(log(spread)),
+    lr_statistic = 2 * (found$value - at(0 * b)$value),
     low = I(unname(ends[1, ] / spread)), high = I(unname(ends[2, ] / spread))
   )
 }

@@ -77,11 +77,16 @@ case <- function(data, formula, family, weights = NULL, offset = NULL) {
     })
   })
   covariance <- solve(information(b)) / outer(spread, spread)
+  # logistf's test of all slopes: the intercept alone is estimated, under the penalty of all columns
+  null <- penalised(maximise(numeric(ncol(z)), 1))
+  written <- sum(log(spread)) # the determinant of the information of x, and not of z
   names <- term_names(colnames(x))
   mu <- f$mean(drop(z %*% b) + o)
   list(
     data = data, formula = formula, family = family, weights = weights, offset = offset, terms = I(names),
     coef = I(unname(b / spread)), se = I(unname(sqrt(diag(covariance)))), loglik = sum(w * f$loglik(y, mu)), n = nrow(x),
+    penalised_loglik = as.numeric(penalised(b)) + written, penalised_loglik_null = as.numeric(null) + written,
+    lr_statistic = 2 * as.numeric(penalised(b) - null),
     low = I(unname(ends[1, ] / spread)), high = I(unname(ends[2, ] / spread))
   )
 }

@@ -166,6 +166,8 @@ def _cox() -> Iterable[Option]:
     yield row(
         "profile intervals with Firth's penalty", "the same, uniroot", "profile intervals", penalty="Firth"
     )
+    test = "penalised likelihood-ratio test"
+    yield row(test, "the same", test, penalty="Firth")
     for what in ("estimates of practices", "fixed and random effects", "one-stage score test"):
         r = "survival::coxph, score test" if what.startswith("one") else "survival::coxph, metafor::rma"
         yield row(what, r, what)
@@ -220,6 +222,8 @@ def _glm(model: str, r: str) -> Iterable[Option]:
             "profile intervals",
             penalty="Firth",
         )
+        test = "penalised likelihood-ratio test"
+        yield row(test, "the same", test, penalty="Firth")
     if model in ("logistic", "Poisson"):
         for what in ("estimates of practices", "fixed and random effects", "one-stage score test"):
             yield row(what, "glm, anova's Rao test" if what.startswith("one") else "glm, metafor::rma", what)

@@ -41,6 +41,18 @@ def test_fits_are_those_of_r(fitted):
     assert fit.is_penalised
 
 
+@pytest.mark.reference("penalised likelihood-ratio test")
+def test_penalised_likelihoods_and_their_test_are_those_of_r(fitted):
+    fit, case = fitted
+    glance = fit.glance().iloc[0]
+    assert agrees(fit.penalised_loglik, case["penalised_loglik"])
+    assert agrees(fit.penalised_loglik_null, case["penalised_loglik_null"])
+    # a difference of two log-likelihoods, which may be a thousand times as large: their digits are 1e-12 of them in R
+    assert glance["lr_statistic"] == pytest.approx(case["lr_statistic"], rel=FIT_TOLERANCE, abs=1e-9)
+    assert glance["df"] == len([term for term in case["terms"] if term != "Intercept"])
+    assert np.isnan(glance[["aic", "bic", "score_statistic"]].to_numpy(float)).all()
+
+
 @pytest.mark.reference("profile intervals")
 def test_ends_of_profiles_are_those_of_r(fitted):
     fit, case = fitted

@@ -59,7 +59,7 @@ def test_weighted_coefficients_are_those_of_r(weighted):
 def test_the_variance_accounts_for_the_propensity_and_the_sandwich_stands_beside(weighted):
     _, fit, case, _ = weighted
     found = errors(fit, case)
-    assert list(found) == ["stacked", "robust"]
+    assert list(found) == ["stacked", "robust", "model"]
     np.testing.assert_allclose(found["stacked"], case["se"], rtol=STACKED)
     np.testing.assert_allclose(found["robust"], case["robust"], rtol=10 * FIT_TOLERANCE)
     np.testing.assert_allclose(fit.tidy()["std_error"], found["stacked"], rtol=1e-12)
