@@ -1,6 +1,8 @@
 """A codebook for frames that one person holds together: levels, centres and scales from all rows."""
 
 from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -24,11 +26,59 @@ def codebook_of(frames: Iterable[pd.DataFrame]) -> Codebook:
     ----------
     frames : iterable of DataFrame
         All sites' tables; only ``InProcess`` may look at them together.  Histogram edges are the
-        pooled deciles.
+        pooled deciles.  A column of pandas' categories is a factor, its levels in their order (those that occur); where the
+        tables' orders contradict each other, levels are sorted, as those of a column of texts are.
+
+    Raises
+    ------
+    ValueError
+        Categories that are ordered, and differently so in two tables.
     """
     tables = list(frames)
     names = dict.fromkeys(name for table in tables for name in table.columns)
-    return Codebook(tuple(_variable(str(name), _pooled(tables, name)) for name in names))
+    return Codebook(
+        tuple(_variable(str(name), _pooled(tables, name), _categories(tables, name)) for name in names)
+    )
+
+
+def _categories(tables: list[pd.DataFrame], name: object) -> list[str] | None:
+    """Levels in an order that all tables' categories allow, empty where they contradict; None: no table has categories."""
+    held = [t[name] for t in tables if name in t.columns]
+    columns = [column for column in held if isinstance(column.dtype, pd.CategoricalDtype)]
+    if not columns:
+        return None
+    orders = [list(dict.fromkeys(map(level_name, column.cat.categories))) for column in columns]
+    try:
+        return _merged(orders)
+    except CycleError:
+        # a file's categories are often in the order of its rows; those that say they are ordered mean it
+        if not any(column.cat.ordered for column in columns):
+            return []
+    raise ValueError(
+        f"The tables order the categories of {name} differently: {_listed(orders)}. Give all tables one order, or pass a codebook."
+    )
+
+
+def _listed(orders: list[list[str]]) -> str:
+    return ", and ".join(" < ".join(order) for order in dict.fromkeys(map(tuple, orders)))
+
+
+def _merged(orders: list[list[str]]) -> list[str]:
+    """One order that keeps all; of levels that none compares the first by name."""
+    graph: TopologicalSorter[str] = TopologicalSorter()
+    for order in orders:
+        for level in order:
+            graph.add(level)
+        for before, after in pairwise(order):
+            graph.add(after, before)
+    graph.prepare()
+    ready: list[str] = []
+    found: list[str] = []
+    while graph.is_active():
+        ready = sorted([*ready, *graph.get_ready()])
+        found.append(ready.pop(0))
+        graph.done(found[-1])
+    return found
 
 
 def _pooled(tables: list[pd.DataFrame], name: object) -> pd.Series | np.ndarray:
@@ -40,7 +90,7 @@ def _pooled(tables: list[pd.DataFrame], name: object) -> pd.Series | np.ndarray:
     return pd.concat([c.astype(object) for c in columns], ignore_index=True)
 
 
-def _variable(name: str, column: pd.Series | np.ndarray) -> Variable:
+def _variable(name: str, column: pd.Series | np.ndarray, categories: list[str] | None) -> Variable:
     if isinstance(column, np.ndarray):
         there = column[~np.isnan(column)] if np.isnan(column.sum()) else column
         if len(there):
@@ -49,9 +99,16 @@ def _variable(name: str, column: pd.Series | np.ndarray) -> Variable:
     present = column.dropna()
     missing = len(present) < len(column)
     numbers = pd.to_numeric(present, errors="coerce")
-    # digits held as text are levels, whatever they look like
-    if numbers.isna().any() or len(present) == 0 or any(isinstance(v, str) for v in present):
-        levels = tuple(sorted({level_name(v) for v in present}))
+    # digits held as text are levels, whatever they look like, and so are categories
+    if (
+        categories is not None
+        or numbers.isna().any()
+        or len(present) == 0
+        or any(isinstance(v, str) for v in present)
+    ):
+        known = {level_name(v) for v in present}
+        first = [level for level in categories or [] if level in known]
+        levels = (*first, *sorted(known - set(first)))
         kind: Kind = "factor" if 2 <= len(levels) <= MOST_LEVELS else "label"
         return Variable(
             name, kind, levels=levels if kind == "factor" else (), level_labels=levels, missing=True

@@ -24,7 +24,8 @@ class InProcess(Federation):
     ----------
     frames : mapping of site name to DataFrame
     codebook : Codebook, optional
-        Without one, levels and types are taken from all the frames together.
+        Without one, levels and types are taken from all the frames together: of pandas' categories in their order, the first
+        the reference, where the frames' orders do not contradict each other; sorted of other texts.
     policy : DisclosurePolicy, optional
         Strict by default; ``DisclosurePolicy.none()`` switches the gate off.
     site_column : str, optional

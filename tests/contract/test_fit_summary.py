@@ -116,6 +116,6 @@ def test_the_end_of_a_short_grid_is_told_and_a_grid_of_no_shared_hazard_is_refus
     assert "Follow-up ends with the time cells, at 300: " in str(short)
     assert "Follow-up ends" not in str(fs.cox(sites, COX, baseline="shared"))
     with pytest.raises(
-        fs.FormulaError, match='grid is of a baseline hazard that sites share.*baseline="shared"'
+        fs.FormulaError, match=r'grid is of a baseline hazard that sites share.*baseline="shared"'
     ):
         fs.cox(sites, COX, grid=[100, 200, 300])
