@@ -1,7 +1,8 @@
 """The rows of a Cox model at a site, made once: strata, risk sets, and what the gate judges whatever the coefficients."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+#: Columns of which patients are counted at a time.
+_COLUMNS = 8
+
 
 @dataclass(frozen=True)
 class CoxRows:
@@ -34,6 +38,30 @@ class CoxRows:
     evidence: tuple[Evidence, ...]
     faults: tuple[str, ...]
     informative: NDArray[np.bool_]
+
+    @cached_property
+    def behind(self) -> "Behind":
+        """The patients behind sums by cell, the same at every point; a few columns at a time, for a whole matrix of ones is a second design."""
+        ones, present = np.ones(self.rows.n), self.rows.present
+        blocks = [
+            rs.cell_sums(self.sets, present[:, a : a + _COLUMNS].astype(float), ones, None)
+            for a in range(0, present.shape[1], _COLUMNS)
+        ]
+        s1, t1 = (
+            np.concatenate([np.rint(getattr(b, k)).astype(np.int32) for b in blocks], axis=1)
+            for k in ("s1", "t1")
+        )
+        s0, t0 = (np.rint(sizes).astype(np.int32) for sizes in (blocks[0].s0, blocks[0].t0))
+        return Behind(s0, s1, t0, t1)
+
+
+class Behind(NamedTuple):
+    """Patients at risk (c,), and with a column (c, p), in each cell; those of them who die there."""
+
+    at_risk: NDArray[np.int32]
+    at_risk_with: NDArray[np.int32]
+    died: NDArray[np.int32]
+    died_with: NDArray[np.int32]
 
 
 def prepare(model: "CoxModel", data: SiteData) -> CoxRows:

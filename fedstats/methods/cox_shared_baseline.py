@@ -88,9 +88,7 @@ class CoxRiskSets(_SharedQuery):
             return over_periods(self, data)
         cox, eta, r = self.on_grid(data)
         sums = rs.cell_sums(cox.sets, cox.x, r, cox.rows.weights)
-        here = rs.cell_sums(cox.sets, cox.rows.present.astype(float), np.ones(cox.rows.n), None)
-        at_risk, with_x = np.rint(here.s0).astype(np.int64), np.rint(here.s1).astype(np.int64)
-        died, died_x = np.rint(here.t0).astype(np.int64), np.rint(here.t1).astype(np.int64)
+        at_risk, with_x, died, died_x = (count.astype(np.int64) for count in cox.behind)
         parts = {
             "s0": Sum(sums.s0, at_risk, RISK_SET_EXPONENT),
             "s1": Sum(sums.s1, with_x, RISK_SET_EXPONENT),
