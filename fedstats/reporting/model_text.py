@@ -73,9 +73,10 @@ def _overall(fit: Fit) -> str:
     if fit.variance != "model":  # a weighted or clustered likelihood has no such test
         p = p_words(facts["wald_p_value"])
         return f"Wald test {facts['wald_statistic']:.1f} on {facts['df']:.0f} df, p {p}."
-    if not fit.is_penalised:
+    if np.isfinite(facts["lr_statistic"]):  # of Firth's penalty too, which has one
         p = p_words(facts["lr_p_value"])
-        return f"Likelihood ratio test {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {p}."
+        name = "Penalised likelihood ratio test" if fit.is_penalised else "Likelihood ratio test"
+        return f"{name} {facts['lr_statistic']:.1f} on {facts['df']:.0f} df, p {p}."
     if not fit.has_std_errors:
         slopes = [beta for name, beta in zip(fit.names, fit.beta, strict=True) if name != "Intercept"]
         kept = formats.count(int(np.count_nonzero(slopes)))

@@ -115,6 +115,14 @@ def test_a_ridge_says_that_its_intervals_are_around_shrunken_estimates(finished)
     )
 
 
+def test_a_corrected_fit_has_its_penalised_test(finished):
+    study, found, _ = finished
+    model = next(m for m in study.models if m.name == "corrected")
+    said = sizes(model, found["corrected"], study.codebook)
+    assert re.search(r"Penalised likelihood ratio test \d+\.\d on \d+ df, p", said)
+    assert "Degrees of freedom of the penalised fit" not in said
+
+
 def test_the_page_of_models_is_made(finished):
     study, _, folder = finished
     report = StudyReport(folder, folder / "results.json", folder / "exchange", home=folder / "home")
