@@ -24,7 +24,7 @@ def lung_all() -> pd.DataFrame:
 
 @cache
 def lung() -> pd.DataFrame:
-    """The 226 patients complete on institution, age, sex and ECOG, with columns derived from these."""
+    """The 226 patients complete on institution, age, sex and ECOG, with columns derived from these; the censored of one institution as a practice of their own."""
     frame = lung_all().dropna().reset_index(drop=True)
     institution = pd.factorize(frame["inst"], sort=True)[0]
     return frame.assign(
@@ -33,6 +33,9 @@ def lung() -> pd.DataFrame:
         age_far=frame["age"] + 1e8,
         age_large=frame["age"] * 1e6,
         month_end=MONTH * np.ceil(frame["time"] / MONTH),
+        practice=[
+            f"i{k:02.0f}" for k in frame["inst"].mask((frame["inst"] == 5) & (frame["status"] == 0), 55)
+        ],
         **{f"site{k}": 1 + institution % k for k in (2, 4, 5, 9, 17)},
     )
 
@@ -70,6 +73,7 @@ def rossi() -> pd.DataFrame:
         fold=folds.astype(str),
         untied=frame["week"] + i / 1000,
         centre=1 + i % 20,
+        practice=[f"p{k:02d}" for k in i % 20],
         weight=1 + i % 3,
         age_effect=0.01 * frame["age"],
         **{f"site{k}": 1 + i % k for k in (2, 5, 17)},

@@ -40,3 +40,18 @@ def test_the_score_test_of_two_independent_means():
     )
     assert (statistic, df) == (2.0, 1)
     assert p == pytest.approx(0.15729920705028513)
+
+
+def test_a_group_without_information_leaves_the_score_test_as_it_is():
+    """A third group of which nothing is known, and one whose column is a sum of rounding errors."""
+    for nothing in (0.0, 1e-15):
+        own = np.array([1.0, 1.0, nothing]).reshape(3, 1, 1)
+        statistic, df, _ = one_stage_score_test(
+            np.array([[1.0], [-1.0], [nothing]]), own, np.zeros((3, 1, 1)), np.eye(1)
+        )
+        assert (statistic, df) == (pytest.approx(2.0), 1)
+    alone, df, p_value = one_stage_score_test(
+        np.zeros((2, 1, 1))[:, 0], np.array([[[1.0]], [[0.0]]]), np.zeros((2, 1, 0)), np.eye(0)
+    )
+    assert df == 0
+    assert np.isnan([alone, p_value]).all()

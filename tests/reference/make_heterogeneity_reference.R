@@ -9,6 +9,8 @@
 suppressPackageStartupMessages({ library(survival); library(metafor) })
 source("tests/reference/common.R")
 
+in_r <- function(words) gsub("\\bC\\(", "factor(", words, perl = TRUE)
+
 together <- function(y, v, method, hk) {
   fit <- rma(y, v, method = method, test = if (hk) "knha" else "z", control = list(threshold = 1e-15, maxiter = 10000, tol = 1e-15))
   at <- predict(fit)
@@ -25,12 +27,36 @@ together <- function(y, v, method, hk) {
   out
 }
 
+# Statistic and degrees of freedom of the score test of one stage; columns that R finds aliased count for nothing.
+one_stage <- function(frame, words, factor_term, family, ties, offset) {
+  if (is.null(family)) {
+    one <- coxph(as.formula(paste(words, "+ strata(g)")), frame, weights = w, ties = ties, control = control_cox())
+    x <- model.matrix(as.formula(paste("~", sub("^[^~]*~", "", words))), frame)[, -1, drop = FALSE]
+    in_term <- grep(factor_term, colnames(x), fixed = TRUE)
+    by_group <- do.call(cbind, lapply(levels(frame$g), function(l) x[, in_term, drop = FALSE] * (frame$g == l)))
+    others <- x[, -in_term, drop = FALSE]
+    start <- c(rep(coef(one)[in_term], nlevels(frame$g)), coef(one)[-in_term])
+    z <- cbind(by_group, others)
+    outcome <- eval(parse(text = sub("~.*", "", words)), frame)
+    plus <- if (is.null(offset)) rep(0, nrow(frame)) else frame[[offset]]
+    many <- suppressWarnings(coxph(outcome ~ z + strata(frame$g) + offset(plus), weights = frame$w, ties = ties, init = start,
+      control = coxph.control(iter.max = 0)))
+    c(many$score, sum(diag(many$var) != 0) - ncol(x))
+  } else {
+    one <- glm(as.formula(paste(words, "+ g")), families[[family]], frame, weights = w, control = glm.control(epsilon = 1e-15, maxit = 100))
+    many <- glm(as.formula(paste(words, "+ g +", factor_term, ": g")), families[[family]], frame, weights = w,
+      control = glm.control(epsilon = 1e-15, maxit = 100))
+    rao <- suppressWarnings(anova(one, many, test = "Rao"))
+    c(rao$Rao[2], rao$Df[2])
+  }
+}
+
 case <- function(data, formula, term, by, family = NULL, ties = "efron", weights = NULL, offset = NULL, extra = NULL) {
   frame <- datasets[[data]]
   frame$w <- weights_of(frame, weights)
   frame$g <- factor(frame[[by]])
-  words <- gsub("\\bC\\(", "factor(", formula, perl = TRUE)
-  factor_term <- gsub("\\bC\\(", "factor(", term, perl = TRUE)
+  words <- in_r(formula)
+  factor_term <- in_r(term)
   if (!is.null(offset)) words <- sprintf("%s + offset(%s)", words, offset)
   cox <- is.null(family)
   fit_one <- function(rows) {
@@ -50,26 +76,7 @@ case <- function(data, formula, term, by, family = NULL, ties = "efron", weights
       hartung_knapp = together(y, v, "REML", TRUE)
     )
   })
-  if (cox) {
-    one <- coxph(as.formula(paste(words, "+ strata(g)")), frame, weights = w, ties = ties, control = control_cox())
-    x <- model.matrix(as.formula(paste("~", sub("^[^~]*~", "", words))), frame)[, -1, drop = FALSE]
-    in_term <- grep(factor_term, colnames(x), fixed = TRUE)
-    by_group <- do.call(cbind, lapply(levels(frame$g), function(l) x[, in_term, drop = FALSE] * (frame$g == l)))
-    others <- x[, -in_term, drop = FALSE]
-    start <- c(rep(coef(one)[in_term], nlevels(frame$g)), coef(one)[-in_term])
-    z <- cbind(by_group, others)
-    outcome <- eval(parse(text = sub("~.*", "", words)), frame)
-    plus <- if (is.null(offset)) rep(0, nrow(frame)) else frame[[offset]]
-    many <- suppressWarnings(coxph(outcome ~ z + strata(frame$g) + offset(plus), weights = frame$w, ties = ties, init = start,
-      control = coxph.control(iter.max = 0)))
-    test <- c(many$score, (nlevels(frame$g) - 1) * length(in_term))
-  } else {
-    one <- glm(as.formula(paste(words, "+ g")), families[[family]], frame, weights = w, control = glm.control(epsilon = 1e-15, maxit = 100))
-    many <- glm(as.formula(paste(words, "+ g +", factor_term, ": g")), families[[family]], frame, weights = w,
-      control = glm.control(epsilon = 1e-15, maxit = 100))
-    rao <- suppressWarnings(anova(one, many, test = "Rao"))
-    test <- c(rao$Rao[2], rao$Df[2])
-  }
+  test <- one_stage(frame, words, factor_term, family, ties, offset)
   list(
     data = data, formula = formula, term = term, by = by, family = if (!cox) strsplit(family, " ")[[1]][1], ties = ties, weights = weights,
     offset = offset, split = by, sizes = I(unname(vapply(groups, nrow, 0L))), coefficients = found, statistic = test[1], df = test[2]
@@ -85,4 +92,22 @@ cases <- list(
   "gbsg2, events by practice" = case("gbsg2", "cens ~ age + pnodes", "age", "practice", family = "binomial logit"),
   "lung, deaths by ECOG, offset" = case("lung", "status ~ sex + age", "sex", "ecog3", family = "binomial logit", offset = "age_effect")
 )
-write_reference("heterogeneity", list(cases = cases), c("survival", "metafor"))
+# Where a group has nobody with a level, or no events, its own estimate does not exist and R drops its column of the test.
+aliased <- function(data, formula, term, by, family = NULL, ties = "efron") {
+  frame <- datasets[[data]]
+  frame$w <- 1
+  frame$g <- factor(frame[[by]])
+  test <- one_stage(frame, in_r(formula), in_r(term), family, ties, NULL)
+  list(
+    data = data, formula = formula, term = term, by = by, family = if (!is.null(family)) strsplit(family, " ")[[1]][1], ties = ties,
+    split = by, statistic = test[1], df = test[2]
+  )
+}
+
+tests <- list(
+  "lung, levels of ECOG by practice" = aliased("lung", "Surv(time, status) ~ C(ecog3) + age", "C(ecog3)", "practice"),
+  "lung, sex by practice, one without deaths" = aliased("lung", "Surv(time, status) ~ sex + age", "sex", "practice"),
+  "rossi, married by practice, Breslow" = aliased("rossi", "Surv(week, arrest) ~ mar + age", "mar", "practice", ties = "breslow"),
+  "rossi, married by practice" = aliased("rossi", "arrest ~ mar + age", "mar", "practice", family = "binomial logit")
+)
+write_reference("heterogeneity", list(cases = cases, tests = tests), c("survival", "metafor"))

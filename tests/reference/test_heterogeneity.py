@@ -7,6 +7,7 @@ ends by a root search of 1e-12: 1e-6.  The score test is a quadratic form at coe
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 import fedstats as fs
 from tests.reference.comparison import cases, federation, layouts, numbers, options
@@ -92,6 +93,16 @@ def test_the_one_stage_test_is_the_score_test_of_r(found):
     (statistic, df, _), case = found[0].test, found[1]
     assert df == case["df"]
     assert statistic == pytest.approx(case["statistic"], rel=1e-7)
+
+
+@pytest.mark.reference("one-stage score test")
+@pytest.mark.parametrize("layout", layouts("heterogeneity", "tests"))
+def test_a_group_that_tells_nothing_takes_a_degree_of_freedom_with_it(layout):
+    """Practices where nobody, or everybody, has a level, and one without an event: R drops their columns as aliased."""
+    statistic, df, p_value = effects(layout.sites, layout.case).test
+    assert df == layout.case["df"]
+    assert statistic == pytest.approx(layout.case["statistic"], rel=1e-7)
+    assert p_value == pytest.approx(chi2.sf(layout.case["statistic"], df), rel=1e-6)
 
 
 @pytest.mark.parametrize("method", ["REML", "DL", "PM"])
