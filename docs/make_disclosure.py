@@ -127,7 +127,9 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     "AugmentedMeans": (AugmentedMeans(WEIGHTED, (0.0,) * 3, "sex", ("F", "M")).with_columns(WEIGHT),),
     "CoxPropensityTerms": (CoxPropensityTerms(replace(COX, weights="ipw"), ZERO).with_columns(WEIGHT),),
     "GlmPropensityTerms": (GlmPropensityTerms(WEIGHTED, (0.0,) * 3).with_columns(WEIGHT),),
-    "PropensityHistogram": (PropensityHistogram("sex", "M", "ipw", EDGES[2]).with_columns(WEIGHT),),
+    "PropensityHistogram": (
+        PropensityHistogram("sex", "M", "ipw", EDGES[2]).with_columns(WEIGHT.of_propensity),
+    ),
     "PropensityScores": (PropensityScores(OF_SEX, (0.0, 0.0), 0.5),),
     "CoxCurvature": (CoxCurvature(SHARED, ZERO, (0.01,) * CELLS, (0.001,) * CELLS),),
     "CoxDerivatives": (CoxDerivatives(COX, ZERO), CoxDerivatives(CHANGING, (0.0,) * 3)),

@@ -5,9 +5,9 @@ is cut.  A weighted sum is a curved function of these columns; a few recipes tel
 would.  So the gate judges the columns behind a weight as if they stood in the question themselves, and what the weights do.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -75,6 +75,20 @@ class PropensityWeight(Spec):
         """The columns behind it: the treatment, and those of the propensity model."""
         treated = Part(self.treatment, self.level)
         return (Column(treated.in_words(), (treated,)), *self.design.columns)
+
+    @property
+    def of_propensity(self) -> Self:
+        """The recipe that says the propensity alone: whatever is asked of it is one question for all weights by it."""
+        return replace(
+            self,
+            estimand="overlap",
+            stabilised=False,
+            share=0.5,
+            low=0.0,
+            high=1.0,
+            lightest=0.0,
+            heaviest=None,
+        )
 
     def in_words(self) -> str:
         """What it is made of: ``arm_weight is the ATE weight of arm by the propensity on age, sex``."""

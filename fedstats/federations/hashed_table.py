@@ -107,6 +107,12 @@ class HashedTable:
         """Those of the columns that are weights which a question made."""
         return {name for name in names if name.startswith(f"{_MADE}weight ")}
 
+    @staticmethod
+    def propensities_among(names: Iterable[str]) -> set[str]:
+        """Propensities of which cells are among the columns, whatever the edges of the cells."""
+        begins = f"{_MADE_LEVELS}propensity cells of "
+        return {name.rsplit(" at ", 1)[0] for name in names if name.startswith(begins)}
+
     def _together(self, name: str, columns: tuple[str, ...]) -> str:
         if name not in self._columns:
             together = np.column_stack([self.column(column) for column in sorted(columns)])

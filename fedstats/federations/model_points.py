@@ -51,7 +51,6 @@ class ModelPoints:
         limit : int                 the policy's number of points: what has another is counted in parts of it
         """
         rule: Rule = "number of coefficients"
-        of_kind = _questions(self._of_kind)
         found = [
             Evidence(rule, _questions(self._of_columns), "points of one model"),
             self._numbers(numbers),
@@ -59,7 +58,8 @@ class ModelPoints:
         if (recipes := self._recipes()) > 0:
             found.append(Evidence(rule, np.array([recipes * limit / RECIPES]), "recipes of a weight"))
         if most_points is not None:
-            parts = of_kind * (limit / (most_points or 1))
+            counted = np.array([len({_told_at(point) for point in of_cohort}) for of_cohort in self._of_kind])
+            parts = counted * (limit / (most_points or 1))
             found.append(Evidence(rule, parts, "points of one kind of question"))
         return found
 
@@ -84,6 +84,14 @@ class ModelPoints:
 
 def _questions(points: Sequence[Sequence[Line]]) -> NDArray[np.int64]:
     return np.array([len({point.question for point in of_cohort}) for of_cohort in points])
+
+
+def _told_at(point: Line) -> str | frozenset[str]:
+    """What a point tells of: of cells of a propensity that propensity, for all agreed edges together tell what the finest do."""
+    return (
+        frozenset(HashedTable.propensities_among(c for _, columns in point.cohorts for c in columns))
+        or point.question
+    )
 
 
 def modelled(line: Line) -> list[Columns]:

@@ -109,7 +109,7 @@ class ArmSums(_Arms):
 
 @dataclass(frozen=True)
 class PropensityHistogram(_Arms):
-    """Patients of two arms between the agreed edges of their propensity."""
+    """Patients of two arms between the agreed edges of their propensity; ``weights`` is a recipe of nothing else (``of_propensity``)."""
 
     edges: tuple[float, ...] = field(metadata=candidate("coarser cells of the propensity"))
 
@@ -132,6 +132,10 @@ class PropensityHistogram(_Arms):
             raise QueryError(
                 "Propensities are counted of a weight that the question says, by its own treatment."
             )
+        if weight != weight.of_propensity:
+            raise QueryError(
+                "Propensities are counted of the overlap weight by them, not cut: all weights by one have the same."
+            )
         if self.edges not in EDGES:
             raise QueryError("Propensities are counted between the agreed edges alone.")
         rows, arms = self._rows(data, Design(()))
@@ -141,5 +145,5 @@ class PropensityHistogram(_Arms):
         codes = (cell + len(self.edges) * arms[:, 1])[rows.counted]
         edges = ", ".join(map(repr, self.edges))
         cells = (f"propensity cells of {weight.digest()} at {edges}", codes, True)
-        cohort = replace(rows.cohort, made=(*rows.cohort.made, cells))
+        cohort = replace(rows.cohort, made=(cells,))  # no weight is summed, so none is compared with others
         return Aggregate({"counts": Sum(counts, counts)}, rows.n, rows.evidence, (cohort,), rows.faults)

@@ -92,7 +92,8 @@ class PropensityWeights:
         SiteRefused
             Also on the coarsest edges some cell holds too few patients.
         """
-        recipe, federation = self.recipe, WithColumn(self.federation, self.recipe)
+        recipe = self.recipe.of_propensity
+        federation = WithColumn(self.federation, recipe)
         meter = Meter(federation)
         for edges in EDGES:
             query = PropensityHistogram(recipe.treatment, recipe.level, recipe.name, edges)
@@ -100,7 +101,7 @@ class PropensityWeights:
                 total = meter.sum(query)
                 break
             except SiteRefused as refused:
-                if refused.rule != "entry" or edges == EDGES[-1]:
+                if refused.rule not in ("entry", "pair of levels") or edges == EDGES[-1]:
                     raise
         rows = [
             {"site": site, "group": group, "low": low, "high": high, "n": round(float(n))}

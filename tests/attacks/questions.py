@@ -82,7 +82,7 @@ QUESTIONS = {
         CoxPropensityTerms(replace(_COX, weights="ipw", offset=None), BETA, where=WHERE).with_columns(_IPW),
         PropensityScores(replace(_LOGISTIC.model, weights=None), (0.0,) * 3, 0.5, where=WHERE),
         ArmSums("b", None, "ipw", Design((column("lab"),)), where=WHERE).with_columns(_IPW),
-        PropensityHistogram("b", None, "ipw", EDGES[-1], where=WHERE).with_columns(_IPW),
+        PropensityHistogram("b", None, "ipw", EDGES[-1], where=WHERE).with_columns(_IPW.of_propensity),
         AugmentedMeans(
             replace(_WEIGHTED, design=replace(_LOGISTIC.model.design, columns=(column("b"), column("age")))),
             (0.0,) * 3,

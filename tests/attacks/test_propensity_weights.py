@@ -215,7 +215,7 @@ def test_a_memory_refuses_ends_between_which_few_patients_lie(tmp_path):
 
 
 def test_a_memory_refuses_coefficients_that_move_few_patients_over_an_end(tmp_path):
-    free = weight(column("lab"), gamma=(-3.0, 0.03))
+    free = weight(column("lab"), gamma=(-3.0, 0.03)).of_propensity
     eta = np.sort(free.logit(patients()))
     middle = (eta[150] + eta[151]) / 2  # a hundred and fifty patients are cut, or one more
     cut = replace(free, low=float(1 / (1 + np.exp(-middle))))
@@ -235,7 +235,7 @@ def test_a_memory_refuses_weights_that_differ_in_few_patients(tmp_path):
 
 def test_a_histogram_moves_by_one_patient_and_a_memory_refuses_that(tmp_path):
     frame, edges = patients(), (0.0, 0.4, 1.0)
-    free = weight(column("lab"), gamma=(-3.0, 0.03))
+    free = weight(column("lab"), gamma=(-3.0, 0.03)).of_propensity
     eta = np.sort(free.logit(frame))
     at = float(np.log(0.4 / 0.6))
 
@@ -255,6 +255,31 @@ def test_a_histogram_moves_by_one_patient_and_a_memory_refuses_that(tmp_path):
         None,
         "number of coefficients",
     ]
+
+
+def test_edges_of_one_propensity_are_one_point_and_all_weights_by_it_share_the_question(tmp_path):
+    """A site that lets the finest out answers coarser ones too, where another site took to them; a third propensity it does not."""
+    frame, recipe = patients(), weight(column("lab"), gamma=(-3.0, 0.03))
+    kinds = {"estimand": ["ATE", "ATT"], "high": [0.9, 1.0], "heaviest": [3.0, None]}
+    of = {
+        replace(recipe, **{name: value}).of_propensity for name, values in kinds.items() for value in values
+    }
+    assert len(of) == 1
+
+    def histogram(gamma, edges):
+        return PropensityHistogram("w", None, "ipw", edges).with_columns(
+            replace(recipe, gamma=gamma).of_propensity
+        )
+
+    middle = (-0.75, 0.0075)  # everybody's is near a half: each set has cells with enough
+    place = Site("north", frame, BOOK, STRICT, Memory(tmp_path / "one"))
+    coarser = [(0.0, 0.4, 0.5, 0.6, 1.0), (0.0, 0.4, 0.6, 1.0), (0.0, 0.4, 1.0)]
+    one, two, three = (histogram(middle, edges) for edges in coarser)
+    assert told(place, one, two, three) == [None] * 3
+    others = [histogram((-0.75, 0.0076), coarser[-1]), histogram((-0.75, 0.0078), coarser[-1])]
+    assert told(place, *others)[1] == "number of coefficients"
+    not_alone = PropensityHistogram("w", None, "ipw", coarser[0]).with_columns(replace(recipe, gamma=middle))
+    assert "overlap weight" in told(place, not_alone)[0]
 
 
 def few_between_two_edges():

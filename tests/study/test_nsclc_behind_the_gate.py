@@ -6,29 +6,11 @@ import pytest
 
 import fedstats as fs
 from data_synth.generate import generate
-from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.results import NotAvailable, Table
-from fedstats.federations.refusals import outcome
+from tests.study.remembering import Remembering
 
 #: Grids and edges that a site does not let out, before coarser ones that it does.
 GRIDS_TRIED = 16
-
-
-class Remembering(Federation):
-    """Sites whose answers leave at once and stand in their memories."""
-
-    def __init__(self, study, sites):
-        self.held, self.sites = sites, tuple(sorted(sites))
-        self.codebook, self.distinct_values = study.codebook, study.policy.distinct_values
-        self.asked: dict[object, Asked] = {}
-
-    def ask(self, query, *, each=False):  # noqa: ARG002 (each site's own are here)
-        answers = {name: site.remembered(site.answer(query)).content for name, site in self.held.items()}
-        self.asked[query] = outcome(query, answers)
-        return Answers(query, answers)
-
-    def history(self):
-        return self.asked.values()
 
 
 @pytest.fixture(scope="module")
