@@ -98,6 +98,10 @@ class Query(Spec):
         """Of every sum in the answer, what its entries are and what they are called."""
         return {}
 
+    def remedies(self) -> dict[str, str]:
+        """Of rules of which this question says otherwise what would make it pass, a sentence without a number each."""
+        return {}
+
     def in_words(self, turn: int = 0) -> str:
         """The question as a sentence; ``turn`` counts the points at which its model was asked so far."""
         among = " and ".join(condition.in_words() for condition in self.where)

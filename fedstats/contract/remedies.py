@@ -1,6 +1,9 @@
 """What would make a refused question pass, in one sentence a rule, for whoever may not see the numbers."""
 
+from collections.abc import Mapping
+
 from fedstats.contract.aggregate import Rule
+from fedstats.contract.query import Query
 
 _FEW = "merge the level with another one in the codebook, or leave the column out"
 
@@ -38,12 +41,15 @@ REMEDIES: dict[Rule, str] = {
 }
 
 
-def remedy(rule: str) -> str:
+def remedy(rule: str, query: Query | None = None) -> str:
     """What would make it pass; of a refusal that is no rule's (sums that are not finite), nothing.
 
     Parameters
     ----------
     rule : str
         As a refusal names it.
+    query : Query, optional
+        What was refused: some questions have words of their own for a rule.
     """
-    return next((words for known, words in REMEDIES.items() if known == rule), "")
+    own: Mapping[str, str] = {} if query is None else query.remedies()
+    return own.get(rule) or next((words for known, words in REMEDIES.items() if known == rule), "")

@@ -103,7 +103,8 @@ def sheet(site: Site, question: Question, answer: Answer, turn: int = 0) -> Shee
         lines += list(_numbers(question.query, answer, answer.content, site.policy))
     else:
         refusal = answer.content
-        said = {"name": refusal.entry, "value": str(answer.problem or answer.found or remedy(refusal.rule))}
+        found = answer.problem or answer.found or remedy(refusal.rule, answer.query)
+        said = {"name": refusal.entry, "value": str(found)}
         lines.append({"part": "refusal", **said, "rule": refusal.rule})
         lines += list(_failures(question.query, answer, site.policy))
     frame = pd.DataFrame(lines, columns=COLUMNS).astype(object)

@@ -46,7 +46,7 @@ def refusals(asked: Federation | Iterable[Asked]) -> pd.DataFrame:
             "site": site,
             "entry": refusal.entry,
             "rule": refusal.rule,
-            "remedy": _REMEDIES.get(refusal.entry) or remedy(refusal.rule),
+            "remedy": _REMEDIES.get(refusal.entry) or remedy(refusal.rule, one.query),
             "then": _then(one, history[number + 1 :]),
         }
         for number, one in enumerate(history)

@@ -40,6 +40,8 @@ Array = NDArray[np.float64]
 #: Risk-set sums can be tiny in the tail: 88 fractional bits, and still 2**32 of head-room.
 RISK_SET_EXPONENT = -24
 
+_AGREE = "agree on wider cells in the codebook's [grid]"
+
 
 # The site's half -----------------------------------------------------------------------------
 
@@ -49,6 +51,17 @@ class _SharedQuery(CoxQuery):
     """A question about cells; without an agreed grid the cells would be the site's own event times."""
 
     likelihood = "Cox model with one baseline"
+
+    def remedies(self) -> dict[str, str]:
+        """All agreed grids are tried, so wider cells than those have to be agreed on first."""
+        efron = (
+            "ask with ties='breslow', which sums nothing over them, or " if self.model.ties == "efron" else ""
+        )
+        return {
+            "leavers of a time cell": f"Too few patients leave in a cell of the time grid, or after its end: {_AGREE}, or on a horizon beyond which nobody is followed, or enough are.",
+            "events of a time cell": f"Too few patients with the event lie in a cell of the time grid: {efron}{_AGREE}.",
+            "pair of levels": f"Too few of those at risk, or with the event, in a cell of the time grid share two levels or are without: {efron}{_AGREE}, merge levels in the codebook, or leave one of the columns out.",
+        }
 
     def on_grid(self, data: SiteData) -> tuple[CoxRows, Array, Array]:
         """The model at its point, on the grid."""

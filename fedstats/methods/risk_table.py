@@ -15,7 +15,14 @@ from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import Query, QueryError, candidate
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.follow_up import FollowUp, cells_of, follow_up, grid_evidence
-from fedstats.methods.table_weights import cells_evidence, levels_evidence, rows_evidence, weights_of
+from fedstats.methods.table_weights import (
+    OF_A_PROPENSITY,
+    OF_WEIGHTS,
+    cells_evidence,
+    levels_evidence,
+    rows_evidence,
+    weights_of,
+)
 from fedstats.numerics.risk_sets import TIME_TOLERANCE
 
 Array = NDArray[np.float64]
@@ -89,6 +96,12 @@ class RiskTable(Query):
                 "squared weights of those with the event", groups, cells, count="g c"
             )
         return found
+
+    def remedies(self) -> dict[str, str]:
+        """Of weights the table's own words: wider cells, or weights by fewer columns."""
+        if self.weights is None:
+            return {}
+        return OF_A_PROPENSITY if any(made.name == self.weights for made in self.made) else OF_WEIGHTS
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """2 counts a group and cell, those beyond the grid and those dropped."""

@@ -12,6 +12,24 @@ from fedstats.contract.model_evidence import effective_size, left_out
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+_WIDER = "agree on wider cells in the codebook's [grid]"
+#: What would make a table with a column of weights pass; it is asked with the agreed cells, and with earlier ends of them.
+OF_WEIGHTS = {
+    "events of a time cell": f"Too few patients leave in a cell of the time grid, with the event or without it, to add up their weights: {_WIDER}, or ask of the curve without weights.",
+    "effective size of a level": f"A few of those who leave in a cell of the time grid weigh too much: {_WIDER}, or bring the weights nearer to each other.",
+    "patients of one predictor": f"The weights have few values, and too few of those who leave in a cell of the time grid share one: {_WIDER}, or give similar weights the same value.",
+    "dominance": f"One patient makes up most of the weights of those who leave in a cell of the time grid: {_WIDER}, or bring the weights nearer to each other.",
+    "dominance of two": f"Two patients make up most of the weights of those who leave in a cell of the time grid: {_WIDER}, or bring the weights nearer to each other.",
+}
+_BALANCED = "survival with characteristics balanced is also that of a Cox model with baseline = 'shared' (standardised_survival), which asks less"
+#: The same of weights that sites make by a propensity, where columns behind these are judged too, some of them whatever the grid.
+OF_A_PROPENSITY = OF_WEIGHTS | {
+    "effective size of a level": f"Too few equally weighted patients with a level of a column behind the weights leave in a cell of the time grid: merge levels in the propensity's formula, take fewer factors into it, cut the weights at fixed ends, or {_WIDER}; {_BALANCED}.",
+    "patients of one predictor": f"The propensity has few values, and too few of those who leave in a cell of the time grid share one: put a number into its formula, take fewer factors into it, or {_WIDER}.",
+    "pair of levels": f"Too few patients share a treatment and a level of a column behind the weights, with the event or without it, whatever the time grid: merge levels in the propensity's formula or take fewer factors into it; {_BALANCED}.",
+    "level by outcome": f"Too few patients with a level of a column behind the weights have the event, or do not, whatever the time grid: merge levels in the propensity's formula or take fewer factors into it; {_BALANCED}.",
+}
+
 #: Weights of at most so many values, each shared by so many patients on average, are those of as many groups.
 MOST_VALUES, SHARED = 64, 3
 

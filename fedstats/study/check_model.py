@@ -154,6 +154,7 @@ def _lines(name: str, label: str, answer: Answer) -> pd.DataFrame:
         lines = pd.concat([lines, pd.DataFrame([told | {"count": float("nan"), "passed": False}])])
     lines = lines.assign(analysis=name, question=kind, round=label)
     lines["remedy"] = [
-        "" if passed else remedy(rule) for passed, rule in zip(lines["passed"], lines["rule"], strict=True)
+        "" if passed else remedy(rule, answer.query)
+        for passed, rule in zip(lines["passed"], lines["rule"], strict=True)
     ]
     return lines[COLUMNS]
