@@ -1,15 +1,23 @@
 """A family of tests out of several results, with p-values adjusted for their number."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from fedstats.contract.arguments import kind_of
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
+from fedstats.contract.survival_results import (
+    LogRankTest,
+    MaxComboTest,
+    PeriodHazardRatios,
+    RestrictedMeans,
+)
 from fedstats.numerics.multiplicity import ADJUSTMENTS, Adjustment, adjusted
 
+#: Results that compare groups by curves.
+COMPARISONS = (LogRankTest, MaxComboTest, RestrictedMeans, PeriodHazardRatios)
 COLUMNS = ("family", "analysis", "term", "p_value", "p_adjusted", "method")
 
 
@@ -26,13 +34,16 @@ def adjusted_p_values(
     Parameters
     ----------
     results : mapping of name to result
-        Fits, tests, or anything whose ``tidy()`` has the columns term and p_value; or such a frame.  The intercept is no test.
+        Fits, comparisons of curves (:func:`logrank`, :func:`max_combo`, :func:`rmst`, :func:`period_hazard_ratios`), or anything
+        whose ``tidy()`` has the columns term and p_value; or such a frame.  The intercept is no test.
     terms : mapping of name to sequence of str, optional
-        Of a result, the terms (with all their levels) or single rows that belong to the family; all of them unless given.
+        Of a result, the terms (with all their levels) or single rows that belong to the family; all of them unless given.  Of
+        restricted means groups (their differences), ``"difference"`` (the default) or ``"ratio"``; of ratios by period groups.
     method : {"holm", "hochberg", "bonferroni", "BH", "BY"}
         As R's ``p.adjust`` names them.
     joint : bool
-        One test a term of a fit, of all its coefficients together, in place of one a coefficient.
+        One test a term of a fit, of all its coefficients together, in place of one a coefficient.  Ratios by period and
+        differences of several groups stay one test each.
     family : str
         What the tests have in common; it stands in the table.
 
@@ -64,27 +75,66 @@ def adjusted_p_values(
 
 def _tests(name: str, result: Any, terms: Sequence[str] | None, *, joint: bool) -> pd.DataFrame:
     """analysis, term, p_value of the chosen tests."""
-    is_fit = isinstance(result, Fit)
-    if is_fit and joint:
-        frame = result.joint_tests()
+    if isinstance(result, Fit) and not result.has_std_errors:
+        raise FormulaError(f"{name} has no p-values: of a lasso or an elastic net there are none.")
+    found = list(_all_tests(name, result, joint=joint))
+    if terms is None:
+        found = [test for test in found if test.by_itself]
+    elif isinstance(terms, str):
+        raise FormulaError(f"terms of {name} is {terms!r}; give a list.")
     else:
-        if not isinstance(result, pd.DataFrame) and not hasattr(result, "tidy"):
-            raise FormulaError(
-                f"{name} is {kind_of(result)}; give a fit, a test, or a frame with term and p_value."
-            )
-        frame = result if isinstance(result, pd.DataFrame) else result.tidy()
+        known = {said: None for test in found for said in (test.term, *test.said_by)}
+        for wanted in terms:
+            if wanted not in known:
+                raise FormulaError(f"{name} has no term {wanted!r}; it has {', '.join(known)}.")
+        found = [test for test in found if {test.term, *test.said_by} & set(terms)]
+    return pd.DataFrame([{"analysis": name, "term": t.term, "p_value": t.p_value} for t in found])
+
+
+class _Test(NamedTuple):
+    """One test: its name, other words that choose it with others, and whether it belongs to a family that names none."""
+
+    term: str
+    p_value: float
+    said_by: tuple[str, ...] = ()
+    by_itself: bool = True
+
+
+def _all_tests(name: str, result: Any, *, joint: bool) -> Iterator[_Test]:
+    if isinstance(result, LogRankTest):
+        weighted = f", rho {result.rho:g}, gamma {result.gamma:g}" if result.rho or result.gamma else ""
+        yield _Test(f"log-rank test{weighted}", result.p_value)
+    elif isinstance(result, MaxComboTest):
+        yield _Test("MaxCombo test", result.p_value)
+    elif isinstance(result, RestrictedMeans):
+        compared = result.frame[result.frame["measure"] != "mean"]
+        if compared.empty:
+            raise FormulaError(f"{name} compares no groups, so it has no p-values.")
+        for row in compared.to_dict("records"):
+            group, measure = str(row["group"]), str(row["measure"])
+            term = f"{group} to {row['reference']}: {measure} of restricted means"
+            apart = measure == "difference"
+            yield _Test(term, row["p_value"], (group, measure) if apart else (measure,), apart)
+    elif isinstance(result, PeriodHazardRatios):
+        for row in result.frame.to_dict("records"):
+            yield _Test(f"{row['term']}, {row['period']}", row["p_value"], (str(row["term"]),))
+    else:
+        yield from _of_terms(name, result, joint=joint)
+
+
+def _of_terms(name: str, result: Any, *, joint: bool) -> Iterator[_Test]:
+    is_fit = isinstance(result, Fit)
+    if isinstance(result, pd.DataFrame):
+        frame = result
+    elif hasattr(result, "tidy"):
+        frame = result.joint_tests() if is_fit and joint else result.tidy()
+    else:
+        raise FormulaError(
+            f"{name} is {kind_of(result)}; give a fit, a test, or a frame with term and p_value."
+        )
     if not {"term", "p_value"} <= set(frame.columns):
         raise FormulaError(f"{name} has no p-values by term.")
-    if is_fit and not result.has_std_errors:
-        raise FormulaError(f"{name} has no p-values: of a lasso or an elastic net there are none.")
     written = dict(zip(result.names, result.terms, strict=False)) if is_fit else {}
-    frame = frame.loc[frame["term"] != "Intercept", ["term", "p_value"]].assign(analysis=name)
-    if terms is None:
-        return frame
-    if isinstance(terms, str):
-        raise FormulaError(f"terms of {name} is {terms!r}; give a list.")
-    own = {term: {term, written.get(term, term)} for term in frame["term"]}
-    for wanted in terms:
-        if not any(wanted in names for names in own.values()):
-            raise FormulaError(f"{name} has no term {wanted!r}; it has {', '.join(own)}.")
-    return frame[[bool(own[term] & set(terms)) for term in frame["term"]]]
+    for row in frame[frame["term"] != "Intercept"].to_dict("records"):
+        term = str(row["term"])
+        yield _Test(term, row["p_value"], (written[term],) if term in written else ())

@@ -37,7 +37,7 @@ def adjusted_columns(
     """Of a model's coefficients their p-values as each family adjusts them, under a heading that names it; a dash: not in the family."""
     columns = {}
     for family in study.families:
-        if family.joint or model not in {asked.model for asked in family.tests}:
+        if family.joint or model not in {asked.analysis for asked in family.tests}:
             continue
         rows = family_table(family, found)
         own = rows[rows["analysis"] == model].set_index("term")["p_adjusted"]
@@ -50,6 +50,12 @@ def adjusted_columns(
 def _family(family: FamilySpec, found: Mapping[str, Any], study: Study) -> Table:
     rows = family_table(family, found)
     titles = {model.name: model.title for model in study.models}
+    titles |= {
+        asked.analysis: curve.title
+        for asked in family.tests
+        for curve in study.curves
+        if curve.name == asked.curve
+    }
     labels = {
         name: effect_labels(result, study.codebook)
         for name, result in found.items()
@@ -57,8 +63,8 @@ def _family(family: FamilySpec, found: Mapping[str, Any], study: Study) -> Table
     }
     frame = pd.DataFrame(
         {
-            "Model": [titles[name] for name in rows["analysis"]],
-            "Term": [
+            "Analysis": [titles[name] for name in rows["analysis"]],
+            "Test": [
                 labels.get(name, {}).get(term, term) or formats.MISSING
                 for name, term in zip(rows["analysis"], rows["term"], strict=True)
             ],

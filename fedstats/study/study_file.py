@@ -68,14 +68,33 @@ class TableSpec(Entry):
 
 
 class FamilyTests(Entry):
-    """One of ``tests`` of a family: a model, and of it the terms or coefficients whose tests belong to it (all unless given)."""
+    """One of ``tests`` of a family: a model, or a curve and which ``test`` of it, and of these the terms that belong to the family.
 
-    model: str
+    Of a model ``terms`` are terms or coefficients (all unless given); of ``restricted_mean`` groups (their differences), ``"difference"``
+    (the default) or ``"ratio"``, of ``period_hazard_ratios`` groups.
+    """
+
+    model: str | None = None
+    curve: str | None = None
+    test: Literal["log_rank", "max_combo", "restricted_mean", "period_hazard_ratios"] | None = None
     terms: tuple[str, ...] | None = None
+
+    @property
+    def analysis(self) -> str:
+        """The name under which the results hold it."""
+        return self.model or f"{self.curve}_{self.test}"
+
+    @model_validator(mode="after")
+    def _a_model_or_a_curve(self) -> Self:
+        if (self.model is None) == (self.curve is None) or (self.curve is None) != (self.test is None):
+            raise ValueError(
+                'a test is of a model, { model = "os" }, or of a curve, { curve = "survival", test = "log_rank" }'
+            )
+        return self
 
 
 class FamilySpec(Entry):
-    """``[[families]]``: tests of models whose p-values are adjusted for their number, together.
+    """``[[families]]``: tests of models and of curves whose p-values are adjusted for their number, together.
 
     ``joint`` takes one test a term, of all its levels, in place of one a coefficient.
     """

@@ -67,6 +67,54 @@ def test_a_term_may_be_one_test_and_tests_of_other_kinds_join(fits):
     assert table["term"].tolist() == ["C(horTh)", "C(tgrade)", "age", "C(horTh)", "age", "x"]
 
 
+def lung_sites():
+    lung = DATASETS["lung"]()
+    half = lung["site2"].map({1: "first", 2: "second"})
+    return fs.InProcess(split(lung.assign(half=half), 2), policy=fs.DisclosurePolicy.none())
+
+
+@pytest.fixture(scope="module")
+def comparisons():
+    sites = lung_sites()
+    of_two, of_three = "Surv(time, status) ~ half", "Surv(time, status) ~ ecog3"
+    return {
+        "log-rank": fs.logrank(sites, of_three),
+        "late": fs.logrank(sites, of_three, gamma=1),
+        "combined": fs.max_combo(sites, of_two),
+        "means": fs.rmst(sites, of_three, tau=365),
+        "ratios": fs.period_hazard_ratios(sites, of_three, cuts=[180]),
+    }
+
+
+def test_comparisons_of_curves_are_tests_of_a_family(comparisons):
+    table = fs.adjusted_p_values(comparisons, method="holm")
+    assert table["term"].tolist() == [
+        "log-rank test",
+        "log-rank test, rho 0, gamma 1",
+        "MaxCombo test",
+        "1 to 0: difference of restricted means",
+        "2+ to 0: difference of restricted means",
+        *("1, 0-180", "1, 180+", "2+, 0-180", "2+, 180+"),
+    ]
+    means, ratios = comparisons["means"].tidy(), comparisons["ratios"].tidy()
+    own = [comparisons[name].p_value for name in ("log-rank", "late", "combined")]
+    own += means.loc[means["measure"] == "difference", "p_value"].tolist() + ratios["p_value"].tolist()
+    assert table["p_value"].tolist() == own
+    np.testing.assert_array_equal(table["p_adjusted"], adjusted(np.array(own), "holm"))
+
+
+def test_terms_choose_groups_or_a_measure_of_comparisons(comparisons):
+    chosen = {"means": ["ratio"], "ratios": ["2+"], "combined": ["MaxCombo test"]}
+    table = fs.adjusted_p_values({name: comparisons[name] for name in chosen}, terms=chosen, method="BH")
+    means = [f"{group} to 0: ratio of restricted means" for group in ("1", "2+")]
+    assert table["term"].tolist() == [*means, "2+, 0-180", "2+, 180+", "MaxCombo test"]
+    with pytest.raises(fs.FormulaError, match=r"means has no term 'median'; it has .*, difference, .*ratio"):
+        fs.adjusted_p_values(comparisons, terms={"means": ["median"]})
+    one = fs.rmst(lung_sites(), "Surv(time, status) ~ 1", tau=365)
+    with pytest.raises(fs.FormulaError, match="compares no groups"):
+        fs.adjusted_p_values({"means": one})
+
+
 @pytest.mark.parametrize(
     ("given", "match"),
     [

@@ -36,10 +36,23 @@ kind = "logistic"
 formula = "response ~ age + sex"
 heterogeneity = [{ term = "sex" }]
 
+[[curves]]
+name = "curve"
+title = "Survival by ECOG"
+formula = "Surv(time, status) ~ ecog"
+log_rank = true
+restricted_mean = 12
+period_hazard_ratios = { cuts = [6] }
+
 [[families]]
 name = "Sex"
 method = "BH"
 tests = [{ model = "survival", terms = ["sex"] }, { model = "response" }]
+
+[[families]]
+name = "ECOG"
+tests = [{ model = "within", terms = ["sex"] }, { curve = "curve", test = "log_rank" }, { curve = "curve", test = "restricted_mean", terms = ["2+"] },
+  { curve = "curve", test = "period_hazard_ratios" }]
 """
 #: The site as a column of another name, so that "site" is the sites themselves.
 BOOK = CODEBOOK + SITES.replace("columns.site", "columns.place")
@@ -67,7 +80,8 @@ def found(study):
 
 def test_every_analysis_has_its_name_and_comes_to_its_end(study, found):
     assert list(found) == [
-        *("table_one", "survival", "survival_standardised_survival_place", "within"),
+        *("table_one", "curve", "curve_restricted_mean", "curve_log_rank", "curve_period_hazard_ratios"),
+        *("survival", "survival_standardised_survival_place", "within"),
         *("within_heterogeneity_sex_site", "within_heterogeneity_age_practice"),
         *("response", "response_heterogeneity_sex_site"),
     ]
@@ -123,7 +137,7 @@ def test_results_are_saved_and_read(found, tmp_path):
 
 
 def test_a_family_is_adjusted_and_what_is_missing_makes_nothing_easier(study, found):
-    (family,) = study.families
+    family = study.families[0]
     table = family_table(family, found)
     assert table["term"].tolist() == ["sex[M]", "age", "sex[M]"]
     np.testing.assert_array_equal(table["p_adjusted"], adjusted(table["p_value"].to_numpy(float), "BH"))
@@ -133,7 +147,41 @@ def test_a_family_is_adjusted_and_what_is_missing_makes_nothing_easier(study, fo
     np.testing.assert_array_equal(lost["p_adjusted"][:2].to_numpy(float), own[:2])
 
 
+def test_a_family_may_hold_tests_of_curves(study, found):
+    family = study.families[1]
+    table = family_table(family, found)
+    assert table["term"].tolist() == [
+        "sex[M]",
+        "log-rank test",
+        "2+ to 0: difference of restricted means",
+        *("1, 0-6 months", "1, 6+ months", "2+, 0-6 months", "2+, 6+ months"),
+    ]
+    assert table["p_value"][1] == found["curve_log_rank"].p_value
+    np.testing.assert_array_equal(table["p_adjusted"], adjusted(table["p_value"].to_numpy(float), "holm"))
+    lost = family_table(family, dict(found) | {"curve_log_rank": fs.NotAvailable("not released", "")})
+    assert lost["analysis"].tolist()[-1] == "curve_log_rank"
+    assert lost["p_value"].isna().sum() == 1
+
+
 WRONG = {
+    "no such curve": (
+        'curve = "curve", test = "log_rank"',
+        'curve = "os", test = "log_rank"',
+        "no curve 'os'",
+    ),
+    "a test that the curve has not": ('test = "log_rank"', 'test = "max_combo"', "has no max_combo"),
+    "no test of a curve": ('curve = "curve", test = "log_rank"', 'curve = "curve"', 'test = "log_rank" }'),
+    "a model and a curve": (
+        '{ model = "response" }',
+        '{ model = "response", curve = "curve" }',
+        "or of a curve",
+    ),
+    "terms of one test": (
+        'test = "log_rank"',
+        'test = "log_rank", terms = ["1"]',
+        "is one test: leave out terms",
+    ),
+    "no such group": ('terms = ["2+"]', 'terms = ["3"]', "it has 1, 2+, difference, ratio"),
     "no such term": ('term = "sex" }, {', 'term = "ecog" }, {', "heterogeneity: term is 'ecog'"),
     "the site within a group": (
         'age + sex"\nheterogeneity',
