@@ -60,8 +60,8 @@ def table_one(
     variables : sequence of str
         Factors give n (%), numbers mean (SD) and median (quartiles); ``C(column)`` reads a number as a factor.
     p_values : bool
-        Test that the groups do not differ: chi-square of counts, and of means t or the analysis of variance, which are
-        functions of sums.  Rank tests (Wilcoxon, Kruskal-Wallis) are not, and there is none.
+        Test that the groups do not differ: chi-square of counts, and of means Student's t (first group less second) or of more
+        than two the analysis of variance (F), which are functions of sums.  Rank tests (Wilcoxon, Kruskal-Wallis) are not, and there is none.
 
     Returns
     -------
@@ -86,13 +86,13 @@ def table_one(
     """
     check_federation(federation)
     codebook = federation.codebook
-    _check_variables(variables)
+    check_variables(variables, codebook)
     groups = PatientGroups.of(by, codebook, federation.sites)
     meter = Meter(federation)
     made = _Made(groups)
     for text in variables:
-        column = text[2:-1].strip() if text.startswith("C(") and text.endswith(")") else text
-        variable = known_column(column, codebook, "A variable")
+        column = _column(text)
+        variable = codebook[column]
         as_factor = column != text or variable.kind in ("factor", "event")
         rows = _factor if as_factor else _number
         _grouped(partial(rows, meter, variable), made, column, rehearses=federation.rehearses)
@@ -136,12 +136,37 @@ def _grouped(describe: Callable[["_Made"], None], made: "_Made", name: str, *, r
             describe(_Made(whole.groups))
 
 
-def _check_variables(variables: object) -> None:
+def check_variables(variables: object, codebook: Codebook) -> None:
+    """Columns that a table can describe, each once.
+
+    Raises
+    ------
+    FormulaError
+    """
     if isinstance(variables, str) or not isinstance(variables, Sequence):
         raise FormulaError(f"variables is {variables!r}; give a list of columns, as in ['age', 'sex'].")
+    if not variables:
+        raise FormulaError(
+            "variables is empty; give the columns that the table is to describe, as in ['age', 'sex']."
+        )
     strange = [v for v in variables if not isinstance(v, str)]
     if strange:
         raise FormulaError(f"variables names {strange[0]!r}; give the names of columns as texts.")
+    columns = [known_column(_column(text), codebook, "A variable").name for text in variables]
+    if twice := [c for c in columns if columns.count(c) > 1]:
+        raise FormulaError(
+            f"variables names {twice[0]!r} twice; a table describes it once, as a number or as C({twice[0]})."
+        )
+    if labels := [c for c in columns if codebook[c].kind == "label"]:
+        raise FormulaError(
+            f"variables names {labels[0]!r}, a label: its values stay at the sites, so a table cannot describe it. Leave it out, or agree "
+            "on its levels as a factor of the codebook."
+        )
+
+
+def _column(text: str) -> str:
+    """The column of a variable as it is written: ``C(column)`` reads a number as a factor."""
+    return text[2:-1].strip() if text.startswith("C(") and text.endswith(")") else text
 
 
 def _labels(codebook: Codebook, frame: pd.DataFrame) -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from great_tables import GT
 
 _STUB, _VARIABLE, _P = "Characteristic", "Variable", "p"
+#: What is said of a variable that is refused in part: small groups are not merged, for sites would merge other ones each.
+_REFUSED = {
+    "(by group)": "is described of all patients together, for a group of it is too small to be shown",
+    "(median and quartiles)": "has no median and quartiles",
+    "(median and quartiles) (by group)": "has median and quartiles of all patients together alone",
+}
 
 
 @dataclass(frozen=True)
@@ -39,20 +46,49 @@ class PatientTable(Table):
         return self.tests.copy()
 
     def wide(self, digits: int = 1) -> pd.DataFrame:
-        """Texts as a paper prints them: Variable, Characteristic, a column a group, SMD, and p where asked for.
+        """Texts as a paper prints them: Variable, Characteristic, a column a group with its patients, SMD, and p where asked for.
 
-        n (%), mean (SD), median [quartiles]; ``≈`` marks a median that is interpolated.
+        n (%), mean (SD), median [quartiles]; ``≈`` marks a median that is interpolated, ``–`` what is not shown: :meth:`notes` says why.
         """
         lines = []
+        headings = {group: f"{group} (N = {n:.0f})" for group, n in self.sizes().items()}
         tested = dict(zip(self.tests.get("variable", []), self.tests.get("p_value", []), strict=True))
         for name, part in self.frame.groupby("variable", sort=False):
             title = self.labels.get(str(name), {}).get("", str(name))
             first = {"SMD": _number(part["smd"].iloc[0], 2)}
             first |= {_P: _p_value(tested[name])} if name in tested else {}
             for label, cells in self._lines(str(name), part, digits):
-                lines.append({_VARIABLE: title, _STUB: label} | cells | first)
+                named = {heading: cells.get(group, "–") for group, heading in headings.items()}
+                lines.append({_VARIABLE: title, _STUB: label} | named | first)
                 first = dict.fromkeys(first, "")
         return pd.DataFrame(lines).fillna("")
+
+    def sizes(self) -> dict[str, float]:
+        """Patients of each group, in the order of the columns."""
+        return group_sizes(self.frame)
+
+    def notes(self) -> list[str]:
+        """What a reader of the table has to know, a sentence each: what is not shown, and why."""
+        found = ["n (%), mean (SD), median [quartiles]. SMD: absolute standardised mean difference."]
+        if len(self.pairs.get("group", [])) > len(dict.fromkeys(self.pairs.get("variable", []))):
+            found.append("Of several groups the SMD is the mean over pairs.")
+        if (self.frame["level"] == NOT_SHOWN).any():
+            found.append(
+                f"{NOT_SHOWN}: levels with cells too small to be seen at a site, and others with them, together."
+            )
+        for name, rule in self.refused:
+            column, _, what = name.partition(" ")
+            title = self.labels.get(column, {}).get("", column)
+            said = _REFUSED.get(what, "is not released")
+            found.append(f"{title} {said}: at a site it did not meet the rule '{rule}'.")
+        return [*found, f"Status: {self.status}."]
+
+    def __str__(self) -> str:
+        return "\n".join([self.wide().to_string(index=False), *self.notes()])
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())
+        return f"{self.wide().to_html(index=False)}{notes}"
 
     def gt(self, title: str = "Patient characteristics", digits: int = 1) -> "GT":
         """A layout of great-tables, ready to be written as HTML, LaTeX or an image.
@@ -64,13 +100,8 @@ class PatientTable(Table):
         """
         from great_tables import GT, md  # noqa: PLC0415 (an export; a run never needs it)
 
-        note = "n (%), mean (SD), median [quartiles]. SMD: absolute standardised mean difference."
-        if len(self.pairs.get("group", [])) > len(dict.fromkeys(self.pairs.get("variable", []))):
-            note += " Of several groups the mean over pairs."
-        if (self.frame["level"] == NOT_SHOWN).any():
-            note += f" {NOT_SHOWN}: levels with cells too small to be seen, together."
         layout = GT(self.wide(digits), rowname_col=_STUB, groupname_col=_VARIABLE)
-        return layout.tab_header(md(f"**{title}**")).tab_source_note(f"{note} Status: {self.status}.")
+        return layout.tab_header(md(f"**{title}**")).tab_source_note(" ".join(self.notes()))
 
     def _lines(self, name: str, part: pd.DataFrame, digits: int) -> Iterator[tuple[str, dict[str, str]]]:
         if part["level"].any():
@@ -85,6 +116,17 @@ class PatientTable(Table):
         missing = part.drop_duplicates("group")
         if missing["missing"].isna().any() or missing["missing"].any():
             yield "Missing", {r.group: _number(r.missing, 0) for r in missing.itertuples()}
+
+
+def group_sizes(frame: pd.DataFrame) -> dict[str, float]:
+    """Patients of each group of a table, with and without an empty cell: of the first variable of which both are known."""
+    groups: dict[str, float] = {}
+    for group in dict.fromkeys(frame["group"]):
+        own = frame[frame["group"] == group]
+        whole = own[own.groupby("variable")["missing"].transform(lambda missing: missing.notna().all())]
+        first = (own if whole.empty else whole).pipe(lambda t: t[t["variable"] == t["variable"].iloc[0]])
+        groups[str(group)] = float(first["n"].sum() + np.nan_to_num(first["missing"].iloc[0]))
+    return groups
 
 
 def _number(value: float, digits: int) -> str:

@@ -51,17 +51,20 @@ def chi_square(counts: Array) -> GroupTest:
 
 
 def analysis_of_variance(n: Array, mean: Array, sd: Array) -> GroupTest:
-    """F test of equal means under one variance, from (groups,) moments; of two groups the square of Student's t.
+    """Test of equal means under one variance, from (groups,) moments: of two groups Student's t, first less second, of more F.
 
-    As R's ``oneway.test(var.equal = TRUE)``.
+    As R's ``t.test(var.equal = TRUE)`` and ``oneway.test(var.equal = TRUE)``.
     """
-    name = "t test" if np.count_nonzero(n) == 2 else "ANOVA"
+    name = "Student's t" if np.count_nonzero(n) == 2 else "ANOVA"
     there = n > 0
     n, mean, sd = n[there], mean[there], sd[there]
     between, within = len(n) - 1, n.sum() - len(n)
     left = float(((n - 1) * np.nan_to_num(sd) ** 2).sum())
     if between < 1 or within < 1 or left <= 0:
         return GroupTest(name, float("nan"), float("nan"))
+    if between == 1:
+        t = float((mean[0] - mean[1]) / np.sqrt(left / within * (1 / n).sum()))
+        return GroupTest(name, t, float(2 * stats.t.sf(abs(t), within)))
     centre = (n * mean).sum() / n.sum()
     statistic = float((n * (mean - centre) ** 2).sum() / between / (left / within))
     return GroupTest(name, statistic, float(stats.f.sf(statistic, between, within)))

@@ -9,7 +9,7 @@ from fedstats.contract.curve import Curve
 from fedstats.contract.results import NOT_SHOWN
 from fedstats.contract.results import Table as Description
 from fedstats.reporting import formats
-from fedstats.reporting.characteristics import THREE, characteristics, group_sizes, has_interpolated
+from fedstats.reporting.characteristics import THREE, characteristics, group_headings, has_interpolated
 from fedstats.reporting.coarsening import spans
 from fedstats.reporting.tables import Table, table
 from fedstats.study.curve_spec import CurveSpec
@@ -32,14 +32,14 @@ def patient_tables(title: str, found: Description, codebook: Codebook) -> list[T
         p_values = dict(zip(tests.get("variable", []), tests.get("p_value", []), strict=True))
         note += " Of several groups the mean over pairs." if found.frame["group"].nunique() > THREE else ""
         if p_values:
-            note += " p: that groups do not differ, by chi-square of counts, and of means by t or analysis of variance."
+            note += " p: that groups do not differ, by chi-square of counts, and of means by Student's t or analysis of variance."
         if (found.frame["level"] == NOT_SHOWN).any():
             note += (
                 f" {NOT_SHOWN[1:-1].capitalize()}: levels with a cell too small to be seen at a site, and others with "
                 f"them, so that it follows from no total; {NOT_SHOWN} counts all of them, and as one in the SMD."
             )
         wide = characteristics(codebook, found.frame, p_values)
-        sizes = group_sizes(found.frame)
+        sizes = group_headings(found.frame)
         parts.append(table(wide, caption=title, note=note, groups="variable", labels=sizes))
     if found.refused:
         listed = "; ".join(f"{_called(name, codebook)} ({rule})" for name, rule in found.refused)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.variable import Variable
+from fedstats.methods.table_layout import group_sizes
 from fedstats.reporting import formats
 
 QUARTILES = ("median", "q1", "q3")
@@ -62,13 +63,9 @@ def _missing_line(part: pd.DataFrame) -> Iterator[tuple[str, dict[str, str]]]:
         yield "Missing", {c.group: _count(c.missing, np.nan) for c in part.itertuples()}
 
 
-def group_sizes(frame: pd.DataFrame) -> dict[str, str]:
-    """Headings of the groups with their numbers of patients, from the first variable."""
-    whole = frame.groupby("variable", sort=False)["missing"].transform(lambda missing: missing.notna().all())
-    frame = frame[whole] if whole.any() else frame  # who has an empty cell is not known of every variable
-    first = frame[frame["variable"] == frame["variable"].iloc[0]].fillna({"missing": 0})
-    sizes = first.groupby("group", sort=False).agg(n=("n", "sum"), missing=("missing", "first"))
-    return {str(g): f"{g} (n = {formats.count(row.n + row.missing)})" for g, row in sizes.iterrows()}
+def group_headings(frame: pd.DataFrame) -> dict[str, str]:
+    """Headings of the groups with their numbers of patients."""
+    return {group: f"{group} (n = {formats.count(n)})" for group, n in group_sizes(frame).items()}
 
 
 def has_interpolated(frame: pd.DataFrame) -> bool:

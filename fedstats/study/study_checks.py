@@ -3,6 +3,7 @@
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.methods.patient_groups import PatientGroups
+from fedstats.methods.patient_table import check_variables
 from fedstats.study.curve_checks import check_curve_spec, check_incidence_spec
 from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
 from fedstats.study.families import check_family
@@ -59,10 +60,9 @@ def _check_names(content: StudyFile, codebook: Codebook, file: str) -> None:
     twice = sorted({n for n in names if names.count(n) > 1 or n == "table_one"})
     if twice:
         raise StudyError(f"{file}: the name {twice[0]!r} is used twice; every analysis has its own.")
-    for column in content.table_one.variables if content.table_one else ():
-        if column.removeprefix("C(").removesuffix(")") not in codebook:
-            raise StudyError(f"{file}: table_one names {column!r}, which is not in codebook.toml.")
     try:
-        PatientGroups.of(content.table_one.by if content.table_one else None, codebook, content.study.sites)
+        if content.table_one is not None:
+            check_variables(content.table_one.variables, codebook)
+            PatientGroups.of(content.table_one.by, codebook, content.study.sites)
     except ValueError as problem:
         raise StudyError(f"{file}: table_one: {problem}") from None

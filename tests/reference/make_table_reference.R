@@ -4,7 +4,7 @@
 #
 # writes tests/reference/table.json.  Standardised mean differences are written out as in the package tableone (its
 # ExtractSmd gives their mean over pairs of groups); tests are chisq.test (with Yates's correction of two by two
-# cells) and oneway.test(var.equal = TRUE), tableone's defaults.
+# cells) and oneway.test(var.equal = TRUE), tableone's defaults; of two groups t.test(var.equal = TRUE), the same p-value.
 
 source("tests/reference/common.R")
 
@@ -24,7 +24,9 @@ describe <- function(x, group, as_factor) {
   parts <- split(x, group)
   pairs <- combn(length(parts), 2)
   smd <- apply(pairs, 2, function(k) (if (as_factor) of_factor else of_number)(parts[[k[1]]], parts[[k[2]]]))
-  test <- if (as_factor) suppressWarnings(chisq.test(group, x)) else oneway.test(x ~ group, var.equal = TRUE)
+  test <- if (as_factor) suppressWarnings(chisq.test(group, x))
+    else if (length(parts) == 2) t.test(x ~ group, var.equal = TRUE)
+    else oneway.test(x ~ group, var.equal = TRUE)
   found <- list(smd = I(smd), statistic = unname(test$statistic), p_value = test$p.value)
   if (as_factor) return(c(found, list(n = unname(as.list(as.data.frame(unclass(table(x, group))))))))
   q <- function(p) I(vapply(parts, quantile, 0, probs = p, names = FALSE))

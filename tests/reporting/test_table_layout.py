@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import fedstats as fs
+from fedstats.contract.variable import Variable
 from fedstats.reporting.analysis_text import patient_tables
 from fedstats.study.saved_results import load_results, save_results
 
@@ -73,13 +74,74 @@ def test_by_site_each_hides_its_own(sites):
 
 def test_a_paper_gets_it_wide_and_as_a_layout(table):
     wide = table.wide()
-    assert list(wide) == ["Variable", "Characteristic", "A", "B", "Overall", "SMD", "p"]
-    assert wide.loc[wide["Characteristic"] == "grade 3", "A"].tolist() == ["–"]
-    assert wide.loc[wide["Characteristic"] == "(not shown)", "Overall"].tolist() == ["200 (33.3)"]
+    rows = table.tidy().set_index(["variable", "group"])["n"]
+    n = {group: rows[("age", group)].iloc[0] for group in ("A", "B")}
+    groups = [f"A (N = {n['A']:.0f})", f"B (N = {n['B']:.0f})", "Overall (N = 600)"]
+    assert n["A"] + n["B"] == 600
+    assert list(wide) == ["Variable", "Characteristic", *groups, "SMD", "p"]
+    assert wide.loc[wide["Characteristic"] == "grade 3", groups[0]].tolist() == ["–"]
+    assert wide.loc[wide["Characteristic"] == "(not shown)", groups[-1]].tolist() == ["200 (33.3)"]
     markup = table.gt("Patients").as_raw_html()
     assert "Patients" in markup
     assert "(not shown)" in markup
     assert "Status: " in markup
+    assert all(group in markup for group in groups)
+
+
+def test_a_variable_whose_groups_are_hidden_says_why(sites):
+    table = fs.table_one(sites, by="grade", variables=["arm", "age"])
+    wide, notes = table.wide(), " ".join(table.notes())
+    assert list(wide) == ["Variable", "Characteristic", "Overall (N = 600)", "SMD"]
+    assert "age is described of all patients together, for a group of it is too small to be shown" in notes
+    assert "did not meet the rule" in notes
+    assert notes in table.gt().as_raw_html().replace("&#x27;", "'")
+    assert notes.replace(" Status", "\nStatus").rsplit("\n", 1)[-1] in str(table)
+
+
+def test_labels_and_units_are_printed():
+    """By a codebook; of a variable that one group hides the others show theirs."""
+    rng = np.random.default_rng(4)
+    book = fs.Codebook(
+        (
+            Variable("arm", "factor", levels=("a", "b"), level_labels=("Drug A", "Drug B")),
+            Variable("age", "numeric", label="Age", unit="years", centre=60.0, scale=10.0),
+            Variable("sex", "factor", label="Sex", levels=("f", "m"), level_labels=("Female", "Male")),
+        )
+    )
+    frame = pd.DataFrame(
+        {"arm": ["a", "b"] * 50, "age": rng.normal(60, 9, 100), "sex": ["f", "f", "m", "m"] * 25}
+    )
+    wide = fs.table_one(fs.InProcess({"s": frame}, book), by="arm", variables=["age", "sex"]).wide()
+    assert list(wide)[2:5] == ["Drug A (N = 50)", "Drug B (N = 50)", "Overall (N = 100)"]
+    assert wide["Variable"].drop_duplicates().tolist() == ["Age (years)", "Sex"]
+    assert wide["Characteristic"].tolist()[-2:] == ["Female", "Male"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ([], "variables is empty; give the columns"),
+        (["age", "arm", "age"], "names 'age' twice"),
+        (["age", "C(age)"], "names 'age' twice"),
+        (["age", "practice"], "'practice', a label: its values stay at the sites"),
+    ],
+)
+def test_what_no_table_can_describe_is_said(variables, said):
+    book = fs.Codebook(
+        (Variable("age", "numeric"), Variable("arm", "numeric"), Variable("practice", "label"))
+    )
+    rows = pd.DataFrame({"age": [1.0, 2.0] * 20, "arm": [0.0, 1.0] * 20, "practice": ["p", "q"] * 20})
+    with pytest.raises(fs.FormulaError, match=said):
+        fs.table_one(fs.InProcess({"s": rows}, book), variables=variables)
+
+
+def test_of_two_groups_the_test_is_students_t(sites):
+    """First group less second, whose square is the F of the analysis of variance."""
+    tested = fs.table_one(sites, by="arm", variables=["age"], p_values=True)
+    (row,) = tested.p_values().to_dict("records")
+    means = tested.tidy().set_index("group")["mean"]
+    assert row["name"] == "Student's t"
+    assert np.sign(row["statistic"]) == np.sign(means["A"] - means["B"])
 
 
 def test_a_report_says_what_is_not_shown(table, sites):

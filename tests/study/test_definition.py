@@ -101,8 +101,11 @@ WRONG_STUDY = {
     "unknown column in the table": (
         '"ecog"]',
         '"ecog", "shoe"]',
-        ["table_one names 'shoe'", "codebook.toml"],
+        ["study.toml: table_one: There is no column 'shoe'"],
     ),
+    "a label in the table": ('"ecog"]', '"ecog", "practice"]', ["table_one", "'practice', a label"]),
+    "a column of the table twice": ('"ecog"]', '"ecog", "C(age)"]', ["table_one", "'age' twice"]),
+    "a table of nothing": ('["age", "ecog"]', "[]", ["table_one", "variables is empty"]),
     "unknown group of the table": ('by = "sex"', 'by = "gender"', ["no column 'gender'"]),
     "unknown column in a curve": ("time, status) ~ sex", "time, status) ~ arm", ["survival_by_sex", "'arm'"]),
     "unknown column in a model": ("~ age + sex + ecog", "~ age + shoe", ["own_baseline", "'shoe'"]),
