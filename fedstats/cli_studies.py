@@ -1,5 +1,6 @@
 """What commands share: the checkout at work, its studies, a line on the terminal."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,12 @@ def load(name: str) -> Any:
     from fedstats.study.toml_file import StudyError  # noqa: PLC0415
 
     try:
-        return Study.load(path)
+        study = Study.load(path)
     except StudyError as error:
         raise UsageError(str(error)) from None
+    for remark in study.remarks:
+        print(remark, file=sys.stderr)
+    return study
 
 
 def show(what: Any) -> None:

@@ -43,6 +43,7 @@ class Curve:
     robust : bool       standard errors by the infinitesimal jackknife, not Greenwood's
     reverse : bool      of the end of follow-up: events are those who left without one
     landmark : float    from which time on; 0: from the beginning
+    dropped : int       patients left out for an empty cell in one of the curve's columns
     """
 
     formula: str
@@ -60,6 +61,7 @@ class Curve:
     robust: bool = False
     reverse: bool = False
     landmark: float = 0.0
+    dropped: int = 0
 
     @property
     def grid(self) -> tuple[float, ...]:
@@ -81,7 +83,13 @@ class Curve:
     def glance(self) -> pd.DataFrame:
         """One row: what was estimated how, and what it cost."""
         groups = self.frame["group"].nunique()
-        row = {"groups": groups, "status": self.status, "grid_error": self.grid_error, "rounds": self.rounds}
+        row = {
+            "groups": groups,
+            "dropped": self.dropped,
+            "status": self.status,
+            "grid_error": self.grid_error,
+            "rounds": self.rounds,
+        }
         return pd.DataFrame([row | {"bytes": self.n_bytes, "sites": len(self.sites)}])
 
     def at(self, times: float | Iterable[float]) -> pd.DataFrame:

@@ -25,6 +25,7 @@ class CountedResult(WithStatus):
                           ``"approximate ..."``, with bounds in the frame
     landmark : float      from which time on; 0: from the beginning
     grid : tuple          right edges of the cells; none on distinct times
+    dropped : int         patients left out for an empty cell in one of the question's columns
     """
 
     formula: str
@@ -36,6 +37,13 @@ class CountedResult(WithStatus):
     sites: tuple[str, ...]
     landmark: float = 0.0
     grid: tuple[float, ...] = ()
+    dropped: int = 0
+
+    def glance(self) -> pd.DataFrame:
+        """One row: what was found, patients left out, how it was worked out, and what it cost."""
+        row = super().glance()
+        row.insert(len(self._summary()), "dropped", self.dropped)
+        return row
 
     def __str__(self) -> str:
         said = ", ".join(

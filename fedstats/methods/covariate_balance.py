@@ -13,9 +13,9 @@ from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.weight_results import ALL_SITES, Balance
-from fedstats.methods.glm_fit import event_level_in, event_level_of
+from fedstats.methods.glm_fit import event_level_of
 from fedstats.methods.weighted_arms import ArmSums
-from fedstats.methods.weighting import Weighting, arms_of, weighted
+from fedstats.methods.weighting import Weighting, arms_of, check_treatment, weighted
 from fedstats.numerics.families import LOGIT
 
 Array = NDArray[np.float64]
@@ -107,6 +107,7 @@ def _asked(
     """The treatment, and one design a variable."""
     if by is None:
         raise FormulaError("Say which treatment: by='arm', or weights of fs.propensity_weights.")
+    check_treatment(federation.codebook, by)
     if "~" in by:
         outcome, design = parse(by, federation.codebook, intercept=False)
         by, variables = outcome.event, _as_written(design)
@@ -123,7 +124,7 @@ def check_arms(codebook: Codebook, by: str, variables: Sequence[str]) -> None:
     ------
     FormulaError
     """
-    event_level_in(codebook, by, LOGIT)
+    check_treatment(codebook, by)
     for name in variables:
         _design(codebook, name)
 

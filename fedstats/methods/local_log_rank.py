@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
 from fedstats.contract.dominance import dominance_in_pairs
-from fedstats.contract.entries import Entries, each, listed, pairs
+from fedstats.contract.entries import Entries, each, listed, one, pairs
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.formula import FormulaError, design, parse_groups
 from fedstats.contract.query import Query, QueryError
@@ -53,13 +53,14 @@ class LocalLogRank(Query):
         return f"Log-rank test of {listed(model.outcome.variables)} by {listed(model.design.terms)}{within}, weights {weights}"
 
     def entries(self) -> dict[str, Entries]:
-        """Two numbers a group and weight, a matrix, and how many patients there are."""
+        """Two numbers a group and weight, a matrix, and how many patients there are, and are left out."""
         levels = self.model.design.described
         groups = ("all others", *levels)
         tests = tuple(f"rho {pair[0]:g}, gamma {pair[-1]:g}" for pair in self.exponents)
         names = tuple(f"{level} ({test})" for test in tests for level in levels)
         return {
             "n": each("patients", groups, count="g"),
+            "dropped": one("rows with an empty cell"),
             "observed": each("weighted events", tests, groups, count="m g"),
             "expected": each("weighted events expected under equal hazards", tests, groups, count="m g"),
             "covariance": replace(
@@ -72,7 +73,7 @@ class LocalLogRank(Query):
         return self._score.beforehand(data)
 
     def aggregate(self, data: SiteData) -> Aggregate:
-        """g (1 + 2 m) + m p (m p + 1) / 2 sums over patients, of m tests and g = p + 1 groups."""
+        """1 + g (1 + 2 m) + m p (m p + 1) / 2 sums over patients, of m tests and g = p + 1 groups."""
         self._require_groups()
         answer, score = self._score.aggregate(data), self._score
         cox, _, _ = score.at_point(data)
@@ -86,6 +87,7 @@ class LocalLogRank(Query):
         size = tests * (n_groups - 1)
         sums = {
             "n": Sum(n.astype(float), n),
+            "dropped": answer.sums["dropped"],
             "observed": Sum(found.observed, np.tile(n, (tests, 1))),
             "expected": Sum(found.expected, np.tile(n, (tests, 1))),
             "covariance": Sum.triangle(moved.reshape(size, size), np.tile(behind, (tests, tests))),
@@ -238,5 +240,6 @@ def local_sums(
         "rounds": meter.rounds,
         "n_bytes": meter.n_bytes,
         "sites": federation.sites,
+        "dropped": round(float(total["dropped"][0])),
     }
     return LocalSums(names, total["n"], LogRankSums(observed, expected, covariance), common)

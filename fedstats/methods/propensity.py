@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fedstats.contract.arguments import check_federation
 from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.linear_predictor import DIGITS
 from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.methods.glm_regression import glm, glm_model
-from fedstats.methods.weighting import PropensityWeights, checked_ends
+from fedstats.methods.weighting import PropensityWeights, check_treatment, checked_ends
 from fedstats.numerics.balancing_weights import Estimand, Truncation
 from fedstats.numerics.firth import Firth
 from fedstats.numerics.penalties import ElasticNet
@@ -64,6 +65,8 @@ def propensity_weights(
     Rosenbaum (1987); Li, Morgan & Zaslavsky (2018) for overlap weights; Robins, Hernan & Brumback (2000) for stabilised ones.
     """
     ends = check_recipe(estimand, truncate, bounds, stabilised=stabilised)
+    check_federation(federation)
+    check_treatment(federation.codebook, formula)
     model = glm_model(federation, formula, "binomial", "logit")
     fit = glm(federation, formula, penalty=penalty, level=level)
     gamma = np.linalg.solve(model.design.unscaling(), fit.beta)

@@ -85,6 +85,7 @@ class SurvivalCounts:
     status, unit : str
     meter : Meter
     asked : tuple              edges of the question, before a landmark too
+    dropped : int              rows with an empty cell in a column of the question
     start : float              the landmark; 0 without one
     """
 
@@ -103,6 +104,7 @@ class SurvivalCounts:
     unit: str
     meter: Meter
     asked: tuple[float, ...] = ()
+    dropped: int = 0
     start: float = 0.0
 
     @property
@@ -122,6 +124,7 @@ class SurvivalCounts:
             "sites": self.meter.federation.sites,
             "grid": self.grid,
             "landmark": self.start,
+            "dropped": self.dropped,
         }
 
     @property
@@ -254,6 +257,7 @@ def survival_counts(
         book[outcome.time].unit or (agreed.unit if agreed else ""),
         meter,
         edges,
+        round(float(total["dropped"][0])),
     )
 
 

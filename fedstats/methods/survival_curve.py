@@ -103,6 +103,7 @@ def kaplan_meier(
         robust,
         reverse,
         counts.start,
+        counts.dropped,
     )
 
 

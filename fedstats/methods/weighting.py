@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.arguments import shown
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total, WithColumn
 from fedstats.contract.fit import Fit
@@ -286,6 +287,26 @@ def arms_of(federation: Federation, treatment: str, level: str | None) -> tuple[
         return "0", "1"
     other = next(name for name in variable.levels if name != level)
     return variable.level_label(other), variable.level_label(level)
+
+
+def check_treatment(codebook: Codebook, formula: str) -> None:
+    """On the left two arms: a column of 0 and 1, or a factor of two levels; that it is there is said by whoever reads the formula.
+
+    Raises
+    ------
+    FormulaError
+    """
+    name = str(formula).partition("~")[0].strip()
+    if name not in codebook:
+        return
+    variable = codebook[name]
+    if variable.kind == "factor" and len(variable.levels) != 2:
+        raise FormulaError(
+            f"A propensity is that of one treatment or another, and {name} has {len(variable.levels)} levels ({', '.join(variable.levels)}): agree on "
+            "a factor of two of them in the codebook, empty for the other patients, or of one against the rest."
+        )
+    if variable.kind in ("label", "time"):
+        raise FormulaError(f"{name} is no treatment: give a column of 0 and 1, or a factor of two levels.")
 
 
 def _effective(total: Any, arm: int) -> float:

@@ -12,6 +12,7 @@ from fedstats.reporting import formats
 from fedstats.reporting.characteristics import THREE, characteristics, group_headings, has_interpolated
 from fedstats.reporting.coarsening import spans
 from fedstats.reporting.tables import Table, table
+from fedstats.reporting.wording import left_out
 from fedstats.study.curve_spec import CurveSpec
 
 
@@ -72,7 +73,7 @@ def _medians(curve: Curve) -> list[str]:
 def median_table(spec: CurveSpec, curve: Curve, title: str = "") -> Table:
     """Medians with intervals; on a grid those on exact times lie within what is printed (but for robust standard errors)."""
     unit, medians = curve.unit or "time", curve.medians
-    note = f"Status: {curve.status}."
+    note = f"Status: {curve.status}.{left_out(curve.dropped)}"
     if curve.status == "exact":
         intervals = [
             f"{formats.estimate(a)} to {formats.estimate(b)}"

@@ -5,9 +5,18 @@ from typing import Any
 from fedstats.contract.formula import parse, parse_groups
 from fedstats.contract.query import Query
 from fedstats.methods.patient_groups import SITE
+from fedstats.reporting import formats
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.definition import Study
 from fedstats.study.model_spec import ModelSpec
+
+
+def left_out(n: int) -> str:
+    """How many patients have no part for an empty cell, as a sentence; nothing where there are none."""
+    if not n:
+        return ""
+    who = "1 patient is" if n == 1 else f"{formats.count(n)} patients are"
+    return f" {who} left out because a value is missing."
 
 
 def question_words(kind: type[Query]) -> str:

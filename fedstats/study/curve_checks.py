@@ -90,6 +90,23 @@ def _check_times(spec: CurveSpec, codebook: Codebook) -> None:
         _on_edges("landmark", (spec.landmark,), codebook)
 
 
+def remarks_on(spec: CurveSpec | IncidenceSpec, codebook: Codebook) -> list[str]:
+    """What can be asked, and is not what it seems: milestones between two edges of the finest agreed cells.
+
+    A sentence each.
+    """
+    grid = codebook.grid
+    if grid is None:
+        return []
+    edges = grid.edges(grid.candidates[0])
+    return [
+        f"{spec.name}: the milestone {time:g} is no edge of codebook.toml's [grid], whose finest cells are {grid.candidates[0]:g} {grid.unit}: on a "
+        "grid the curve is drawn straight there, and the estimate on exact times is known between two values alone."
+        for time in spec.milestones
+        if time not in edges
+    ]
+
+
 def _within(key: str, times: Iterable[float], codebook: Codebook) -> None:
     horizon = codebook.grid.horizon if codebook.grid is not None else float("inf")
     if wrong := [t for t in times if not 0 < t <= horizon]:

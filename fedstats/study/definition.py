@@ -17,6 +17,7 @@ from fedstats.federations.memory_folder import MEMORY, other_memories
 from fedstats.federations.site import Site
 from fedstats.study.agreed_questions import agreed_topics
 from fedstats.study.analyses import analyses_of
+from fedstats.study.curve_checks import remarks_on
 from fedstats.study.follow_ups import Analysis
 from fedstats.study.site_rows import SiteRows, TableRules
 from fedstats.study.study_checks import check_study
@@ -39,6 +40,7 @@ class Study:
     fingerprints : dict            of keys, by place, where the study names them
     points : int or None           coefficients at which one model may be asked for, where the study states it
     revoked_keys : tuple of str    fingerprints of sites' keys that count no more
+    remarks : tuple of str         what can be asked and is not what it seems, a sentence each; a notebook shows them
     digest : str                   sha256 over the files: every message of an exchange names it
     """
 
@@ -67,6 +69,8 @@ class Study:
         self.weights = content.weights
         self.families = content.families
         self.incidences = content.incidences
+        drawn = (*content.curves, *content.incidences)
+        self.remarks = tuple(said for spec in drawn for said in remarks_on(spec, codebook))
 
     @classmethod
     def load(cls, path: str | Path) -> "Study":
@@ -195,7 +199,8 @@ class Study:
         return analyses_of(self._content, of_one_site=True)
 
     def __repr__(self) -> str:
-        return f"Study({self.id!r}, version {self.version!r}, sites {', '.join(self.sites)}, profile {self.profile!r})"
+        said = f"Study({self.id!r}, version {self.version!r}, sites {', '.join(self.sites)}, profile {self.profile!r})"
+        return "\n".join([said, *self.remarks])
 
     def _repr_html_(self) -> str:
         from html import escape  # noqa: PLC0415 (a notebook's repr alone needs it)
@@ -204,7 +209,7 @@ class Study:
         return (
             f"<h3>{escape(self.title)}</h3><p>{escape(self.question)}</p><p>Sites: {sites}. "
             f"Disclosure profile: <strong>{escape(self.profile)}</strong>. {escape(self.data_note)}</p>"
-        )
+        ) + "".join(f"<p>{escape(remark)}</p>" for remark in self.remarks)
 
 
 def site_policy(profile: str) -> DisclosurePolicy:

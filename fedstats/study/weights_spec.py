@@ -16,7 +16,7 @@ from fedstats.contract.variable import Variable
 from fedstats.methods.covariate_balance import balance, check_arms
 from fedstats.methods.doubly_robust import augmented_effect
 from fedstats.methods.propensity import check_recipe, propensity_weights
-from fedstats.methods.weighting import PropensityWeights
+from fedstats.methods.weighting import PropensityWeights, check_treatment
 from fedstats.numerics.firth import Firth
 from fedstats.numerics.penalties import ElasticNet
 from fedstats.study.penalty_spec import Entry, PenaltySpec
@@ -115,6 +115,7 @@ def check_weights(spec: WeightsSpec, codebook: Codebook) -> None:
     ValueError
         In one sentence.
     """
+    check_treatment(codebook, spec.formula)
     outcome, design = parse(spec.formula, codebook, intercept=True)
     if outcome.time is not None:
         raise FormulaError("A treatment is one column on the left of the formula, not Surv().")

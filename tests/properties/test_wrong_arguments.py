@@ -30,7 +30,26 @@ def alive():
     return sites(FRAME.assign(status=0))
 
 
+def three_arms():
+    return sites(FRAME.assign(arm=(["a", "b", "c", "b"] * 10)))
+
+
 WRONG = {
+    "a propensity of three treatments": (
+        lambda: fs.propensity_weights(three_arms(), "arm ~ age"),
+        fs.FormulaError,
+        "one treatment or another, and arm has 3 levels (a, b, c): agree on a factor of two of them",
+    ),
+    "a balance of three treatments": (
+        lambda: fs.balance(three_arms(), "arm ~ age"),
+        fs.FormulaError,
+        "arm has 3 levels",
+    ),
+    "a curve by two factors": (
+        lambda: fs.kaplan_meier(three_arms(), "Surv(time, status) ~ arm + sex"),
+        fs.FormulaError,
+        "drawn by one factor, and 'arm + sex' is more",
+    ),
     "level above one": (lambda: fs.cox(sites(), COX, level=2), ValueError, "level is 2"),
     "level not a number": (lambda: fs.cox(sites(), COX, level=float("nan")), ValueError, "level is nan"),
     "level zero": (lambda: fs.logistic(sites(), "status ~ age", level=0), ValueError, "level is 0"),

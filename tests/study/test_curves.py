@@ -3,6 +3,7 @@
 import pytest
 
 import fedstats as fs
+from fedstats.cli_studies import load as load_study
 from tests.federations.curve_study import BOOK, CURVES
 from tests.federations.small_study import STUDY, write_study
 
@@ -34,6 +35,10 @@ WRONG = {
         ["up to eight different pairs"],
     ),
     "a horizon beyond": (BY_SEX + "restricted_mean = 30", ["restricted_mean has 30", "horizon (24)"]),
+    "two factors": (
+        BY_SEX.replace("~ sex", "~ sex + ecog"),
+        ["drawn by one factor", "'sex + ecog' is more"],
+    ),
     "a milestone at zero": (BY_SEX + "milestones = [0]", ["milestones has 0"]),
     "no probability": (BY_SEX + "quantiles = [50]", ["between 0 and 1"]),
     "a landmark off the grid": (BY_SEX + "landmark = 5", ["landmark has 5, which is no edge"]),
@@ -174,3 +179,28 @@ def test_results_show_themselves(sites):
         assert len(found.tidy())
     incidence = fs.cumulative_incidence(sites, "Surv(time, cause) ~ 1", censored="none")
     assert incidence.at([6])["cause"].tolist() == ["disease", "other"]
+
+
+def test_a_milestone_off_the_grid_is_remarked_on_when_the_study_is_loaded(tmp_path, capsys):
+    """Between the edges 6 and 12 a curve is drawn straight; what is on one, or on no agreed grid, is not said."""
+    text = (
+        HEAD
+        + '[[curves]]\nname = "c"\ntitle = "C"\nformula = "Surv(time, status) ~ sex"\nmilestones = [6, 9, 12]\n'
+    )
+    study = fs.Study.load(write_study(tmp_path, text, BOOK))
+    (remark,) = study.remarks
+    assert remark.startswith(
+        "c: the milestone 9 is no edge of codebook.toml's [grid], whose finest cells are 6 months"
+    )
+    assert remark in repr(study)
+    assert "the milestone 9" in study._repr_html_()
+    load_study(str(tmp_path))
+    assert remark in capsys.readouterr().err
+    assert fs.Study.load(write_study(tmp_path, text.replace(", 9", ""), BOOK)).remarks == ()
+
+
+def test_a_propensity_of_three_treatments_is_told_when_the_study_is_loaded(tmp_path):
+    with pytest.raises(
+        fs.StudyError, match=r"weights.w: .* ecog has 3 levels \(0, 1, 2\+\): agree on a factor of two"
+    ):
+        fs.Study.load(write_study(tmp_path, HEAD + '[weights.w]\nformula = "ecog ~ age"\n', BOOK))
