@@ -37,7 +37,7 @@ def load(name: str) -> Any:
     except StudyError as error:
         raise UsageError(str(error)) from None
     for remark in study.remarks:
-        print(remark, file=sys.stderr)
+        sys.stderr.write(f"{remark}\n")
     return study
 
 

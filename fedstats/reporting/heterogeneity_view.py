@@ -78,9 +78,18 @@ def _rows(found: Heterogeneity, term: str, study: Study) -> pd.DataFrame:
     for row in found.groups[found.groups["term"] == term].itertuples():
         site = study.site_title(str(row.site))
         own = str(row.group).removeprefix(str(row.site)).removeprefix(": ")
-        merged = f", {row.practices} merged" if row.practices > 1 else ""
-        names.append(f"{site}: {own}{merged}" if own else site)
+        names.append(f"{site}: {_named(own, str(row.members), int(row.practices))}" if own else site)
     return group_rows(found, term, design_steps(design, study.codebook).get(term, 1.0), names)
+
+
+def _named(own: str, members: str, practices: int) -> str:
+    """A group: the practice, or those that are merged, by name where their names are agreed levels."""
+    if practices < 2:
+        return own
+    if not members:
+        return f"group {own}, {practices} practices merged"
+    *others, last = members.split(", ")
+    return f"practices {', '.join(others)} and {last}, merged"
 
 
 def _words(row: object) -> str:

@@ -26,6 +26,7 @@ from fedstats.reporting.coarsening import curve_rows, groups_of
 from fedstats.reporting.pooled_counts import counted_rows
 from fedstats.reporting.pooled_fits import SITE, complete_rows, glm_by_statsmodels, with_made_weights
 from fedstats.reporting.pooled_follow_ups import follow_up_rows
+from fedstats.reporting.pooled_weights import weights_rows
 from fedstats.study.definition import Study
 
 COLUMNS = (
@@ -63,6 +64,7 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
             rows.append({"analysis": name} | check(study, result, pooled))
     rows += counted_rows(study, results, whole)
     rows += follow_up_rows(study, results, whole)
+    rows += weights_rows(study, results, whole)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -63,9 +63,10 @@ def follow_up_rows(study: Study, results: Mapping[str, Any], pooled: pd.DataFram
     return found
 
 
-def _row(
-    compared: str, software: str, n: int, gap: Array, allowed: Array, error: Array | None = None
+def comparison(
+    compared: str, software: str, n: float, gap: Array, allowed: Array, error: Array | None = None
 ) -> dict[str, Any]:
+    """A line of the table: the largest of the gaps, and whether each is within what is allowed."""
     return {
         "compared": compared,
         "software": software,
@@ -91,7 +92,7 @@ def _standardised(
     expected = np.array([model.mean(_set(study, model.frame, found.column, value)) for value in values])
     error = np.sqrt(np.diag(found.covariance))
     gap, allowed = np.abs(found.estimates - expected), NEAR * np.fmax(error, np.abs(expected))
-    return _row("standardised risks", model.software, fit.n, gap, allowed, error)
+    return comparison("standardised risks", model.software, fit.n, gap, allowed, error)
 
 
 def _marginal(
@@ -117,7 +118,7 @@ def _marginal(
     near = np.where(found.frame["contrast"] == "slope", NEAR_A_SLOPE, NEAR)
     gap = np.abs(found.frame["estimate"].to_numpy(dtype=float) - expected)
     allowed = near * np.fmax(error, np.abs(expected))
-    return _row("average marginal effects", model.software, fit.n, gap, allowed, error)
+    return comparison("average marginal effects", model.software, fit.n, gap, allowed, error)
 
 
 def _set(study: Study, frame: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
@@ -163,7 +164,7 @@ def _mean_survival(
     theirs = standardised_survival(here, again, found.column, values=asked).frame
     gap = np.abs(found.frame["estimate"] - theirs["estimate"]).to_numpy()
     error = theirs["std_error"].to_numpy()
-    return _row("standardised survival", ONE_SITE, again.n, gap, NEAR * np.fmax(error, 1e-3), error)
+    return comparison("standardised survival", ONE_SITE, again.n, gap, NEAR * np.fmax(error, 1e-3), error)
 
 
 def _by_group(
@@ -196,7 +197,7 @@ def _by_group(
     error, expected = theirs["std_error"].to_numpy(), theirs["estimate"].to_numpy()
     gap = np.abs(ours["estimate"].to_numpy() - expected)
     allowed = NEAR * np.fmax(error, np.abs(expected))
-    return _row("effects by group", ONE_SITE, int(theirs["n"].sum()), gap, allowed, error)
+    return comparison("effects by group", ONE_SITE, int(theirs["n"].sum()), gap, allowed, error)
 
 
 def _cox_at_one_site(
@@ -229,7 +230,7 @@ def _curves(ours: pd.DataFrame, theirs: pd.DataFrame, what: str, compared: str, 
         raise ValueError("The pooled curves are not at the times of the federated ones.")
     error, expected = both["std_error"].to_numpy(), both[f"{what}_pooled"].to_numpy()
     gap = np.abs(both[what].to_numpy() - expected)
-    return _row(compared, ONE_SITE, n, gap, NEAR * np.fmax(error, np.abs(expected)), error)
+    return comparison(compared, ONE_SITE, n, gap, NEAR * np.fmax(error, np.abs(expected)), error)
 
 
 def _path(
@@ -250,7 +251,7 @@ def _path(
     spread = np.append(1.0, spread) if design.intercept else spread
     gap = np.abs(path.beta - again.beta)
     allowed = NEAR * np.fmax(np.abs(again.beta), 1 / spread)  # a path has no standard errors
-    return _row("coefficients along a path", ONE_SITE, again.n, gap, allowed)
+    return comparison("coefficients along a path", ONE_SITE, again.n, gap, allowed)
 
 
 def _at_one_site(study: Study, pooled: pd.DataFrame, *more: Variable) -> InProcess:

@@ -18,6 +18,7 @@ from fedstats.federations.site import Site
 from fedstats.study.agreed_questions import agreed_topics
 from fedstats.study.analyses import analyses_of
 from fedstats.study.curve_checks import remarks_on
+from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.follow_ups import Analysis
 from fedstats.study.site_rows import SiteRows, TableRules
 from fedstats.study.study_checks import check_study
@@ -69,7 +70,7 @@ class Study:
         self.weights = content.weights
         self.families = content.families
         self.incidences = content.incidences
-        drawn = (*content.curves, *content.incidences)
+        drawn: list[CurveSpec | IncidenceSpec] = [*content.curves, *content.incidences]
         self.remarks = tuple(said for spec in drawn for said in remarks_on(spec, codebook))
 
     @classmethod

@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
-from fedstats.reporting import export_html, table
+from fedstats.reporting import export_html, figure, forest_plot, table
 from tests.browser import page_checks
 from tests.reporting.sample_report import sample_notebook
 
@@ -97,7 +97,7 @@ WIDE_TABLE = """() => {
 }"""
 FIRST_TABLE = "() => document.querySelector('.table-scroll').getBoundingClientRect()"
 SCROLL_TO_END = "() => document.querySelectorAll('.table-scroll').forEach(e => e.scrollTo(1e6, 0))"
-CUE = "() => getComputedStyle(document.querySelector('figcaption'), '::before').content"
+CUE = "() => getComputedStyle(document.querySelector('figure'), '::before').content"
 
 
 def edges(page, box):
@@ -137,6 +137,41 @@ def test_a_figure_that_scrolls_says_so_and_one_that_fits_does_not(browser, repor
             box = opened.page.locator(".figure-scroll").first
             assert box.evaluate("e => e.scrollWidth > e.clientWidth + 1") == says
             assert ("sideways" in opened.page.evaluate(CUE)) == says
+
+
+def test_a_forest_plot_scrolls_in_its_box_under_a_cue_on_a_narrow_screen(browser, tmp_path):
+    """The cue stands above the drawing, the end of the drawing can be reached, and the page stays as wide as the screen."""
+    rows = pd.DataFrame(
+        {
+            "term": [f"US network: practices {k} and {k + 1}, merged" for k in range(18)],
+            "estimate": 1.1,
+            "conf_low": 0.8,
+            "conf_high": 1.4,
+        }
+    )
+    drawn = figure(
+        forest_plot(rows, effect="Hazard ratio"),
+        alt="Forest plot of 18 groups.",
+        caption="Groups.",
+        data=rows,
+    )
+    cell = new_code_cell("x", outputs=[new_output("display_data", data={"text/html": drawn._repr_html_()})])
+    page = export_html(new_notebook(cells=[cell]), tmp_path / "forest.html", title="Forest")
+    with page_checks.opened(browser, page, width=390) as opened:
+        page_checks.check_fits(opened)
+        box = opened.page.locator(".figure-scroll").first
+        cue, top = opened.page.evaluate(
+            "() => [document.querySelector('figure').getBoundingClientRect().top, "
+            "document.querySelector('.figure-scroll').getBoundingClientRect().top]"
+        )
+        assert top - cue > 15  # a line of text
+        assert "sideways" in opened.page.evaluate(CUE)
+        left = box.evaluate(
+            "e => { e.scrollTo(1e6, 0); return e.scrollWidth - e.clientWidth - e.scrollLeft }"
+        )
+        assert abs(left) < 2
+        legible = box.evaluate("e => e.querySelector('img').getBoundingClientRect().width")
+        assert legible > 600
 
 
 def test_paper_shows_no_folded_code(browser, report):

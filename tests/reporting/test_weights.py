@@ -1,5 +1,7 @@
 """Weights of a study, over an exchange: kept, verified, the same in one process, printed, compared with pooled rows, refused in words."""
 
+from dataclasses import replace
+
 import pytest
 
 import fedstats as fs
@@ -175,6 +177,29 @@ def test_all_are_compared_with_the_pooled_rows(finished):
         "response_standardised_sex",
     } <= set(table["analysis"])
     assert {"curve", "curve_milestones", "curve_restricted_mean"} <= set(table["analysis"])
+    compared = table.set_index("analysis")["compared"]
+    assert compared["weights_by_sex_overlap"] == "propensities by arm"
+    assert compared["weights_by_sex_balance"] == "means and differences of arms"
+    assert compared["weights_by_sex_sizes"] == "effective sample sizes"
+    assert {"weights_by_sex_augmented", "weights_answered_augmented"} <= set(
+        compared.index[compared == "doubly robust risks"]
+    )
+
+
+@pytest.mark.parametrize("key", ["sizes", "overlap", "balance", "augmented"])
+def test_a_wrong_number_of_weights_is_found_out_by_the_pooled_rows(finished, key):
+    """One patient more in a cell, a mean moved by a millionth, a risk by as much."""
+    found, name = dict(finished.found), f"weights_by_sex_{key}"
+    if key == "augmented":
+        moved = replace(found[name], estimates=found[name].estimates + 1e-6)
+    else:
+        column = {"sizes": "effective", "overlap": "n", "balance": "weighted_treated"}[key]
+        frame = found[name].frame.copy()
+        frame[column] = frame[column] + (1 if key == "overlap" else 1e-6 * frame[column].abs().max())
+        moved = replace(found[name], frame=frame)
+    kept = compare(finished.study, found | {name: moved}, finished.pooled).set_index("analysis")["kept"]
+    assert not kept[name]
+    assert kept.drop(name).all()
 
 
 @pytest.mark.parametrize(

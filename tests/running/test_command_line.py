@@ -30,7 +30,13 @@ def checkout(tmp_path, monkeypatch, make_notebook):
             raise StudyError("The study has no title.")
         name = path.parent.name
         return SimpleNamespace(
-            id=name, title=f"[b]{name}", file=path, folder=path.parent, sites=("a",), files=(path,)
+            id=name,
+            title=f"[b]{name}",
+            file=path,
+            folder=path.parent,
+            sites=("a",),
+            files=(path,),
+            remarks=(),
         )
 
     module = ModuleType("fedstats.study.definition")

@@ -7,6 +7,7 @@ import pytest
 import fedstats as fs
 from fedstats.contract.codebook import Codebook
 from fedstats.numerics.multiplicity import adjusted
+from fedstats.reporting.heterogeneity_view import _named
 from fedstats.study.agreed_questions import agreed_topics
 from fedstats.study.families import family_table
 from tests.federations.small_study import CODEBOOK, STUDY, tables, write_study
@@ -161,6 +162,13 @@ def test_a_family_may_hold_tests_of_curves(study, found):
     lost = family_table(family, dict(found) | {"curve_log_rank": fs.NotAvailable("not released", "")})
     assert lost["analysis"].tolist()[-1] == "curve_log_rank"
     assert lost["p_value"].isna().sum() == 1
+
+
+def test_merged_practices_are_named_as_a_sentence_has_them():
+    assert _named("2", "2", 1) == "2"
+    assert _named("4, 6", "4, 6", 2) == "practices 4 and 6, merged"
+    assert _named("1, 4, 6", "1, 4, 6", 3) == "practices 1, 4 and 6, merged"
+    assert _named("2", "", 6) == "group 2, 6 practices merged"
 
 
 WRONG = {
