@@ -53,8 +53,8 @@ def propensity_weights(
     Returns
     -------
     PropensityWeights
-        To be passed as ``weights=`` of :func:`cox`, :func:`logistic`, :func:`glm`, :func:`balance` and wherever a column of
-        weights goes.  Their standard errors then account for the estimated propensity (``robust="stacked"`` is the default there).
+        To be passed as ``weights=`` of :func:`cox`, :func:`logistic`, :func:`glm`, :func:`kaplan_meier`, :func:`rmst`,
+        :func:`penalty_path`, :func:`cross_validate` and :func:`balance`.  Log-rank tests take none: their like is a weighted Cox model of the groups.  Their standard errors then account for the estimated propensity (``robust="stacked"`` is the default there).
 
     Raises
     ------

@@ -34,7 +34,7 @@ Variance = Literal["model", "robust", "stacked"]
 class PropensityWeights:
     """Weights that sites make of their own rows, by a propensity model of all of them.  Made by :func:`fedstats.propensity_weights`.
 
-    Pass it as ``weights=`` wherever a column of weights goes.
+    Pass it as ``weights=`` of what :func:`fedstats.propensity_weights` names.
 
     Attributes
     ----------

@@ -79,7 +79,8 @@ def test_they_share_rounds(found):
 
 def test_p_values_of_several_of_them_are_adjusted_together(found):
     over, _, _, _ = found
-    family = {name: over[name] for name in ("weighted_cox", "weighted_logistic")}
+    of_curves = ("logrank", "logrank_practices", "max_combo", "rmst", "period_hazard_ratios")
+    family = {name: over[name] for name in ("weighted_cox", "weighted_logistic", *of_curves)}
     for method in ("holm", "BH"):
         table = fs.adjusted_p_values(family, method=method)
         assert (table["p_adjusted"] >= table["p_value"]).all()

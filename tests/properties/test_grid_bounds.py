@@ -1,5 +1,8 @@
 """What is stated about a grid: the estimates on exact times lie within the bounds that its counts give."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,3 +135,18 @@ def test_of_one_cause_alone_the_incidence_is_one_minus_kaplan_meier(pair):
     np.testing.assert_allclose(found["estimate"], 1 - curve["estimate"], rtol=1e-12, atol=1e-12)
     known = curve["std_error"].notna()  # of a curve that has come down to zero R gives none
     np.testing.assert_allclose(found["std_error"][known], curve["std_error"][known], rtol=1e-8, atol=1e-9)
+
+
+def test_the_example_study_is_as_far_from_its_days_as_the_benchmark_says():
+    """Every line of the committed page about the lung study, made anew; in each the daily values lie within the bounds."""
+    script = importlib.util.spec_from_file_location("grid_against_daily", "benchmarks/grid_against_daily.py")
+    benchmark = importlib.util.module_from_spec(script)
+    script.loader.exec_module(benchmark)
+    study = fs.Study.load(Path("studies/lung"))
+    page = Path("benchmarks/grid_against_daily.md").read_text(encoding="utf-8")
+    found = list(benchmark.lines(study, study.curves[0], benchmark.rows_of(study)))
+    assert len(found) == 8
+    assert all(line.endswith("| yes |") and line in page for line in found), found
+    assert "NO |" not in page
+    assert not benchmark.within(2.0, 0.0, 1.0)
+    assert benchmark.within(float("nan"), 3.0, float("nan"))

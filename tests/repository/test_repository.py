@@ -1,6 +1,7 @@
 """What is committed: notebooks of calls and prose without outputs, no path of one machine, no large file, a true README."""
 
 import ast
+import inspect
 import io
 import json
 import re
@@ -11,6 +12,8 @@ import tokenize
 from pathlib import Path
 
 import pytest
+
+import fedstats as fs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTEBOOKS = REPOSITORY / "notebooks"
@@ -318,3 +321,19 @@ def test_every_file_that_the_readme_links_to_exists():
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", readme())
     missing = [link for link in links if "://" not in link and not (REPOSITORY / link).exists()]
     assert missing == []
+
+
+def test_what_the_readme_weighs_by_a_propensity_takes_weights():
+    """And nothing else does: every function whose weights may be those of propensity_weights is named."""
+    listed = re.search(r"for `weights=w` of (.*?) \(log-rank tests take none", readme())
+    assert listed is not None
+    named = set(re.findall(r"`fs\.(\w+)`", listed[1]))
+    taken = {
+        name
+        for name in dir(fs)
+        if inspect.isfunction(asked := getattr(fs, name))
+        and "weights" in (given := inspect.signature(asked).parameters)
+        and "PropensityWeights" in str(given["weights"].annotation)
+        and given["weights"].default is None
+    }
+    assert named == taken

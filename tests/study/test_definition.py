@@ -280,3 +280,8 @@ def test_a_study_states_no_more_than_400_points(tmp_path, points):
     text = STUDY.replace('profile = "none"', f'profile = "none"\npoints = {value}')
     with pytest.raises(fs.StudyError, match="points"):
         fs.Study.load(write_study(tmp_path, text))
+
+
+@pytest.mark.parametrize("name", ["lung", "nsclc"])
+def test_nothing_is_to_be_remarked_on_of_a_study_that_ships(name):
+    assert fs.Study.load(Path("studies") / name).remarks == ()
