@@ -196,6 +196,7 @@ def _glm(model: str, r: str) -> Iterable[Option]:
         yield row("stacked variance", "numDeriv::jacobian of both models' scores", "stacked variance")
         yield row("balance", "by hand, as cobalt", "balance")
         yield row("effective sample size", "by hand", "effective sample size")
+        yield row("`augmented_effect`", "influence functions on glm's predictions", "augmented effect")
     yield row("deviance and dispersion", r, "deviance and dispersion")
     slow = "confint" if model == "Gaussian" else "glm with the column as offset, uniroot"
     if model != "log-binomial":
@@ -252,7 +253,7 @@ def _table() -> Iterable[Option]:
     for name, r, what in (
         ("counts, means, SDs, quartiles", "table, mean, sd, quantile", "counts and moments"),
         ("standardised mean differences", "as tableone has them, written out", "standardised differences"),
-        ("`p_values`", "chisq.test, oneway.test", "tests of groups"),
+        ("`p_values`", "chisq.test, t.test, oneway.test", "tests of groups"),
     ):
         yield Option("Table 1", name, r, (what,), {})
 

@@ -12,7 +12,6 @@ from tests.datasets import DATASETS
 from tests.reference.comparison import (
     FIT_TOLERANCE,
     coefficient_differences,
-    dealt,
     layouts,
     numbers,
     options,
@@ -76,13 +75,10 @@ def test_balance_and_effective_sizes_are_those_of_r(weighted):
         np.testing.assert_allclose(found[column], numbers(of_r), atol=1e-9)
 
 
-@pytest.mark.parametrize("k", [1, 5])
-@pytest.mark.parametrize("name", ["rossi", "gbsg2, cut", "rossi, of the treated", "gbsg2, of the treated"])
-def test_augmented_effects_are_those_worked_out_in_r(name, k):
-    from tests.reference.comparison import cases
-
-    case = cases("weights", "effects")[name]
-    sites = dealt(case["data"], k, None, "arrest" if case["data"] == "rossi" else "cens", "null")
+@pytest.mark.reference("augmented effect")
+@pytest.mark.parametrize("layout", layouts("weights", "effects"))
+def test_augmented_effects_are_those_worked_out_in_r(layout):
+    sites, case = layout.sites, layout.case
     w = fs.propensity_weights(sites, case["propensity"], truncate=case["truncate"], estimand=case["estimand"])
     found = fs.augmented_effect(sites, case["formula"], w)
     table = found.tidy()
