@@ -145,5 +145,5 @@ class PropensityHistogram(_Arms):
         codes = (cell + len(self.edges) * arms[:, 1])[rows.counted]
         edges = ", ".join(map(repr, self.edges))
         cells = (f"propensity cells of {weight.digest()} at {edges}", codes, True)
-        cohort = replace(rows.cohort, made=(cells,))  # no weight is summed, so none is compared with others
+        cohort = replace(rows.cohort, made=(*rows.cohort.made, cells))
         return Aggregate({"counts": Sum(counts, counts)}, rows.n, rows.evidence, (cohort,), rows.faults)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -280,6 +281,18 @@ def test_edges_of_one_propensity_are_one_point_and_all_weights_by_it_share_the_q
     assert told(place, *others)[1] == "number of coefficients"
     not_alone = PropensityHistogram("w", None, "ipw", coarser[0]).with_columns(replace(recipe, gamma=middle))
     assert "overlap weight" in told(place, not_alone)[0]
+
+
+def test_histograms_of_many_propensities_are_recipes_of_one_cohort(tmp_path):
+    """With other columns behind each, of which a site answers two kinds at most alone."""
+    names = ["age", "lab", "y", "time"]
+    columns = [c for size in (1, 2, 3) for c in combinations(names, size)][:9]
+    place = Site("north", patients(), BOOK, STRICT, Memory(tmp_path))
+    questions = []
+    for of in columns:
+        recipe = weight(*map(column, of), gamma=(0.01, *[1e-6] * len(of))).of_propensity
+        questions.append(PropensityHistogram("w", None, "ipw", (0.0, 0.4, 0.6, 1.0)).with_columns(recipe))
+    assert told(place, *questions) == [None] * 8 + ["number of coefficients"]
 
 
 def few_between_two_edges():
