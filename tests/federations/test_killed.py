@@ -156,7 +156,7 @@ def test_a_site_that_waits_for_a_coordinator_in_vain_says_so(quick):
 
 
 def test_the_egress_sheet_has_a_line_for_every_answer_whichever_way_it_was_judged(quick):
-    refused = LevelCounts("height", None, (), ("F",))  # a column that no site knows: refused as a question, without a count
+    refused = LevelCounts("height", None, (), ("F",))  # a column that no site knows: refused without a count
     with serving(quick.exchange, quick.sites, quick.study, patience=20) as sheets:
         sites = fs.Folder(quick.exchange, study=quick.study, wait_seconds=20)
         fs.together(sites, a=lambda s: s.sum(refused), **quick.study.analyses())
