@@ -27,6 +27,7 @@ Rule = Literal[
     "level",
     "level by outcome",
     "pair of levels",
+    "joint cell of levels",
     "patients of one predictor",
     "leavers of a time cell",
     "events of a time cell",

@@ -36,6 +36,7 @@ class DisclosurePolicy(Spec):
     name : str                       printed in reports
     min_patients : int               behind every entry, in every level and level x outcome: 0 or at least
     min_pair : int                   in every pair of levels of a model: 0 or at least
+    min_joint_cell : int             who share all levels of a model that has levels alone: 0 or at least
     min_level_difference : int       of a level in what answers together tell of: 0 or at least
     min_leavers : int                leaving the risk set in every cell of a time grid: 0 or at least
     min_difference : int             dropped from a model, outside a subset, or told of by answers together: 0 or at least
@@ -62,6 +63,7 @@ class DisclosurePolicy(Spec):
     name: str = "strict"
     min_patients: int = 11
     min_pair: int = 5
+    min_joint_cell: int = 5
     min_level_difference: int = 3
     min_leavers: int = 11
     min_difference: int = 11
@@ -88,6 +90,7 @@ class DisclosurePolicy(Spec):
     _larger_is_stricter: ClassVar[tuple[str, ...]] = (
         "min_patients",
         "min_pair",
+        "min_joint_cell",
         "min_level_difference",
         "min_leavers",
         "min_difference",
@@ -103,6 +106,7 @@ class DisclosurePolicy(Spec):
             name="none",
             min_patients=0,
             min_pair=0,
+            min_joint_cell=0,
             min_level_difference=0,
             min_leavers=0,
             min_difference=0,
@@ -130,6 +134,7 @@ class DisclosurePolicy(Spec):
             name="teaching",
             min_patients=3,
             min_pair=1,
+            min_joint_cell=1,
             min_level_difference=1,
             min_leavers=1,
             min_difference=1,

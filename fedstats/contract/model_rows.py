@@ -13,6 +13,7 @@ from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.faults import Fault, negative_weights, no_counts, no_event, undefined
 from fedstats.contract.few_predictors import in_groups
+from fedstats.contract.joint_cells import joint_cells, shared_by
 from fedstats.contract.margins import margin
 from fedstats.contract.model_cells import few_values, model_cells, pairs_by_outcome
 from fedstats.contract.model_evidence import UNJUDGED, effective_sizes, knots, left_out, of_own_site
@@ -44,6 +45,7 @@ class ModelRows:
     faults : tuple of str      rows that do not fit, said after the gate alone
     curved : bool              whether what weighs a patient depends on the linear predictor
     origin : (k,) or float     what was taken off every row of ``x``
+    joint : (n,) int or None   cell in the joint table of all levels; -1: no weight, or numbers hide it.  None where nobody judges
     made : bool                whether the question made the weights
     own : frozenset or None    names of the levels that are the question's own, or the treatment's behind its weights; None: all
     secret : bytes             of the site, for margins; empty where it keeps no memory
@@ -66,6 +68,7 @@ class ModelRows:
     faults: tuple[str, ...]
     curved: bool = True
     origin: Array | float = 0.0
+    joint: NDArray[np.int64] | None = None
     made: bool = False
     own: frozenset[str] | None = None
     secret: bytes = b""
@@ -139,12 +142,16 @@ class ModelRows:
             found += [*self.effective_sizes(effect), *dominance_in_pairs(effect, self.levels)]
         return (*found, *self.predictor_groups(self.linear_predictor(gamma)))
 
-    def pairs_by_outcome(self, y: Array, who: NDArray[np.bool_]) -> Evidence:
-        """Pairs of levels by a 0/1 outcome, (n,), that squared scores multiply, or the slope of a weighted score in its weights.
+    def by_outcome(self, y: Array, who: NDArray[np.bool_]) -> tuple[Evidence, ...]:
+        """Pairs of levels, and all of them, by a 0/1 outcome, (n,): of squared scores, or the slope of a weighted score in its weights.
 
         Columns behind a weight stand in no score: such a slope multiplies one of them by those that do.
         """
-        return pairs_by_outcome(self.levels, y, who, self._of_the_model)
+        return pairs_by_outcome(self.levels, y, who, self._of_the_model), *self.shared(who, y)
+
+    def shared(self, who: NDArray[np.bool_], y: Array | None = None) -> tuple[Evidence, ...]:
+        """How many of some patients, (n,), share all levels, by an outcome if there is one, where no number hides it."""
+        return () if self.joint is None else (shared_by(np.where(who, self.joint, -1), y),)
 
     @cached_property
     def _of_the_model(self) -> NDArray[np.bool_]:
@@ -251,6 +258,7 @@ def model_rows(
         judged = with_measured(whole, outcome[0])
     levels, names, evidence, terms = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED, None
     own: frozenset[str] | None = None
+    joint: NDArray[np.int64] | None = None
     present = np.broadcast_to(counted[:, None], x.shape)
     if raw is not None:
         present = raw != 0
@@ -292,6 +300,13 @@ def model_rows(
             evidence += tuple(
                 cells.of_other_codes(judged, columns, rows[event], code, heft, added, once=made is not None)
             )
+        own_numbers = [
+            v for name, v in ((weights, heft), (offset, added)) if v is not None and name not in data.made
+        ]
+        joint = np.full(len(frame), -1)
+        joint[counted] = joint_cells(whole, rows, columns, cells.indicators, own_numbers)
+        if curved:  # a straight predictor's sums are of pairs of levels, unless they are squared
+            evidence += (shared_by(joint),)
     return ModelRows(
         frame,
         x,
@@ -315,6 +330,7 @@ def model_rows(
         ),
         tuple(faults),
         curved,
+        joint=joint,
         made=made is not None,
         own=own,
         secret=data.secret,

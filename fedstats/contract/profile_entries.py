@@ -20,6 +20,7 @@ class _Thresholds(BaseModel):
 
     min_patients: Count | None = None
     min_pair: Count | None = None
+    min_joint_cell: Count | None = None
     min_level_difference: Count | None = None
     min_leavers: Count | None = None
     min_difference: Count | None = None

@@ -16,6 +16,7 @@ ZERO_OR_AT_LEAST: dict[Rule, str] = {
     "level": "min_patients",
     "level by outcome": "min_patients",
     "pair of levels": "min_pair",
+    "joint cell of levels": "min_joint_cell",
     "patients of one predictor": "min_pair",
     "leavers of a time cell": "min_leavers",
     "events of a time cell": "min_leavers",

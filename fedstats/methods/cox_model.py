@@ -158,7 +158,7 @@ class CoxQuery(Query):
         if cox.rows.made:
             died = np.zeros(cox.rows.n)
             died[cox.sets.death] = 1.0
-            evidence += (cox.rows.pairs_by_outcome(died, cox.rows.counted & cox.informative),)
+            evidence += cox.rows.by_outcome(died, cox.rows.counted & cox.informative)
         outcome = self.model.outcome
         cuts = outcome.cuts(self.cut_at())
         whole = replace(cox.rows.cohort, cuts=cuts)
@@ -206,7 +206,7 @@ class CoxMeat(CoxQuery):
             )
         y = np.zeros(cox.rows.n)
         y[cox.sets.death] = 1.0
-        parts += (cox.rows.pairs_by_outcome(y, cox.rows.counted & cox.informative),)
+        parts += cox.rows.by_outcome(y, cox.rows.counted & cox.informative)
         parts += cox.rows.predictor_groups(cox.rows.linear_predictor(np.array(self.beta)), y[:, None])
         return self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
 

@@ -165,7 +165,7 @@ def _judged_on(
                 rows.judged, columns, frame[model.event], code, weights, offset, differs, once=rows.made
             )
         )
-    return replace(rows, present=present, levels=levels, level_names=names), evidence
+    return replace(rows, present=present, levels=levels, level_names=names), evidence + rows.shared(who)
 
 
 def _centred_by_stratum(

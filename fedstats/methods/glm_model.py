@@ -154,7 +154,7 @@ class GlmQuery(Query):
         m = self.model
         evidence = rows.evidence_at(np.array(self.beta), *effects, unit=self._outcome_unit(rows))
         if rows.made and self.reads_outcome and rows.event is not None:
-            evidence += (rows.pairs_by_outcome(rows.event, rows.counted),)
+            evidence += rows.by_outcome(rows.event, rows.counted)
         inside = self._prepared(data).practices
         cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))
         return Aggregate(sums, rows.n, evidence, cohorts, rows.faults)
@@ -202,8 +202,9 @@ def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
     )
     if not family.canonical and rows.is_judged:
         # the curvature is a sum over those without the outcome alone
-        pairs = pairs_by_outcome(rows.levels, _outcome(m, rows), rows.counted)
-        rows = replace(rows, evidence=(*rows.evidence, pairs))
+        y = _outcome(m, rows)
+        parts = pairs_by_outcome(rows.levels, y, rows.counted), *rows.shared(rows.counted, y)
+        rows = replace(rows, evidence=rows.evidence + parts)
     if m.intercepts is None:
         return _GlmRows(rows, None)
     if m.design.intercept or not family.canonical:
@@ -347,7 +348,7 @@ class GlmMeat(GlmQuery):
         u = self.scores(data)[1]
         more = dominance_of_residuals(u, self.model.design)
         if rows.event is not None:
-            more += (rows.pairs_by_outcome(rows.event, rows.counted),)
+            more += rows.by_outcome(rows.event, rows.counted)
         if not family.counts_outcomes:
             asked = replace(self, beta=())
             more += data.prepared(asked, lambda: _of_squares(rows))

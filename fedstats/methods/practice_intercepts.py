@@ -68,6 +68,7 @@ def judged_within(rows: ModelRows, design: Design, inside: Practices) -> ModelRo
         *cells.evidence_within(differs, event),
         *cells.dominance(judged, around_mean(columns, group), event, weights, around),
         *_beside_the_largest(group, event),
+        *(rows.shared(who) if rows.curved else ()),
     )
     return replace(rows, present=present, levels=levels, evidence=rows.evidence + evidence)
 

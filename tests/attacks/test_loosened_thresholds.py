@@ -20,6 +20,7 @@ POLICIES = st.builds(
     DisclosurePolicy,
     min_patients=NUMBERS,
     min_pair=NUMBERS,
+    min_joint_cell=NUMBERS,
     min_level_difference=NUMBERS,
     min_leavers=NUMBERS,
     min_difference=NUMBERS,

@@ -23,6 +23,7 @@ AT_LEAST = [
     ("level", "min_patients", True),
     ("level by outcome", "min_patients", True),
     ("pair of levels", "min_pair", True),
+    ("joint cell of levels", "min_joint_cell", True),
     ("leavers of a time cell", "min_leavers", True),
     ("events of a time cell", "min_leavers", True),
     ("patients of one predictor", "min_pair", True),
@@ -168,6 +169,7 @@ def test_the_strict_default_is_as_the_protocol_says():
 STRICTER_IF_LARGER = {
     "min_patients",
     "min_pair",
+    "min_joint_cell",
     "min_level_difference",
     "min_leavers",
     "min_difference",

@@ -24,6 +24,7 @@ def west_is_strict(here):
         name="own",
         min_patients=0,
         min_pair=0,
+        min_joint_cell=0,
         min_level_difference=0,
         min_leavers=0,
         min_difference=0,

@@ -94,6 +94,7 @@ GRID = {"unit": "days", "candidates": [90], "horizon": 720}
 OPEN = {
     "min_patients": 1,
     "min_pair": 1,
+    "min_joint_cell": 1,
     "min_leavers": 1,
     "min_difference": 1,
     "min_model_patients": 1,

@@ -221,6 +221,7 @@ def test_a_profile_that_is_not_there_names_those_that_are(study, table):
 LARGER_IS_STRICTER = (
     "min_patients",
     "min_pair",
+    "min_joint_cell",
     "min_level_difference",
     "min_leavers",
     "min_difference",

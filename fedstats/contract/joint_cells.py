@@ -1,0 +1,104 @@
+"""Patients who share all levels of a model: its sums are weighted counts of them, and counts are whole numbers.
+
+At any point a curved likelihood of levels alone adds up one value a cell of their joint table, times how many patients are in
+the cell.  Few sums with fifty bits each tell all these whole numbers, by a reduced lattice or, at more points, by least squares.
+A number that differs among those who share all levels makes each of them a term of his own, and hides the table.
+"""
+
+from collections.abc import Iterable
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fedstats.contract.aggregate import Evidence
+from fedstats.contract.design import Design
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+#: A number of fewer values has levels.
+MANY = 20
+#: Of two patients chosen at random, how often they may have the same numbers where these hide anything.
+SAME_BY_CHANCE = 0.1
+#: The same of two patients who share one level, or lack it: these may be few.
+SAME_IN_A_LEVEL = 0.25
+
+
+def joint_cells(
+    design: Design, frame: pd.DataFrame, raw: Array, indicators: Array, others: Iterable[Array] = ()
+) -> Codes:
+    """The cell of each patient in the joint table of all levels, (n,); -1 where numbers hide it.
+
+    Parameters
+    ----------
+    design : Design        of the model, the columns behind those that the question made among them
+    frame : (n, ...)       complete rows with a weight
+    raw : (n, p)           its columns, unscaled
+    indicators : (n, c)    0/1, of every level: within each, and outside it, numbers must differ
+    others : (n,) each     weights and offsets that a site holds: numbers as well
+    """
+    numbers = [raw[:, j] for j, column in enumerate(design.columns) if column.multiplies_a_number]
+    cell, number = np.zeros(len(frame), dtype=np.int64), np.zeros(len(frame), dtype=np.int64)
+    for codes in _levels(design, frame):
+        cell = _together(cell, codes)
+    for x in chain(numbers, others):
+        values, codes = np.unique(x, return_inverse=True)
+        if len(values) < MANY:
+            cell = _together(cell, codes)
+        else:
+            number = _together(number, codes)
+    return np.where(_bare(cell, number, indicators), cell, -1)
+
+
+def shared_by(cell: Codes, outcome: Array | None = None) -> Evidence:
+    """How many patients are in each cell that somebody is in; with a 0/1 ``outcome`` (n,), how many by it."""
+    there = cell >= 0
+    counts, about = np.bincount(cell[there]), "patients who share all levels"
+    if outcome is not None:
+        about += ", by the outcome"
+        counts = np.concatenate([np.bincount(cell[there & (outcome == said)]) for said in (0, 1)])
+    return Evidence("joint cell of levels", counts, about)
+
+
+def _levels(design: Design, frame: pd.DataFrame) -> Iterable[Codes]:
+    """Of each column that is read by its levels, the level of each patient."""
+    by_level = {p.column for c in design.columns for p in c.parts if p.level is not None}
+    for name in design.variables:
+        if name in by_level or isinstance(frame[name].dtype, pd.CategoricalDtype):
+            yield np.asarray(pd.Categorical(frame[name].astype(object)).codes, dtype=np.int64)
+
+
+def _together(one: Codes, other: Codes) -> Codes:
+    """Groups of those who agree in both, as 0 ... G - 1."""
+    both = one * (int(other.max(initial=0)) + 1) + other
+    return np.asarray(np.unique(both, return_inverse=True)[1], dtype=np.int64)
+
+
+def _bare(cell: Codes, number: Codes, indicators: Array) -> NDArray[np.bool_]:
+    """Of whom numbers hide nothing: nearly all have the same, overall, within a cell, or within one level or outside it.
+
+    A number that follows from the levels is a name of the cell; of one that nearly everybody shares, or everybody of a level,
+    as pack-years of those who never smoked, sums over these are as of levels alone.
+    """
+    everybody = np.ones(len(cell), dtype=bool)
+    if _same(number) > SAME_BY_CHANCE or _same_within(cell, number) > SAME_IN_A_LEVEL:
+        return everybody
+    bare = ~everybody
+    for level in indicators.T > 0:
+        for half in (level, ~level):
+            if _same(number[half]) > SAME_IN_A_LEVEL:
+                bare |= half
+    return bare
+
+
+def _same(number: Codes) -> float:
+    """How often two different patients have the same."""
+    return _same_within(np.zeros(len(number), dtype=np.int64), number)
+
+
+def _same_within(cell: Codes, number: Codes) -> float:
+    """The same of two of one cell; 0 where hardly any cell holds two."""
+    pairs, alike = (int((n * (n - 1)).sum()) for n in map(np.bincount, (cell, _together(cell, number))))
+    return alike / pairs if pairs >= MANY else 0.0
