@@ -17,6 +17,8 @@ from fedstats.methods.glm_model import GlmDerivatives, GlmModel
 NONE, TEACHING, STRICT = DisclosurePolicy.none(), DisclosurePolicy.teaching(), DisclosurePolicy()
 #: Strict at a site that answers log-binomial models.
 BOUNDED = replace(STRICT, bounded_models=True)
+#: Strict but for who shares all levels: what other rules say of models of levels alone.
+TABLES = replace(STRICT, min_joint_cell=0)
 #: Strict but for the size of coefficients: what other rules say of large ones.
 LARGE = replace(STRICT, max_coefficient=1e3)
 
