@@ -53,12 +53,14 @@ def joint_cells(
 
 
 def shared_by(cell: Codes, outcome: Array | None = None) -> Evidence:
-    """How many patients are in each cell that somebody is in; with a 0/1 ``outcome`` (n,), how many by it."""
+    """How many patients are in each cell; with a 0/1 ``outcome`` (n,), how many by it.  Where numbers hide the table, nobody."""
     there = cell >= 0
-    counts, about = np.bincount(cell[there]), "patients who share all levels"
+    counts, about = np.bincount(cell[there], minlength=1), "patients who share all levels"
     if outcome is not None:
         about += ", by the outcome"
-        counts = np.concatenate([np.bincount(cell[there & (outcome == said)]) for said in (0, 1)])
+        counts = np.concatenate(
+            [np.bincount(cell[there & (outcome == said)], minlength=1) for said in (0, 1)]
+        )
     return Evidence("joint cell of levels", counts, about)
 
 
