@@ -259,12 +259,7 @@ def variance_of(
         return "stacked"
     if not isinstance(robust, bool):
         raise FormulaError(f'robust is {shown(robust)}; give True, False or "stacked".')
-    if cluster is not None and not robust:
-        raise FormulaError(
-            f"robust=False asks for the model's own standard errors, and cluster={shown(cluster)} for the sandwich of its groups: "
-            "leave one of them out."
-        )
-    return "robust" if robust else "model"
+    return "robust" if robust or cluster is not None else "model"  # groups are those of a sandwich
 
 
 def check_cohort(propensity: PropensityWeights, n: int) -> None:

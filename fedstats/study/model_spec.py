@@ -114,14 +114,6 @@ class ModelSpec(Entry):
         self._weighting = weighting
 
     @model_validator(mode="after")
-    def _cluster_of_a_sandwich(self) -> Self:
-        if self.cluster is not None and self.robust is False:
-            raise ValueError(
-                "robust = false asks for the model's own standard errors, and cluster for a sandwich: leave one of them out"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _e_values_of_ratios(self) -> Self:
         if self.e_values is not None and (self.kind, self.family) == ("glm", "gaussian"):
             raise ValueError("e_values are of ratios, and a Gaussian outcome has differences of means")

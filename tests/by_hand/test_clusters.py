@@ -73,3 +73,13 @@ def test_a_fit_says_so_where_it_is_printed():
     )
     assert fs.logistic(sites, "y ~ x", robust=True).notes == ()
     assert fs.logistic(fs.InProcess({"all": frame}, policy=NONE), "y ~ x", cluster="ward").notes == ()
+
+
+def test_a_cluster_asks_for_the_sandwich_whatever_robust_says():
+    """The design's defaults are ``robust=False, cluster=None``: naming groups is enough."""
+    frame = pd.DataFrame({"y": [0, 1, 1, 0, 1, 0, 0, 1], "x": range(8), "g": list("aabbccdd")})
+    sites = fs.InProcess({"all": frame}, policy=fs.DisclosurePolicy.none())
+    named = fs.logistic(sites, "y ~ x", cluster="g")
+    both = fs.logistic(sites, "y ~ x", cluster="g", robust=False)
+    assert (named.covariance == both.covariance).all()
+    assert (named.covariance != fs.logistic(sites, "y ~ x", robust=False).covariance).any()

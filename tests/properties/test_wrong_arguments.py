@@ -79,16 +79,6 @@ WRONG = {
         fs.FormulaError,
         "which a Cox model has in its baseline hazards",
     ),
-    "cluster without a sandwich": (
-        lambda: fs.cox(sites(), COX, cluster="sex", robust=False),
-        fs.FormulaError,
-        "robust=False asks for the model's own standard errors, and cluster='sex' for the sandwich",
-    ),
-    "cluster of a logistic model without a sandwich": (
-        lambda: fs.logistic(sites(), "status ~ age", cluster="sex", robust=False),
-        fs.FormulaError,
-        "leave one of them out",
-    ),
     "offset as a column itself": (
         lambda: fs.cox(sites(), COX, offset=FRAME["age"]),
         fs.FormulaError,

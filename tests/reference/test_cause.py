@@ -87,7 +87,7 @@ def test_the_question_says_which_cause():
     [
         ("cause == 9", "no level '9'"),
         ("cause > 1", "name one code"),
-        ("cause == sex", "name one code"),
+        ("cause == sex", "compares with no code: write cause == 'sex'"),
         ("0 < cause == 1", "name one code"),
         ("time == 1", "no level '1' in the codebook"),
         ("nowhere == 1", "no column 'nowhere'"),

@@ -72,11 +72,6 @@ WRONG_STUDY = {
         '[weights."Bad Name"]\nformula = "sex ~ age"\n[table_one]',
         ["weights: 'Bad Name' is no name; write lower-case letters"],
     ),
-    "a cluster without a sandwich": (
-        'strata = "practice"',
-        'cluster = "practice"\nrobust = false',
-        ["models 'own_baseline': robust = false asks for the model's own standard errors"],
-    ),
     "points beyond what may be stated": (
         'version = "1"',
         'version = "1"\npoints = 500',
