@@ -14,7 +14,7 @@ from data_synth.assumptions import NETWORK, SITES
 
 @dataclass(frozen=True)
 class Switches:
-    """The known biases; all off gives complete, clean records.
+    """The known biases, and loss to follow-up; all off gives complete, clean records.
 
     The twelve carry the numbers of the list in ``assumptions/biases.toml``; ``dependent_entry`` sharpens the third.
     """
@@ -32,6 +32,7 @@ class Switches:
     practice_effects: bool = False  # 11
     tiny_practices: bool = False  # 12
     dependent_entry: bool = False  # 3b, acts where delayed_entry is on
+    lost: bool = False  # no bias: who is lost to follow-up, whatever his prognosis
 
     @classmethod
     def all_on(cls) -> Switches:

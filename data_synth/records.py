@@ -33,22 +33,32 @@ def records(patients: Columns, practice: Practice, plan: Plan, streams: Streams)
         ``panel_day`` (report of the gene panel), and ``has_`` and a variable's name: whether its value is recorded
         (``collected_``: whether the site records it of anybody).
     """
-    found = patients | _vital_status(patients, practice, plan, streams("vital status"))
+    found = patients | {"end_day": _end(patients, plan, streams("lost"))}
+    found |= _vital_status(found, practice, plan, streams("vital status"))
     found["progression_seen"] = _progression(found, plan, streams("scans"))
     found["panel_day"] = _panel(found, practice, plan, streams("panel"))
     found["has_panel"] = (found["panel_day"] < found["death_day"]) & (found["panel_day"] <= found["last_day"])
     return found | _known(found, practice, plan, streams("missing"))
 
 
+def _end(patients: Columns, plan: Plan, rng: np.random.Generator) -> np.ndarray:
+    """Return the day on which follow-up ends: the cut-off, or for who is lost before it the last visit."""
+    cut_off = (CUT_OFF - patients["start"]).astype(int)
+    last_visit = 1 + np.floor(rng.exponential(BIASES["lost"]["mean_months"] * MONTH, len(cut_off))).astype(
+        int
+    )
+    return np.minimum(cut_off, last_visit) if plan.switches.lost else cut_off
+
+
 def _vital_status(patients: Columns, practice: Practice, plan: Plan, rng: np.random.Generator) -> Columns:
     """Missed deaths leave a patient alive at the last activity."""
-    end, death = (CUT_OFF - patients["start"]).astype(int), patients["death_day"]
+    end, death = patients["end_day"], patients["death_day"]
     draws = rng.random(len(end))
     lag = np.ceil(rng.exponential(BIASES["missed_deaths"]["activity_lag"], len(end))).astype(int)
     died = death <= end
     caught = (draws < practice.death_sensitivity) | (not plan.switches.missed_deaths)
     last = np.where(died, np.where(caught, death - 1, np.maximum(death - lag, 0)), end)
-    return {"end_day": end, "dead": died & caught, "last_day": last}
+    return {"dead": died & caught, "last_day": last}
 
 
 def _progression(found: Columns, plan: Plan, rng: np.random.Generator) -> np.ndarray:

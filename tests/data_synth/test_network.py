@@ -34,6 +34,7 @@ MAY_CHANGE = {
     "crossing": set(),  # of the truth `ph`
     "durable": set(),
     "dependent_entry": set(),  # without delayed_entry
+    "lost": OUTCOME_COLUMNS | {"died", "age"},  # who is watched for less time is younger at his last date
 }
 
 
@@ -124,6 +125,19 @@ def test_missed_deaths_are_missed_by_source_and_censored_before():
     assert share["eu_hospital"] == pytest.approx(0.99, abs=0.01)
     assert 0.66 < share["us_network"] < 0.92
     assert (found["os_months"] <= clean["os_months"] + 1e-9).all()
+
+
+def test_loss_to_follow_up_goes_with_nothing():
+    clean, found = both_sites(scale=1), both_sites(scale=1, lost=True)
+    unknown = found["resistant"].isna()
+    assert not clean["resistant"].isna().any()
+    assert unknown.mean() == pytest.approx(1 - np.exp(-183 / MONTH / 120), abs=0.02)
+    for column in ("albumin", "nlr", "age", "pdl1_tps"):
+        spread = clean[column].std() / np.sqrt(unknown.sum())
+        free = clean["pfs_months"] > 183 / MONTH  # of those who are watched as long
+        assert abs(clean.loc[unknown & free, column].mean() - clean.loc[free, column].mean()) < 4 * spread
+    died = clean["os_event"].mean() - found["os_event"].mean()
+    assert 0.05 < died < 0.15
 
 
 def test_progression_at_scans_is_never_earlier_than_the_true_one(clean):
