@@ -38,7 +38,10 @@ def path_from(folder: Path, path: Path) -> str:
 
 
 def sha256_of(path: Path) -> str | None:
-    """Hash of a file, None when it is not there."""
+    """Hash of a file, or of a folder's files with their names; None when it is not there."""
+    if path.is_dir():
+        parts = "".join(f"{sha256_of(part)} {part.name}\n" for part in sorted(path.iterdir()))
+        return hashlib.sha256(parts.encode()).hexdigest()
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

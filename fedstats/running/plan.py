@@ -8,7 +8,7 @@ from fedstats.running.exit_codes import UsageError
 from fedstats.running.manifest import NAME, check_run_id, remembered_study, study_files
 from fedstats.running.outcome import Step
 from fedstats.running.provenance import HOME
-from fedstats.running.rehearsal import data_file, site_folder
+from fedstats.running.rehearsal import site_data, site_folder
 from fedstats.running.runs import all_runs
 
 SITE, COORDINATOR, REPORT = "1_site.ipynb", "2_coordinator.ipynb", "3_report.ipynb"
@@ -86,8 +86,8 @@ class Plan:
         }
         inputs = tuple(self.study.files)
         if self.study.rehearsal is not None:  # otherwise the site's own settings know where its rows lie
-            parameters["data_file"] = data_file(self.folder, site)
-            inputs += (data_file(self.folder, site),)
+            parameters["data_file"] = site_data(self.study, self.folder, site)
+            inputs += (site_data(self.study, self.folder, site),)
         return Step(
             name=f"site-{site}",
             notebook=self.notebooks / SITE,
@@ -117,7 +117,7 @@ class Plan:
 
     def _report(self) -> Step:
         rehearsal = self.study.rehearsal is not None
-        pooled = [data_file(self.folder, site) for site in self.study.sites] if rehearsal else []
+        pooled = [site_data(self.study, self.folder, s) for s in self.study.sites] if rehearsal else []
         return Step(
             name="report",
             notebook=self.notebooks / REPORT,

@@ -1,4 +1,4 @@
-"""Data for a rehearsal: made by a script of the study, one CSV file a site."""
+"""Data for a rehearsal: made by a script of the study, one CSV file a site, or one folder of tables."""
 
 import shutil
 import subprocess
@@ -18,9 +18,9 @@ def site_folder(run: Path, site: str) -> Path:
     return run / "sites" / site
 
 
-def data_file(run: Path, site: str) -> Path:
-    """Where a site's rows lie; they stay in its private folder."""
-    return site_folder(run, site) / "private" / "data.csv"
+def site_data(study: Any, run: Path, site: str) -> Path:
+    """Where a site's data lie, in its private folder: a folder of tables where the study builds a cohort, else a file."""
+    return site_folder(run, site) / "private" / ("data.csv" if study.cohort is None else "tables")
 
 
 def make_data(
@@ -35,7 +35,8 @@ def make_data(
     Parameters
     ----------
     study : Study
-        Its ``rehearsal`` script is called with ``--out FOLDER`` and writes ``<site>.csv`` there.
+        Its ``rehearsal`` script is called with ``--out FOLDER`` and writes ``<site>.csv`` there, or a folder ``<site>`` of
+        tables where the study has a ``cohort``.
     run : Path
         The run's folder.
     manifest : Manifest
@@ -61,7 +62,8 @@ def make_data(
         not again
         and recorded.get("script_sha256") == sha256_of(script) is not None
         and all(
-            recorded["sites"].get(site) == sha256_of(data_file(run, site)) is not None for site in study.sites
+            recorded["sites"].get(site) == sha256_of(site_data(study, run, site)) is not None
+            for site in study.sites
         )
     ):
         return False
@@ -70,23 +72,32 @@ def make_data(
     temporary.mkdir(parents=True)
     try:
         _call(script, temporary, run / "logs" / "rehearsal.log", limit_seconds)
-        missing = [site for site in study.sites if not (temporary / f"{site}.csv").is_file()]
+        ending = site_data(study, run, "").suffix
+        missing = [site for site in study.sites if not (temporary / f"{site}{ending}").exists()]
         if missing:
             raise DataNotMade(f"The script {script.name} wrote no data for {', '.join(missing)}.")
         for site in study.sites:
-            target = data_file(run, site)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (temporary / f"{site}.csv").replace(target)
-            target.chmod(0o600)
+            _hand_over(temporary / f"{site}{ending}", site_data(study, run, site))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     manifest.content["data"] = {
         "script": script.name,
         "script_sha256": sha256_of(script),
-        "sites": {site: sha256_of(data_file(run, site)) for site in study.sites},
+        "sites": {site: sha256_of(site_data(study, run, site)) for site in study.sites},
     }
     manifest.save()
     return True
+
+
+def _hand_over(made: Path, target: Path) -> None:
+    """Move a site's data into its private folder, closed to other users."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if made.is_dir():
+        shutil.rmtree(target, ignore_errors=True)
+        for table in made.iterdir():
+            table.chmod(0o600)
+    made.replace(target)
+    target.chmod(0o700 if target.is_dir() else 0o600)
 
 
 def _call(script: Path, out: Path, log: Path, limit_seconds: float | None) -> None:

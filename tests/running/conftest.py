@@ -120,6 +120,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         sites=("north", "south"),
         profile="teaching",
         rehearsal=folder / "cohort.py",
+        cohort=None,
         files=(folder / "study.toml",),
     )
 

@@ -186,7 +186,7 @@ from types import SimpleNamespace
 from fedstats.running.study_run import run_study
 folder = Path(sys.argv[1])
 study = SimpleNamespace(id="toy", title="Toy", file=folder / "study.toml", folder=folder, sites=("north", "south"), profile="strict",
-                        rehearsal=folder / "cohort.py", files=(folder / "study.toml",))
+                        rehearsal=folder / "cohort.py", cohort=None, files=(folder / "study.toml",))
 sys.exit(run_study(study, runs=folder / "runs", run_id=sys.argv[2], limit_seconds=120))
 """
 
