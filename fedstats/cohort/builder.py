@@ -8,10 +8,10 @@ from typing import Any, cast
 import pandas as pd
 
 from fedstats.cohort import derivations, endpoints
-from fedstats.cohort.cohort_entries import CohortFile, Nearest, Rows, Step, TimeTo, Value
+from fedstats.cohort.cohort_entries import CohortFile, Nearest, Rows, TimeTo, Value
 from fedstats.cohort.dictionary import understood
 from fedstats.cohort.dictionary_entries import Dictionary
-from fedstats.cohort.screening import PATIENT, Screened, as_text, matching
+from fedstats.cohort.screening import PATIENT, Screened, matching, meets
 from fedstats.study.toml_file import StudyError, read_toml
 
 #: The file's name, beside ``study.toml``.
@@ -29,6 +29,7 @@ _RULES: dict[str, Callable[[Any, Screened], pd.Series]] = {
     "ratio": derivations.ratio,
     "cut": derivations.cut,
     "points": derivations.points,
+    "among": derivations.among,
     "regimen": derivations.regimen,
     "best": derivations.best,
     "by_day": endpoints.by_day,
@@ -163,21 +164,6 @@ def _steps(rules: CohortFile, here: Screened, frame: pd.DataFrame) -> pd.Series:
     left = pd.Series(ELIGIBLE, index=frame.index, dtype=object)
     left[here.zero.isna().to_numpy()] = NO_TIME_ZERO
     for step in rules.eligibility:
-        left[(left == ELIGIBLE) & ~_stays(step, frame)] = step.name
+        stays = meets(step.conditions, frame, or_missing=step.or_missing)
+        left[(left == ELIGIBLE) & ~stays] = step.name
     return left
-
-
-def _stays(step: Step, frame: pd.DataFrame) -> pd.Series:
-    """Who meets the conditions of a step."""
-    stays = pd.Series(data=True, index=frame.index)
-    for condition in step.conditions:
-        column = frame[condition.column]
-        texts = [v for v in tuple(condition.values) if isinstance(v, str)]
-        if texts:  # levels that nobody has may be asked for
-            text = as_text(column)
-            column = pd.Series(pd.Categorical(text, sorted({*text.dropna(), *texts})), index=frame.index)
-        else:
-            column = column.astype(float)
-        holds = condition.among(pd.DataFrame({condition.column: column}))
-        stays &= holds | (column.isna().to_numpy() & step.or_missing)
-    return stays

@@ -33,6 +33,25 @@ class Rows(Entry):
         return self
 
 
+class Kept(Entry):
+    """Patients who meet ``keep``, a condition on columns that were made before."""
+
+    keep: str
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The parsed condition."""
+        return conditions(self.keep)
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        try:
+            _ = self.conditions
+        except QueryError as problem:
+            raise ValueError(str(problem).rstrip(".")) from None
+        return self
+
+
 class TimeZero(Rows):
     """``[time_zero]``: the earliest date of these rows."""
 
@@ -150,6 +169,16 @@ class Points(Entry):
         return self
 
 
+class Among(Kept):
+    """A column made above, of patients who meet a condition; empty for the others.
+
+    So an analysis of a part of the patients is one of a column that they alone have.
+    """
+
+    kind: Literal["among"]
+    of: str
+
+
 class Regimen(Rows):
     """A regimen by the classes of drugs begun within ``grace_days`` from time zero; a set that is not listed is ``other``."""
 
@@ -226,6 +255,7 @@ Derived = Annotated[
     | Ratio
     | Cut
     | Points
+    | Among
     | Regimen
     | TimeTo
     | Resistance
@@ -234,26 +264,12 @@ Derived = Annotated[
 ]
 
 
-class Step(Entry):
-    """``[[eligibility]]``: who stays; ``keep`` is a condition on derived columns, an empty cell fails it unless ``or_missing``."""
+class Step(Kept):
+    """``[[eligibility]]``: who stays; an empty cell fails the condition unless ``or_missing``."""
 
     name: Name
     title: str
-    keep: str
     or_missing: bool = False
-
-    @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """The parsed condition."""
-        return conditions(self.keep)
-
-    @model_validator(mode="after")
-    def _can_be_read(self) -> Self:
-        try:
-            _ = self.conditions
-        except QueryError as problem:
-            raise ValueError(str(problem).rstrip(".")) from None
-        return self
 
 
 class CohortFile(Entry):
@@ -306,6 +322,8 @@ def used_by(entry: Entry) -> set[str]:
         return {entry.of}
     if isinstance(entry, Points):
         return set(entry.above)
+    if isinstance(entry, Among):
+        return {entry.of, *(c.column for c in entry.conditions)}
     if isinstance(entry, Resistance):
         return {f"{entry.time}_months", f"{entry.time}_event"}
     return set()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fedstats.cohort.cohort_entries import (
+    Among,
     Best,
     Count,
     Cut,
@@ -22,7 +23,7 @@ from fedstats.cohort.cohort_entries import (
 )
 from fedstats.cohort.dictionary_entries import Dictionary
 from fedstats.cohort.measurements import MEASURE
-from fedstats.cohort.screening import DAY, PATIENT, Screened, as_text
+from fedstats.cohort.screening import DAY, PATIENT, Screened, as_text, meets
 
 
 def value(spec: Value, here: Screened) -> pd.Series:
@@ -130,6 +131,11 @@ def points(spec: Points, here: Screened) -> pd.Series:
     total = pd.concat(above, axis=1).astype(float).sum(axis=1, skipna=False)
     levels = np.array(spec.levels, dtype=object)[total.fillna(0).astype(int)]
     return pd.Series(levels, index=total.index, dtype=object).where(total.notna())
+
+
+def among(spec: Among, here: Screened) -> pd.Series:
+    """A column of those who meet a condition."""
+    return here.columns[spec.of].where(meets(spec.conditions, here.columns))
 
 
 def regimen(spec: Regimen, here: Screened) -> pd.Series:

@@ -1,5 +1,6 @@
 """Everybody screened at a site, each with a time zero, and rows of tables as days from it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fedstats.cohort.cohort_entries import Rows
+from fedstats.contract.condition import Condition
 
 PATIENT = "patient_id"
 DAY = ".day"
@@ -68,6 +70,30 @@ def matching(tables: dict[str, pd.DataFrame], spec: Rows) -> pd.DataFrame | None
             as_text(frame[column]).map(partial(_is_one_of, [_text(v) for v in wanted])).astype(bool)
         ]
     return frame
+
+
+def meets(
+    conditions: Iterable[Condition],
+    columns: Mapping[str, pd.Series] | pd.DataFrame,
+    *,
+    or_missing: bool = False,
+) -> pd.Series:
+    """Who meets all conditions; an empty cell meets one where ``or_missing`` says so."""
+    met: pd.Series | None = None
+    for condition in conditions:
+        column = columns[condition.column]
+        texts = [v for v in tuple(condition.values) if isinstance(v, str)]
+        if texts:  # levels that nobody has may be asked for
+            text = as_text(column)
+            column = pd.Series(pd.Categorical(text, sorted({*text.dropna(), *texts})), index=column.index)
+        else:
+            column = column.astype(float)
+        holds = pd.Series(condition.among(pd.DataFrame({condition.column: column})), index=column.index)
+        holds |= column.isna() & or_missing
+        met = holds if met is None else met & holds
+    if met is None:
+        raise ValueError("There is no condition to meet.")
+    return met
 
 
 def _is_one_of(wanted: list[str], cell: object) -> bool:

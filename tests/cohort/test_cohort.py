@@ -155,6 +155,25 @@ def test_pdl1_is_cut_at_1_50_and_90(tps, level):
     assert made(tables, **own("pdl1_tps", "pdl1_cat")).loc["a", "pdl1_cat"] == level
 
 
+def test_a_column_of_some_patients_is_empty_for_the_others_and_for_who_is_not_known():
+    tables = people("high", "low", "untested", "frail", "unseen")
+    tables["biomarker"] = table(
+        *({"patient_id": p, "resulted": -10, "value": v, MEASURE: "PDL1"}
+          for p, v in (("high", 50), ("low", 49), ("frail", 90), ("unseen", 90))),
+        dates=("resulted",),
+    )  # fmt: skip
+    tables["vital"] = table(
+        *({"patient_id": p, "date": -1, "value": v, MEASURE: "ecog"}
+          for p, v in (("high", 2), ("low", 0), ("untested", 0), ("frail", 3)))
+    )  # fmt: skip
+    tables["drug"] = drugs(
+        *((p, "pembrolizumab", "antineoplastic", 0, None, 1) for p in tables["patient"]["patient_id"])
+    )
+    frame = made(tables, **own("ecog_grade", "pdl1_tps", "regimen", "comparison"))
+    assert frame["regimen"].tolist() == ["io_mono"] * 5
+    assert frame["comparison"].dropna().to_dict() == {"high": "io_mono"}
+
+
 def test_ratios_and_lipi_follow_their_formulas():
     tables = people("good", "middle", "poor", "unknown", "none")
     who = {
@@ -399,6 +418,8 @@ def test_everybody_leaves_at_the_first_step_that_is_not_met():
         ('of = "anc", over = "alc"', 'of = "anc", over = "lymphocytes"', "columns.nlr uses lymphocytes, which is not made above it"),
         ('keep = "age >= 18"', 'keep = "born < 2000"', "eligibility.minor uses born, which no column makes"),
         ('keep = "age >= 18"', 'keep = "__import__(1)"', "Cannot read the condition"),
+        ('keep = "pdl1_tps >= 50"', 'keep = "pdl1_cut >= 50"', "columns.pdl1_high uses pdl1_cut, which is not made above it"),
+        ('keep = "pdl1_tps >= 50"', 'keep = "pdl1_tps is high"', "Cannot read the condition"),
         ('censored = ["patient.last_activity"]', 'censored = ["patient.seen"]', "columns.pfs: there is no column 'patient.seen'"),
         ("at = [1, 50, 90]", "at = [50, 1, 90]", "at increases, and there is one level more than cuts"),
         ('kind = "years" }', 'kind = "decades" }', "columns.index_year.kind is 'decades'; write one of 'value', 'first'"),

@@ -1,26 +1,24 @@
 """The synthetic study as it ships: at sites that are strict and remember, every analysis is let out."""
 
-from pathlib import Path
-
 import pytest
 
 import fedstats as fs
-from data_synth.generate import generate
 from fedstats.contract.results import NotAvailable, Table
+from tests import nsclc_cohort
 from tests.study.remembering import Remembering
 
 #: Grids and edges that a site does not let out, before coarser ones that it does.
-GRIDS_TRIED = 16
+GRIDS_TRIED = 24
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     here = tmp_path_factory.mktemp("nsclc")
-    study = fs.Study.load(Path("studies/nsclc"))
-    sites = {}
-    for name, frame in generate().items():
-        frame.to_csv(here / f"{name}.csv", index=False)
-        sites[name] = study.site(name, here / f"{name}.csv", "strict", home=here / name)
+    study = nsclc_cohort.study()
+    sites = {
+        name: study.site(name, rows, "strict", home=here / name)
+        for name, rows in nsclc_cohort.site_rows().items()
+    }
     federation = Remembering(study, sites)
     return fs.together(federation, **study.analyses()), federation
 
@@ -29,7 +27,7 @@ def test_every_analysis_is_let_out(found):
     results, _ = found
     assert {name: r.reason for name, r in results.items() if isinstance(r, NotAvailable)} == {}
     assert [r.refused for r in results.values() if isinstance(r, Table)] == [()]
-    assert len(results) == 30
+    assert len(results) == 31
 
 
 def test_what_is_refused_is_a_grid_that_a_coarser_one_replaces(found):
