@@ -28,6 +28,7 @@ from fedstats.contract.query import _VOCABULARY, Query
 from fedstats.contract.remedies import remedy
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.variable import TimeGrid, Variable
+from fedstats.methods.attrition import AttritionCounts
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
@@ -123,6 +124,7 @@ ZERO = (0.0, 0.0)
 GROUPS = ("arm", ("A", "B", "C"))
 #: By kind, the questions whose judgements make up the page: with and without what changes the rules.
 EXAMPLES: dict[str, tuple[Query, ...]] = {
+    "AttritionCounts": (AttritionCounts("arm", ("A", "B", "C")),),
     "ArmSums": (ArmSums("sex", "M", "ipw", Design(DESIGN.columns[:1])).with_columns(WEIGHT),),
     "AugmentedMeans": (AugmentedMeans(WEIGHTED, (0.0,) * 3, "sex", ("F", "M")).with_columns(WEIGHT),),
     "CoxPropensityTerms": (CoxPropensityTerms(replace(COX, weights="ipw"), ZERO).with_columns(WEIGHT),),

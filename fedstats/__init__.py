@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate as Aggregate
     from fedstats.contract.aggregate import Release as Release
+    from fedstats.contract.attrition import Attrition as Attrition
     from fedstats.contract.codebook import Codebook as Codebook
     from fedstats.contract.curve import Curve as Curve
     from fedstats.contract.disclosure import DisclosurePolicy as DisclosurePolicy
@@ -95,6 +96,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Aggregate": "contract.aggregate",
+    "Attrition": "contract.attrition",
     "Balance": "contract.weight_results",
     "Codebook": "contract.codebook",
     "CrossValidation": "contract.penalty_results",
@@ -137,6 +139,7 @@ _HOME = {
     "adjusted_p_values": "methods.multiple_tests",
     "asked_table": "reporting.egress_view",
     "asked": "federations.answering",
+    "attrition": "methods.attrition",
     "augmented_effect": "methods.doubly_robust",
     "balance": "methods.covariate_balance",
     "baseline_hazard": "methods.survival_prediction",

@@ -8,16 +8,17 @@ from typing import Any, cast
 import pandas as pd
 
 from fedstats.cohort import derivations, endpoints
-from fedstats.cohort.cohort_entries import CohortFile, Nearest, Rows, TimeTo, Value
+from fedstats.cohort.cohort_entries import NO_TIME_ZERO, CohortFile, Nearest, Rows, TimeTo, Value
 from fedstats.cohort.dictionary import understood
 from fedstats.cohort.dictionary_entries import Dictionary
 from fedstats.cohort.screening import PATIENT, Screened, matching, meets
+from fedstats.contract.attrition import ELIGIBLE
+from fedstats.contract.codebook import Codebook
+from fedstats.contract.variable import Variable
 from fedstats.study.toml_file import StudyError, read_toml
 
 #: The file's name, beside ``study.toml``.
 COHORT = "cohort.toml"
-ELIGIBLE = "eligible"
-NO_TIME_ZERO = "time_zero"
 
 _RULES: dict[str, Callable[[Any, Screened], pd.Series]] = {
     "value": derivations.value,
@@ -55,6 +56,16 @@ class Cohort:
         step = self.rules.attrition
         return self.frame[self.frame[step] == ELIGIBLE].drop(columns=step).reset_index(drop=True)
 
+    @property
+    def screened(self) -> tuple[pd.DataFrame, Codebook]:
+        """Everybody screened with the step at which each left, and the codebook of this table."""
+        levels = (*self.rules.steps, ELIGIBLE)
+        columns = (
+            Variable(PATIENT, "label", unique=True),
+            Variable(self.rules.attrition, "factor", levels=levels),
+        )
+        return self.frame[[PATIENT, self.rules.attrition]], Codebook(columns)
+
     def attrition(self) -> pd.DataFrame:
         """A line a step, as a CONSORT diagram has it.
 
@@ -65,8 +76,7 @@ class Cohort:
         """
         left = self.frame[self.rules.attrition].value_counts()
         lines, stay = [("screened", "Screened", 0, len(self.frame))], len(self.frame)
-        titles = {NO_TIME_ZERO: self.rules.no_time_zero} | {s.name: s.title for s in self.rules.eligibility}
-        for name, title in titles.items():
+        for name, title in self.rules.steps.items():
             stay -= int(left.get(name, 0))
             lines.append((name, title, int(left.get(name, 0)), stay))
         return pd.DataFrame(lines, columns=["step", "title", "left", "stay"])

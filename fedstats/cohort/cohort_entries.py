@@ -4,9 +4,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from fedstats.contract.attrition import ATTRITION, ELIGIBLE
 from fedstats.contract.condition import Condition, conditions
 from fedstats.contract.query import QueryError
 from fedstats.study.penalty_spec import Entry
+
+#: The step of those who have no time zero.
+NO_TIME_ZERO = "time_zero"
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 Where = dict[str, tuple[str | int | bool, ...]]
@@ -280,12 +284,17 @@ class CohortFile(Entry):
     """
 
     version: str
-    attrition: Name = "attrition"
+    attrition: Name = ATTRITION
     days_in_month: Annotated[FiniteFloat, Field(gt=0)] = 30.4375
     time_zero: TimeZero
     no_time_zero: str = "No time zero"
     columns: dict[Name, Derived]
     eligibility: tuple[Step, ...] = ()
+
+    @property
+    def steps(self) -> dict[str, str]:
+        """Name and title of every step at which patients leave, in their order."""
+        return {NO_TIME_ZERO: self.no_time_zero} | {step.name: step.title for step in self.eligibility}
 
     @model_validator(mode="after")
     def _columns_that_are_there(self) -> Self:
@@ -302,7 +311,7 @@ class CohortFile(Entry):
                     f"eligibility.{step.name} uses {', '.join(sorted(missing))}, which no column makes"
                 )
         names = [step.name for step in self.eligibility]
-        if len(set(names)) < len(names) or {"eligible", "time_zero"} & set(names):
+        if len(set(names)) < len(names) or {ELIGIBLE, NO_TIME_ZERO} & set(names):
             raise ValueError("steps have names of their own; eligible and time_zero are taken")
         return self
 

@@ -83,6 +83,8 @@ class Query(Spec):
     most_points: ClassVar[int | None] = None
     #: Whose derivatives, or parts of them, are told at a point: questions of one likelihood tell the same sums of two cohorts.
     likelihood: ClassVar[str] = ""
+    #: Whether it is about everybody whom a site has screened, and not about the eligible alone.
+    of_screened: ClassVar[bool] = False
     #: What is asked of the subject, for the sentence that a person reads.
     asks: ClassVar[str] = ""
 

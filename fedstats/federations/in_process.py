@@ -70,7 +70,11 @@ class InProcess(Federation):
     @classmethod
     def alone(cls, site: Site) -> "InProcess":
         """A site's own rows without the gate: for the site's eyes, nothing of it leaves."""
-        return cls({site.name: site.data.frame}, site.data.codebook, DisclosurePolicy.none())
+        policy = DisclosurePolicy.none()
+        found = cls({site.name: site.data.frame}, site.data.codebook, policy)
+        if site.screened is not None:
+            found._sites[site.name].screened = site.screened.without_memory(policy)
+        return found
 
     def ask(self, query: Query, *, each: bool = False) -> Answers:  # noqa: ARG002 (each site's own are here anyway)
         """Every site answers at once."""

@@ -41,6 +41,7 @@ class Trace:
     topic : str              what was asked, at whatever point
     numbers : int            sums that leave with it
     most_points : int or None   of this kind of question, where it is less than the policy's
+    of_screened : bool       it belongs to the memory of everybody screened, not to that of the eligible
     """
 
     line: Line
@@ -49,6 +50,7 @@ class Trace:
     topic: str
     numbers: int = 0
     most_points: int | None = None
+    of_screened: bool = False
 
 
 class Memory:

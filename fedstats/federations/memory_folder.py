@@ -39,6 +39,8 @@ from fedstats.federations.overlay import Flags
 
 #: The memory's folder in the private one of a site.
 MEMORY = "memory"
+#: The same, of everybody whom the site has screened.
+SCREENED = "screened"
 _ANSWERS = "answers.jsonl"
 #: Bytes of a keyed digest.
 _DIGEST = 16

@@ -101,6 +101,8 @@ class Site:
         questions are beyond the study, and the policy says whether they are answered.  Without it there is no study.
     among : sequence of str
         All sites of the study: an exchange between others is not joined.
+    screened : Site, optional
+        Everybody whom the site has screened, with the step at which each left, behind the same gate and with a memory of their own.
 
     Raises
     ------
@@ -121,10 +123,11 @@ class Site:
         fingerprints: Mapping[str, str] | None = None,
         agreed: Callable[["Site"], frozenset[str]] | None = None,
         among: Sequence[str] = (),
+        screened: "Site | None" = None,
         reviewed: bool = True,
         owned: bool = False,
     ) -> None:
-        self.name, self._agreed, self._reviewed = name, agreed, reviewed
+        self.name, self._agreed, self._reviewed, self.screened = name, agreed, reviewed, screened
         self.home, self.fingerprints, self.among = home, dict(fingerprints or {}), tuple(among)
         own = {v.name: name for v in codebook.variables if v.of_site and v.name not in frame.columns}
         table = frame.assign(**own) if own else frame
@@ -150,18 +153,39 @@ class Site:
         self.data = SiteData(
             frame, codebook, agreed_grids=remembers, judged=judged, secret=secret, gate=policy
         )
+        if self.screened is not None:
+            self.screened.policy = policy
+
+    def without_memory(self, policy: DisclosurePolicy) -> "Site":
+        """The same rows under a policy and without a memory or a study: for the site's own eyes."""
+        everybody = None if self.screened is None else self.screened.without_memory(policy)
+        return Site(self.name, self.data.frame, self.data.codebook, policy, screened=everybody)
 
     def answer(self, query: Query, pending: Sequence[Trace] = ()) -> Answer:
         """Evaluate a query on the site's rows and put it through the gate.
 
         ``pending`` are traces of answers that will leave together with this one.
         """
+        if query.of_screened and self.screened is not None:
+            return self._of_screened(self.screened, query, pending)
+        pending = [trace for trace in pending if not trace.of_screened]
         answer = self._answer(query, pending)
         if answer.released or self.memory is None or self.policy.off:
             return answer
         if isinstance(answer.content, Refusal) and answer.content.rule == "number of refusals":
             return answer  # says nothing of this point
         return replace(answer, trace=self.memory.refused(query, self.policy))
+
+    def _of_screened(self, screened: "Site", query: Query, pending: Sequence[Trace]) -> Answer:
+        """What those screened answer, where it belongs to the study: their own memory keeps whose sums have left."""
+        try:
+            self.policy.check(query, Aggregate({}, 0, self._beyond(query)))
+        except DisclosureRefused as refused:
+            return Answer(query, refused.refusal, partial(getattr, refused, "findings"))
+        answer = screened._answer(query, [trace for trace in pending if trace.of_screened])
+        return (
+            answer if answer.trace is None else replace(answer, trace=replace(answer.trace, of_screened=True))
+        )
 
     def _answer(self, query: Query, pending: Sequence[Trace]) -> Answer:
         kind = type(query).__name__
@@ -263,10 +287,11 @@ class Site:
         Another answer may have left since this one was judged: if the two together tell of too few patients, a
         refusal leaves in its place.
         """
-        if self.memory is None or answer.trace is None:
+        holder = self.screened if answer.query.of_screened and self.screened is not None else self
+        if holder.memory is None or answer.trace is None:
             return answer
         try:
-            self.memory.record(answer.trace)
+            holder.memory.record(answer.trace)
         except DisclosureRefused as refused:
             judge = partial(getattr, refused, "findings")
             return Answer(answer.query, refused.refusal, judge, aggregate=answer.aggregate)

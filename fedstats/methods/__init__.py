@@ -4,6 +4,7 @@ Importing the package registers every query: a site can answer whatever this ver
 """
 
 from fedstats.methods import (
+    attrition,
     covariate_balance,
     cox_regression,
     cox_shared_baseline,
@@ -33,6 +34,7 @@ from fedstats.methods import (
 )
 
 __all__ = [
+    "attrition",
     "covariate_balance",
     "cox_regression",
     "cox_shared_baseline",

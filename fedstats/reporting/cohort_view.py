@@ -26,7 +26,7 @@ def rows_section(rows: SiteRows, codebook: Codebook) -> Section:
     cohort = rows.cohort
     said = (
         f"<p>{formats.count(len(cohort.frame))} patients screened, {formats.count(len(rows.frame))} eligible. "
-        "The tables keep to the study's dictionary. These counts stay at the site.</p>"
+        "The tables keep to the study's dictionary. The counts here stay at the site.</p>"
     )
     parts: list[str | Table] = [said, attrition_table(cohort), columns_table(rows.frame, codebook)]
     if rows.warnings:

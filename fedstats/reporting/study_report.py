@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.attrition import Attrition
 from fedstats.contract.fit import Fit
 from fedstats.contract.results import NotAvailable
 from fedstats.federations.archive import Archive
@@ -16,6 +18,7 @@ from fedstats.federations.ledger import Ledger
 from fedstats.federations.refusals import refusals
 from fedstats.reporting import formats
 from fedstats.reporting.analysis_text import paragraph, patient_tables
+from fedstats.reporting.attrition_view import attrition_parts
 from fedstats.reporting.coarsening import cell_effects
 from fedstats.reporting.counts_view import curve_method_of, curve_title_of
 from fedstats.reporting.curve_section import curve_method, curve_parts
@@ -124,6 +127,9 @@ class StudyReport:
             by = (described.by,) if isinstance(described.by, str) else described.by or ()
             formula = " + ".join(described.variables) + (f" by {' and '.join(by)}" if by else "")
             rows.insert(0, {"Analysis": described.title, "Method": "Description", "Formula": formula})
+        if (counted := self.study.attrition) is not None:
+            how, formula = "Counts of everybody screened", "steps of cohort.toml"
+            rows.insert(0, {"Analysis": counted.title, "Method": how, "Formula": formula})
         listed = table(pd.DataFrame(rows), caption="Prespecified analyses")
         version = f"<p>Study {escape(self.study.id)}, version {escape(self.study.version)}.</p>"
         return Section(f"<p>{escape(self.study.question)}</p>", version, listed)
@@ -145,14 +151,19 @@ class StudyReport:
         return Section(self.account.sites(), paragraph(unknown), paragraph(counts), paragraph(state))
 
     def patients(self) -> Section:
-        """Table 1."""
+        """Who left at which step of eligibility, and Table 1."""
+        parts: list[Any] = []
+        left = self.found.get("attrition")
+        if left is not None and self.study.attrition is not None:
+            shown = isinstance(left, Attrition)
+            parts += attrition_parts(self.study.attrition.title, left) if shown else [left]
         found = self.found.get("table_one")
         if found is None:
-            return Section("<p>The study asks for no table of patient characteristics.</p>")
+            return Section(*parts, "<p>The study asks for no table of patient characteristics.</p>")
         if isinstance(found, NotAvailable):
-            return Section(found)
+            return Section(*parts, found)
         title = self.study.table_one.title if self.study.table_one else "Patient characteristics"
-        return Section(*patient_tables(title, found, self.study.codebook))
+        return Section(*parts, *patient_tables(title, found, self.study.codebook))
 
     def curves(self) -> Section:
         """Kaplan-Meier curves with numbers at risk and medians, what was worked out of their counts, and incidences of causes."""
@@ -232,6 +243,8 @@ class StudyReport:
         }
         if self.study.table_one is not None:
             titles["table_one"] = self.study.table_one.title
+        if self.study.attrition is not None:
+            titles["attrition"] = self.study.attrition.title
         return titles.get(name, name)
 
 

@@ -36,6 +36,8 @@ def question_title(query: Query, study: Study) -> str:
 
 def _titles(query: Any, study: Study) -> list[str]:
     """Titles of the analyses that a question belongs to."""
+    if query.of_screened:
+        return [study.attrition.title] if study.attrition else []
     if hasattr(query, "question"):  # about another question
         return _titles(query.question, study)
     if hasattr(query, "model"):

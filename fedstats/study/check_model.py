@@ -91,7 +91,7 @@ class _Rehearsal(Federation):
 
 def _rehearse(site: Site, analysis: Callable[..., Any]) -> list[Answer]:
     """The questions of an analysis with the site's answers, to its last round even where the gate refuses."""
-    site = Site(site.name, site.data.frame, site.data.codebook, site.policy)
+    site = site.without_memory(site.policy)
     gated = _Rehearsal(site, gated=True)
     try:
         analysis(gated)

@@ -13,8 +13,9 @@ from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.entry_faults import fault_in_words
 from fedstats.federations.keys import home_of
 from fedstats.federations.memory import Memory
-from fedstats.federations.memory_folder import MEMORY, other_memories
+from fedstats.federations.memory_folder import MEMORY, SCREENED, other_memories
 from fedstats.federations.site import Site
+from fedstats.methods.attrition import attrition
 from fedstats.study.agreed_questions import agreed_topics
 from fedstats.study.analyses import analyses_of
 from fedstats.study.curve_checks import remarks_on
@@ -67,6 +68,7 @@ class Study:
             self.policy = self.policy.tightened_by_study(content.disclosure)
         self.rehearsal = self.folder / heading.rehearsal if heading.rehearsal else None
         self.table_one, self.curves, self.models = content.table_one, content.curves, content.models
+        self.attrition = content.attrition
         self.weights = content.weights
         self.families = content.families
         self.incidences = content.incidences
@@ -98,6 +100,10 @@ class Study:
         except ValueError as problem:
             raise StudyError(f"{codebook_file.name}: {problem}") from None
         tables = TableRules.beside(file.parent, codebook)
+        if content.attrition is not None and tables.cohort is None:
+            raise StudyError(
+                f"{file.name}: [attrition] counts the steps of a cohort.toml, and there is none."
+            )
         digests = (hashlib.sha256(content).digest() for content in (raw, raw_codebook, *tables.raws))
         digest = hashlib.sha256(b"".join(digests)).hexdigest()
         try:
@@ -165,6 +171,10 @@ class Study:
         if remember and not home:
             self._require_no_other(own)
         memory = Memory(own / MEMORY) if remember else None
+        screened = None
+        if rows.cohort is not None and self.attrition is not None:
+            kept = Memory(own / SCREENED) if remember else None
+            screened = Site(name, *rows.cohort.screened, policy, kept)
         return Site(
             name,
             rows.frame,
@@ -175,6 +185,7 @@ class Study:
             fingerprints=self.fingerprints,
             agreed=partial(agreed_topics, self.analyses()),
             among=self.sites,
+            screened=screened,
         )
 
     def _require_no_other(self, own: Path) -> None:
@@ -193,11 +204,17 @@ class Study:
 
     def analyses(self) -> dict[str, Analysis]:
         """Every analysis of the study by name, each a function of a federation; independent of each other."""
-        return analyses_of(self._content)
+        return self._of_screened() | analyses_of(self._content)
 
     def analyses_of_a_site(self) -> dict[str, Analysis]:
         """Those that a site can be asked on its own, for its own eyes: all but those that compare sites."""
-        return analyses_of(self._content, of_one_site=True)
+        return self._of_screened() | analyses_of(self._content, of_one_site=True)
+
+    def _of_screened(self) -> dict[str, Analysis]:
+        """The count of who left at which step, where the study asks for it."""
+        if self.attrition is None or self.cohort is None:
+            return {}
+        return {"attrition": partial(attrition, steps=self.cohort.steps, column=self.cohort.attrition)}
 
     def __repr__(self) -> str:
         said = f"Study({self.id!r}, version {self.version!r}, sites {', '.join(self.sites)}, profile {self.profile!r})"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.attrition import Attrition
 from fedstats.contract.curve import Curve
 from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
 from fedstats.contract.fit import Fit
@@ -39,7 +40,7 @@ _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
-        *(StandardisedRisks, MarginalEffects, NotAvailable, PatientTable),
+        *(StandardisedRisks, MarginalEffects, NotAvailable, PatientTable, Attrition),
         *(Heterogeneity, StandardisedSurvival, EffectiveSizes, Overlap, Balance),
         *(CurvePoints, LogRankTest, MaxComboTest, RestrictedMeans, CumulativeIncidence, PeriodHazardRatios),
     )

@@ -57,7 +57,7 @@ def _check_names(content: StudyFile, codebook: Codebook, file: str) -> None:
     names += [asked.name for name, spec in content.weights.items() for asked in weights_analyses(name, spec)]
     names += [asked.name for c in content.curves for asked in curve_follow_ups(c)]
     names += [asked.name for i in content.incidences for asked in incidence_follow_ups(i)]
-    twice = sorted({n for n in names if names.count(n) > 1 or n == "table_one"})
+    twice = sorted({n for n in names if names.count(n) > 1 or n in ("attrition", "table_one")})
     if twice:
         raise StudyError(f"{file}: the name {twice[0]!r} is used twice; every analysis has its own.")
     try:

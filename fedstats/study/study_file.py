@@ -67,6 +67,12 @@ class TableSpec(Entry):
     title: str = "Patient characteristics"
 
 
+class AttritionSpec(Entry):
+    """``[attrition]``: who leaves at which step of ``cohort.toml``, over all sites."""
+
+    title: str = "From everybody screened to the eligible"
+
+
 class FamilyTests(Entry):
     """One of ``tests`` of a family: a model, or a curve and which ``test`` of it, and of these the terms that belong to the family.
 
@@ -116,6 +122,7 @@ class StudyFile(Entry):
     keys: dict[str, str] = Field(default_factory=dict)
     site_titles: dict[str, str] = Field(default_factory=dict)
     disclosure: dict[str, Any] = Field(default_factory=dict)
+    attrition: AttritionSpec | None = None
     table_one: TableSpec | None = None
     curves: tuple[CurveSpec, ...] = ()
     incidences: tuple[IncidenceSpec, ...] = ()

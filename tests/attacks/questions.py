@@ -6,6 +6,7 @@ from fedstats.contract.condition import Condition
 from fedstats.contract.design import Design, Part
 from fedstats.contract.linear_predictor import Addend, LinearPredictor
 from fedstats.contract.propensity_weight import PropensityWeight
+from fedstats.methods.attrition import AttritionCounts
 from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
@@ -91,6 +92,7 @@ QUESTIONS = {
             where=WHERE,
         ).with_columns(_IPW),
         LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),
+        AttritionCounts("ecog", ("0", "1", "2")),
         Moments("score", "sex", ("F", "M"), 60.0, 8.0, where=WHERE).with_columns(_SCORE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),
         DistinctValues("age", "sex", ("F", "M"), where=WHERE),

@@ -43,7 +43,7 @@ def test_the_page_of_the_site_shows_attrition_and_what_is_missing(study, folder)
     assert "120 patients screened, 109 eligible" in html
     assert "No time zero" in html
     assert "First line without immunotherapy" in html
-    assert "These counts stay at the site." in html
+    assert "The counts here stay at the site." in html
     assert "io_mono: " in html
 
 
