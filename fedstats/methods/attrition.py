@@ -39,9 +39,9 @@ class AttritionCounts(Query):
         """Leavers by step, those of steps that are not shown together, which these are, and those who stay."""
         steps = tuple(f"{self.column}={level}" for level in self.levels[:-1])
         return {
-            "left": each("patients who leave at a step", steps, count="l - 1"),
+            "left": each("patients who leave at a step", steps, count="l"),
             "together": one("patients who leave at steps that are not shown"),
-            "hidden": each("whether a step is not shown: 1 or 0", steps, count="l - 1"),
+            "hidden": each("whether a step is not shown: 1 or 0", steps, count="l"),
             "stay": one("patients who stay after all steps"),
         }
 

@@ -27,7 +27,7 @@ def test_every_analysis_is_let_out(found):
     results, _ = found
     assert {name: r.reason for name, r in results.items() if isinstance(r, NotAvailable)} == {}
     assert [r.refused for r in results.values() if isinstance(r, Table)] == [()]
-    assert len(results) == 31
+    assert len(results) == 32
 
 
 def test_what_is_refused_is_a_grid_that_a_coarser_one_replaces(found):
