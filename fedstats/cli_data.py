@@ -1,5 +1,6 @@
 """Commands that a site's data manager uses: are the tables as the study needs them?"""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -133,6 +134,7 @@ def cohort(*, study: str, data: Path, out: Path, mapping: Path | None = None, qu
         Show no progress.
     """
     from fedstats.contract.table_checks import DataError  # noqa: PLC0415
+    from fedstats.federations.files import write_private  # noqa: PLC0415
     from fedstats.study.toml_file import StudyError  # noqa: PLC0415
 
     loaded, reading = load(study), _Reading(enabled=not quiet)
@@ -147,8 +149,9 @@ def cohort(*, study: str, data: Path, out: Path, mapping: Path | None = None, qu
         return ExitCode.DATA_INVALID
     finally:
         reading.stop()
-    out.touch(mode=0o600)
-    rows.cohort.frame.to_csv(out, index=False, lineterminator="\n")
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")  # what lay there may have been for others to read
+    write_private(part, rows.cohort.frame.to_csv(index=False, lineterminator="\n").encode())
+    part.replace(out)
     show(rows.cohort.attrition().drop(columns="step").to_string(index=False))
     show(f"{out} holds patients' rows: it stays at the site.")
     return ExitCode.OK

@@ -92,6 +92,8 @@ def test_a_mapping_is_for_a_folder(study, tmp_path):
 
 def test_the_command_writes_the_cohort_for_its_owner_alone(study, folder, tmp_path, capfd):
     out = tmp_path / "cohort.csv"
+    out.write_text("an older one, for all to read")
+    out.chmod(0o644)
     assert main(["cohort", "--study", str(study.folder), "--data", str(folder), "--out", str(out)]) == 0
     written = pd.read_csv(out)
     assert written["attrition"].value_counts().to_dict() == {
@@ -100,6 +102,7 @@ def test_the_command_writes_the_cohort_for_its_owner_alone(study, folder, tmp_pa
         "time_zero": 4,
     }
     assert out.stat().st_mode & 0o077 == 0
+    assert not list(tmp_path.glob(".*"))
     assert "it stays at the site" in capfd.readouterr().out
 
 

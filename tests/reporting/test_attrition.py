@@ -19,7 +19,9 @@ METER = SimpleNamespace(rounds=1, n_bytes=80, federation=SimpleNamespace(sites=(
 
 def found(left, together=0.0, eligible=100.0):
     """An attrition over two sites; None: not shown."""
-    return Attrition.of(TITLES, np.array([np.nan if n is None else n for n in left]), together, eligible, METER)
+    return Attrition.of(
+        TITLES, np.array([np.nan if n is None else n for n in left]), together, eligible, METER
+    )
 
 
 def test_everybody_screened_is_who_stays_and_who_leaves():
@@ -45,7 +47,9 @@ def test_between_steps_that_are_not_shown_nobody_knows_who_stays():
 
 
 def test_the_page_says_what_is_not_shown_and_how_many_these_are():
-    shown = " ".join(str(part) for part in attrition_parts("Flow", found([0.0, None, 300.0, None, 11.0], 25.0)))
+    shown = " ".join(
+        str(part) for part in attrition_parts("Flow", found([0.0, None, 300.0, None, 11.0], 25.0))
+    )
     assert "Of 436 patients screened 100 are eligible" in shown
     assert "25 leave at these together" in shown
     plain = " ".join(str(part) for part in attrition_parts("Flow", found([0.0, 20.0, 300.0, 15.0, 11.0])))
@@ -57,7 +61,11 @@ def test_results_keep_it(tmp_path):
     fs.save_results({"attrition": result}, tmp_path / "results.json")
     again = fs.load_results(tmp_path / "results.json").attrition
     pd.testing.assert_frame_equal(again.frame, result.frame)
-    assert (again.together, again.sites, again.status) == (25, ("north", "south"), "exact; small steps together")
+    assert (again.together, again.sites, again.status) == (
+        25,
+        ("north", "south"),
+        "exact; small steps together",
+    )
 
 
 def test_a_study_counts_the_steps_of_a_cohort_and_has_one(tmp_path):
@@ -67,5 +75,7 @@ def test_a_study_counts_the_steps_of_a_cohort_and_has_one(tmp_path):
     study = fs.Study.load(folder)
     assert list(study.analyses()) == ["attrition", "os"]
     (folder / "cohort.toml").unlink()
-    with pytest.raises(StudyError, match=r"\[attrition\] counts the steps of a cohort.toml, and there is none"):
+    with pytest.raises(
+        StudyError, match=r"\[attrition\] counts the steps of a cohort.toml, and there is none"
+    ):
         fs.Study.load(folder)
