@@ -81,6 +81,8 @@ class Query(Spec):
     summable: ClassVar[bool] = True
     #: Points at which it is answered about one model by a site that keeps count, where these are fewer than its policy's.
     most_points: ClassVar[int | None] = None
+    #: Of a question without points, how often each of its sums counts against a cohort's patients, at a site that keeps count.
+    counts_numbers: ClassVar[float] = 0.0
     #: Whose derivatives, or parts of them, are told at a point: questions of one likelihood tell the same sums of two cohorts.
     likelihood: ClassVar[str] = ""
     #: Whether it is about everybody whom a site has screened, and not about the eligible alone.

@@ -5,7 +5,7 @@ are keyed 64-bit hashes, and the key never leaves the folder.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from fedstats.contract.refusal import DisclosureRefused, Refusal
 from fedstats.federations.differences import Differences
 from fedstats.federations.hashed_table import HashedTable
 from fedstats.federations.memory_folder import Line, MemoryFolder
-from fedstats.federations.model_points import ModelPoints
+from fedstats.federations.model_points import ModelPoints, sums_of_cohorts
 from fedstats.federations.overlay import Flags
 from fedstats.federations.points_of_differences import PointsOfDifferences
 from fedstats.federations.readings import Readings
@@ -120,9 +120,10 @@ class Memory:
             name = self._files.cohort_name(self._held.name, flags)
             members[name] = flags
             cohorts.add((name, self._read(cohort, chosen_by, name)))
-        line = self._line(query, tuple(sorted(cohorts)))
-        most = min((q.most_points for q in inside if q.most_points is not None), default=None)
         numbers = sum(np.size(entry.values) for entry in aggregate.sums.values())
+        counted = numbers * max(question.counts_numbers for question in inside)
+        line = replace(self._line(query, tuple(sorted(cohorts))), numbers=counted)
+        most = min((q.most_points for q in inside if q.most_points is not None), default=None)
         trace = Trace(line, members, policy, query.topic(), numbers, most)
         self._files.read()
         return (() if policy.off else self._evidence(trace, pending)), trace
@@ -213,9 +214,10 @@ class Memory:
         found = [e for j in judges for e in j.evidence(trace.line, lines, members, trace.policy)]
         if not trace.line.refused:
             found += self._told.evidence(trace.line, lines, members)
+        patients = {name: int(flags.sum()) for name, flags in trace.members.items()}
+        found += sums_of_cohorts(trace.line, lines, patients)
         if trace.line.has_point:
             found.append(self._refusals(trace.line.question, trace.topic, lines))
-            patients = {name: int(flags.sum()) for name, flags in trace.members.items()}
             asked = ModelPoints(trace.line, lines, patients)
             found += asked.evidence(trace.numbers, trace.most_points, trace.policy.max_points)
         self._judged = (trace.line, trace.policy, lines), tuple(found)

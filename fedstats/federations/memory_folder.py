@@ -61,6 +61,7 @@ class Line:
     topic : str              of a point of a model, which model
     likelihood : str         and of what kind: by whatever question, the same sums are told; empty of a line of an
                              earlier version, which counts with every kind
+    numbers : float          sums that left and are counted against the patients, each so often as its question says
     """
 
     question: str
@@ -72,6 +73,7 @@ class Line:
     refused: str = ""
     topic: str = ""
     likelihood: str = ""
+    numbers: float = 0.0
 
 
 class MemoryFolder:
@@ -160,6 +162,8 @@ class MemoryFolder:
             "topic": line.topic,
             "likelihood": line.likelihood,
         }
+        if line.numbers:  # lines of an earlier version have none
+            content["numbers"] = line.numbers
         content["digest"] = self._chained(content)
         mode = "r+b" if present(self._log) else "wb"
         with (
@@ -193,7 +197,7 @@ class MemoryFolder:
                 self._last = digest
                 cohorts = tuple((str(name), tuple(columns)) for name, columns in line["cohorts"])
                 asked = line["question"], line["kind"], line["rows"], line["known_by"], line["point"]
-                model = line.get("topic", ""), line.get("likelihood", "")
+                model = line.get("topic", ""), line.get("likelihood", ""), float(line.get("numbers", 0.0))
                 self.lines.append(Line(*asked, cohorts, line["refused"], *model))
             except (ValueError, KeyError, TypeError):
                 raise self._damaged(self._log.name) from None

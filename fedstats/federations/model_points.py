@@ -82,6 +82,20 @@ class ModelPoints:
         return len(wanted | HashedTable.weights_among(c for _, columns in cohorts for c in columns))
 
 
+def sums_of_cohorts(line: Line, lines: Sequence[Line], patients: Mapping[str, int]) -> list[Evidence]:
+    """Sums of questions without points that left about a line's cohorts, whatever was read of them, by patients.
+
+    Log-rank tests of one factor until several horizons, or under several weights, are as many equations for the order of its levels.
+    """
+    if not line.numbers:
+        return []
+    told = []
+    for name, _ in line.cohorts:
+        about = {known.question: known.numbers for known in lines if name in {c for c, _ in known.cohorts}}
+        told.append(sum((about | {line.question: line.numbers}).values()) / max(patients[name], 1))
+    return [Evidence("numbers of a model", np.array(told), "sums of tests for each patient")]
+
+
 def _questions(points: Sequence[Sequence[Line]]) -> NDArray[np.int64]:
     return np.array([len({point.question for point in of_cohort}) for of_cohort in points])
 

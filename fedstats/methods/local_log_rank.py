@@ -1,6 +1,7 @@
 """Log-rank sums within strata whose labels stay at a site: groups are compared there, and the sums of all strata add up.
 
-As under a Cox model's own baseline hazards no time leaves, so no grid is needed and the test is exact.
+As under a Cox model's own baseline hazards no time leaves, so no grid is needed.  Without a gate the test is exact, and past one its
+sums are rounded to what a test needs.
 """
 
 from collections.abc import Sequence
@@ -21,15 +22,22 @@ from fedstats.contract.site_data import SiteData
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_rows import CoxRows
-from fedstats.numerics.weighted_log_rank import LogRankSums, log_rank_sums
+from fedstats.numerics.weighted_log_rank import LogRankSums, log_rank_sums, rounded
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 #: Exponents rho and gamma of a question: with any numbers the sums of a few would tell the group of each event in its order.
 EXPONENTS = (0.0, 0.5, 1.0)
+#: Those of a site with a gate: roots give sums that no others determine, and every such sum tells more of that order.
+GATED_EXPONENTS = (0.0, 1.0)
 #: Tests of one question.
 MOST_TESTS = 8
+#: Coefficients that a test of one contrast of groups counts as: rounded, it tells up to twenty yes or no's of the events' order, and
+#: that of 25 events, at most one in five under ``strict``, has more.
+OF_A_TEST = 5
+#: The status of a result to which a site with a gate has answered.
+ROUNDED = "rounded to a thousandth of a standard deviation"
 
 
 @dataclass(frozen=True)
@@ -37,13 +45,16 @@ class LocalLogRank(Query):
     """Weighted events of each group within a site's own strata, those expected under equal hazards, and their covariance.
 
     ``model`` is the Cox model whose score, at coefficients of zero, the log-rank test is: its columns are the levels of one factor but
-    the first.  ``exponents`` are pairs (rho, gamma).
+    the first.  ``exponents`` are pairs (rho, gamma).  Past a gate the sums leave rounded (:func:`rounded`): with all their digits a
+    few of them tell in which order the events of the groups were.
     """
 
     model: CoxModel
     exponents: tuple[tuple[float, ...], ...]
 
     asks = "events by group, those expected, and their covariance"
+    #: The order of the events' groups is all that there is to find out, and half the patients may have none.
+    counts_numbers = 2.0
 
     def subject(self) -> str:
         """Outcome, groups and strata."""
@@ -61,6 +72,7 @@ class LocalLogRank(Query):
         return {
             "n": each("patients", groups, count="g"),
             "dropped": one("rows with an empty cell"),
+            "rounded": one("patients of a site that rounds its sums"),
             "observed": each("weighted events", tests, groups, count="m g"),
             "expected": each("weighted events expected under equal hazards", tests, groups, count="m g"),
             "covariance": replace(
@@ -73,32 +85,37 @@ class LocalLogRank(Query):
         return self._score.beforehand(data)
 
     def aggregate(self, data: SiteData) -> Aggregate:
-        """1 + g (1 + 2 m) + m p (m p + 1) / 2 sums over patients, of m tests and g = p + 1 groups."""
-        self._require_groups()
+        """2 + g (1 + 2 m) + m p (m p + 1) / 2 sums over patients, of m tests and g = p + 1 groups."""
+        self._require_groups(GATED_EXPONENTS if data.is_gated else EXPONENTS)
         answer, score = self._score.aggregate(data), self._score
         cox, _, _ = score.at_point(data)
         levels = np.nan_to_num(self.model.design.raw(cox.rows.frame))
         group = np.rint(levels @ np.arange(1, levels.shape[1] + 1)).astype(np.int64)
         n_groups = levels.shape[1] + 1
         found = _local_sums(cox, group, n_groups, self.exponents)
+        found = rounded(found) if data.is_gated else found
         n = np.bincount(group, minlength=n_groups)
+        rounds = np.array([n.sum() if data.is_gated else 0])
         tests, behind = len(self.exponents), np.minimum(n[1:, None], n[1:])
         moved = found.covariance[:, :, 1:, 1:].transpose(0, 2, 1, 3)
         size = tests * (n_groups - 1)
         sums = {
             "n": Sum(n.astype(float), n),
             "dropped": answer.sums["dropped"],
+            "rounded": Sum(rounds, rounds),
             "observed": Sum(found.observed, np.tile(n, (tests, 1))),
             "expected": Sum(found.expected, np.tile(n, (tests, 1))),
             "covariance": Sum.triangle(moved.reshape(size, size), np.tile(behind, (tests, tests))),
         }
-        return replace(answer, sums=sums).with_evidence(*_weighing(cox, self.exponents))
+        ratio = OF_A_TEST * size / max(len(cox.sets.death), 1)
+        scarce = Evidence("parameters per event", np.array([ratio]), "five of a test, by events")
+        return replace(answer, sums=sums).with_evidence(scarce, *_weighing(cox, self.exponents))
 
     @property
     def _score(self) -> CoxDerivatives:
         return CoxDerivatives(self.model, (0.0,) * len(self.model.design.names))
 
-    def _require_groups(self) -> None:
+    def _require_groups(self, allowed: Sequence[float]) -> None:
         model = self.model
         parts = [part for column in model.design.columns for part in column.parts]
         one_each = all(len(column.parts) == 1 and column.period is None for column in model.design.columns)
@@ -115,10 +132,10 @@ class LocalLogRank(Query):
             raise QueryError(
                 "A log-rank test within a site's own strata has no grid, weights, offset or cluster."
             )
-        pairs_given = all(len(pair) == 2 and {*pair} <= {*EXPONENTS} for pair in self.exponents)
+        pairs_given = all(len(pair) == 2 and {*pair} <= {*allowed} for pair in self.exponents)
         if not 0 < len(self.exponents) <= MOST_TESTS or not pairs_given:
             raise QueryError(
-                f"rho and gamma are among {listed([f'{e:g}' for e in EXPONENTS])}, of up to {MOST_TESTS} tests."
+                f"rho and gamma are among {listed([f'{e:g}' for e in allowed])}, of up to {MOST_TESTS} tests."
             )
 
 
@@ -186,17 +203,18 @@ class LocalSums:
     common: dict[str, Any]
 
 
-def check_exponents(tests: Sequence[tuple[float, float]]) -> None:
+def check_exponents(tests: Sequence[tuple[float, float]], allowed: Sequence[float] = EXPONENTS) -> None:
     """Pairs (rho, gamma) that a question may have.
 
     Raises
     ------
     FormulaError
     """
-    if strange := [e for pair in tests for e in pair if e not in EXPONENTS]:
+    if strange := [e for pair in tests for e in pair if e not in allowed]:
+        gated = " of sites with a gate" if tuple(allowed) == GATED_EXPONENTS else ""
         raise FormulaError(
-            f"rho or gamma is {strange[0]:g}; within strata that stay at the sites they are among "
-            f"{listed([f'{e:g}' for e in EXPONENTS])}."
+            f"rho or gamma is {strange[0]:g}; within strata that stay at the sites{gated} they are among "
+            f"{listed([f'{e:g}' for e in allowed])}."
         )
 
 
@@ -236,7 +254,7 @@ def local_sums(
     common = {
         "formula": formula,
         "unit": book[outcome.time or ""].unit or (book.grid.unit if book.grid else ""),
-        "status": "exact",
+        "status": ROUNDED if total["rounded"][0] else "exact",
         "rounds": meter.rounds,
         "n_bytes": meter.n_bytes,
         "sites": federation.sites,

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.formula import FormulaError, parse_groups
-from fedstats.methods.local_log_rank import check_exponents
+from fedstats.methods.local_log_rank import EXPONENTS, GATED_EXPONENTS, check_exponents
 from fedstats.methods.log_rank import check_weights
 from fedstats.methods.survival_counts import causes_of, check_strata, stays_at_sites
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 
 
-def check_curve_spec(spec: CurveSpec, codebook: Codebook) -> None:
-    """Formula, columns, and every key that asks for more than the curve.
+def check_curve_spec(spec: CurveSpec, codebook: Codebook, *, gated: bool) -> None:
+    """Formula, columns, and every key that asks for more than the curve; ``gated``: whether the study's profile has rules.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def check_curve_spec(spec: CurveSpec, codebook: Codebook) -> None:
         raise FormulaError("robust: Where patients enter late a table has no robust standard errors.")
     for key in ("log_rank", "max_combo", "period_hazard_ratios"):
         if getattr(spec, key):
-            _check_comparison(key, spec, group, codebook)
+            _check_comparison(key, spec, group, codebook, gated=gated)
     if spec.max_combo:
         check_weights(spec.options("max_combo").get("weights", ((0.0, 0.0),)))
         if group is not None and len(codebook[group].levels) != 2:
@@ -39,7 +39,9 @@ def check_curve_spec(spec: CurveSpec, codebook: Codebook) -> None:
         raise FormulaError("quantiles are probabilities between 0 and 1.")
 
 
-def _check_comparison(key: str, spec: CurveSpec, group: str | None, codebook: Codebook) -> None:
+def _check_comparison(
+    key: str, spec: CurveSpec, group: str | None, codebook: Codebook, *, gated: bool
+) -> None:
     if group is None:
         raise FormulaError(
             f"{key} compares groups, and {spec.formula!r} has none: write Surv(time, event) ~ group."
@@ -49,19 +51,20 @@ def _check_comparison(key: str, spec: CurveSpec, group: str | None, codebook: Co
             spec.options(key).get("strata"), group, codebook, local=key != "period_hazard_ratios"
         )
         if stays_at_sites(strata, codebook):
-            _check_local(key, spec)
+            _check_local(key, spec, gated=gated)
     except FormulaError as problem:
         raise FormulaError(f"{key}: {problem}") from None
 
 
-def _check_local(key: str, spec: CurveSpec) -> None:
+def _check_local(key: str, spec: CurveSpec, *, gated: bool) -> None:
     """Within strata that stay at the sites."""
     if spec.landmark is not None:
         raise FormulaError(
             "strata that stay at the sites are compared from the beginning: leave out landmark."
         )
     asked = spec.options(key)
-    check_exponents(asked["weights"] if key == "max_combo" else [(asked["rho"], asked["gamma"])])
+    tests = asked["weights"] if key == "max_combo" else [(asked["rho"], asked["gamma"])]
+    check_exponents(tests, GATED_EXPONENTS if gated else EXPONENTS)
 
 
 def check_incidence_spec(spec: IncidenceSpec, codebook: Codebook) -> None:

@@ -32,7 +32,7 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
     try:
         for curve in content.curves:
             name = curve.name
-            check_curve_spec(curve, codebook)
+            check_curve_spec(curve, codebook, gated=not policy.off)
         for incidence in content.incidences:
             name = incidence.name
             check_incidence_spec(incidence, codebook)

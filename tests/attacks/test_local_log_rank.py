@@ -67,7 +67,7 @@ def test_such_a_weight_is_not_answered(rows):
 
 
 def test_and_by_who_weighs_alone_neither(rows, monkeypatch):
-    monkeypatch.setattr(local_log_rank, "EXPONENTS", (*local_log_rank.EXPONENTS, LATE[0][1]))
+    monkeypatch.setattr(local_log_rank, "GATED_EXPONENTS", (*local_log_rank.EXPONENTS, LATE[0][1]))
     with pytest.raises(fs.SiteRefused) as refusal:
         asked(rows, LATE, STRICT)
     assert refusal.value.rule == "effective sample size"

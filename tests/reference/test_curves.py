@@ -3,12 +3,20 @@
 Nothing is iterated but hazard ratios by period, so estimates agree to 1e-12 as curves do; ratios to 1e-9 of their standard
 errors, as Cox models do.  A MaxCombo p-value is an integral on either side: mvtnorm's is asked for to 1e-7 and fedstats' is within 1e-5
 of itself; mvtnorm stops short of what it is asked for in four dimensions, hence 1e-4 of the p-value and 2e-6.
+
+Past a gate sums of strata that stay at a site are rounded there: events beyond expectation by up to half a thousandth of their standard deviation,
+a variance by a 512th of itself.  A score of z is off by at most 1/2000 + z / 1024 for that, and by some sqrt(k) times the first at
+k sites; the tolerance is 5e-3 of a score of one, which a wrong weight or tie would miss by far.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import fedstats as fs
+from fedstats.contract.variable import Variable
+from fedstats.methods.local_log_rank import LocalLogRank
 from tests.datasets import DATASETS, split_unevenly
 from tests.reference.comparison import CURVE_TOLERANCE, FIT_TOLERANCE, layouts, numbers
 
@@ -46,6 +54,80 @@ def test_log_rank_tests_are_those_of_r(layout):
     close(frame["observed"], case["observed"])
     close(frame["expected"], case["expected"])
     assert found.status == "exact"
+
+
+def of_practices(layout, policy):
+    """The same sites with centres as labels, which stay there."""
+    frames = {name: site.data.frame for name, site in layout.sites._sites.items()}
+    labels = {
+        name: frame.assign(centre=frame["centre"].map("practice {:g}".format))
+        for name, frame in frames.items()
+    }
+    book = layout.sites.codebook.variables
+    return fs.InProcess(
+        labels,
+        fs.Codebook(tuple(Variable("centre", "label") if v.name == "centre" else v for v in book)),
+        policy=policy,
+    )
+
+
+def of_centres(case):
+    return case.get("split") == "centre"
+
+
+@pytest.mark.reference("test")
+@pytest.mark.parametrize("layout", layouts("curves", "log_rank", of_centres))
+def test_log_rank_tests_within_strata_that_stay_at_the_sites_are_those_of_r(layout):
+    case, sites = layout.case, of_practices(layout, fs.DisclosurePolicy.none())
+    found = fs.logrank(sites, case["formula"], **options(case, "strata", "rho", "gamma"))
+    assert [asked.query.__class__ for asked in sites.history()] == [LocalLogRank]
+    close([found.statistic, found.p_value], [case["statistic"], case["p_value"]])
+    assert found.df == case["df"]
+    close(found.tidy()["observed"], case["observed"])
+    close(found.tidy()["expected"], case["expected"])
+    assert found.status == "exact"
+
+
+@pytest.mark.reference("test")
+@pytest.mark.parametrize("layout", layouts("curves", "max_combo", of_centres))
+def test_max_combos_within_strata_that_stay_at_the_sites_are_those_of_r(layout):
+    sites = of_practices(layout, fs.DisclosurePolicy.none())
+    found = fs.max_combo(sites, layout.case["formula"], **options(layout.case, "strata"))
+    close(found.tidy()["statistic"], layout.case["z"])
+    assert found.p_value == pytest.approx(layout.case["p_value"]["two-sided"], rel=1e-4, abs=2e-6)
+
+
+#: A gate that rounds, and has no rule.
+ROUNDS = replace(fs.DisclosurePolicy.none(), name="rounds", off=False)
+
+
+def gated(case):
+    return of_centres(case) and {case.get("rho"), case.get("gamma")} <= {0, 1, None}
+
+
+@pytest.mark.reference("test")
+@pytest.mark.parametrize("layout", layouts("curves", "log_rank", gated))
+def test_rounded_log_rank_tests_are_nearly_those_of_r(layout):
+    case = layout.case
+    found = fs.logrank(
+        of_practices(layout, ROUNDS), case["formula"], **options(case, "strata", "rho", "gamma")
+    )
+    assert np.sqrt(found.statistic) == pytest.approx(np.sqrt(case["statistic"]), rel=5e-3, abs=5e-3)
+    assert found.df == case["df"]
+    assert found.tidy()["n"].tolist() == case["n"]
+    if not case["rho"]:
+        close(found.tidy()["observed"], case["observed"])
+    assert found.status == "rounded to a thousandth of a standard deviation"
+
+
+@pytest.mark.reference("test")
+@pytest.mark.parametrize("layout", layouts("curves", "max_combo", gated))
+def test_rounded_max_combos_are_nearly_those_of_r(layout):
+    found = fs.max_combo(
+        of_practices(layout, ROUNDS), layout.case["formula"], **options(layout.case, "strata")
+    )
+    close(found.tidy()["statistic"], layout.case["z"], 5e-3)
+    assert found.p_value == pytest.approx(layout.case["p_value"]["two-sided"], rel=2e-2)
 
 
 @pytest.mark.reference("test")
