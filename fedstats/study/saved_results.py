@@ -5,7 +5,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from fedstats.federations.files import explained, make_folder
 from fedstats.federations.together import Results
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
 from fedstats.methods.table_layout import PatientTable
+from fedstats.numerics.rounded_covariance import rounded_covariance
 
 FORMAT = 1
 _KINDS: dict[str, type] = {
@@ -47,7 +48,9 @@ _KINDS: dict[str, type] = {
 }
 
 
-def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "") -> str:
+def save_results(
+    results: Mapping[str, Any], path: str | Path, *, study: str = "", full_digits: bool = False
+) -> str:
     """Write results atomically; returns the sha256 of the file.
 
     Parameters
@@ -56,13 +59,17 @@ def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "
     path : path
     study : str
         Digest of the study.
+    full_digits : bool
+        Keep every digit of the covariances of coefficients, for your own eyes.  A matrix with all of them is, turned around, a table of
+        the patients' levels; so else standard errors keep theirs, and correlations get as many as tests and contrasts need.
 
     Notes
     -----
     Floats are written with the fewest digits that give the same float64 back; keys are sorted; nothing
     about the run, the machine or the clock is in the file.
     """
-    analyses = [{"name": name, "result": _to_json(result)} for name, result in results.items()]
+    shown = {name: result if full_digits else _for_readers(result) for name, result in results.items()}
+    analyses = [{"name": name, "result": _to_json(result)} for name, result in shown.items()]
     content = {"format": FORMAT, "study": study, "analyses": analyses}
     raw = (canonical_json(content) + "\n").encode()
     target = Path(path)
@@ -70,6 +77,14 @@ def save_results(results: Mapping[str, Any], path: str | Path, *, study: str = "
         make_folder(target.parent)
         _write(target, raw)
     return hashlib.sha256(raw).hexdigest()
+
+
+def _for_readers(result: Any) -> Any:
+    """A result without the digits of covariances that no reader needs."""
+    if not isinstance(result, Fit):
+        return result
+    others = {name: rounded_covariance(v) for name, v in result.other_covariances.items()}
+    return replace(result, covariance=rounded_covariance(result.covariance), other_covariances=others)
 
 
 def _write(target: Path, raw: bytes) -> None:

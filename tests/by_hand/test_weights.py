@@ -152,7 +152,7 @@ def test_a_treatment_may_be_a_factor_of_two_levels(sites):
 def test_what_follows_a_weighted_fit_finds_its_weights(sites, tmp_path):
     w = fs.propensity_weights(sites, "arm ~ C(x)")
     fit = fs.logistic(sites, "y ~ arm", weights=w)
-    fs.save_results({"fit": fit}, tmp_path / "results.json")
+    fs.save_results({"fit": fit}, tmp_path / "results.json", full_digits=True)
     again = fs.load_results(tmp_path / "results.json")["fit"]
     np.testing.assert_array_equal(again.std_errors()["robust"], fit.std_errors()["robust"])
     risks = [fs.standardised_risks(sites, f, "arm").differences().iloc[0] for f in (fit, again)]

@@ -67,7 +67,10 @@ def test_results_that_were_kept_are_those_of_the_function(finished):
     sites = fs.InProcess(frames, finished.study.codebook, finished.study.policy)
     direct = finished.study.analyses()["own_baseline"](sites)
     pd.testing.assert_frame_equal(kept.tidy(), direct.tidy(), check_exact=True)
-    pd.testing.assert_frame_equal(kept.constancy_tests(), direct.constancy_tests(), check_exact=True)
+    # correlations are saved rounded: a statistic of p coefficients is off by at most p / 2 thousandths
+    pd.testing.assert_frame_equal(
+        kept.constancy_tests(), direct.constancy_tests(), rtol=len(kept.beta) / 2000
+    )
     assert kept.constancy_tests()["term"].tolist() == ["age", "sex", "GLOBAL"]
 
 

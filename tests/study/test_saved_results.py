@@ -12,6 +12,7 @@ import fedstats as fs
 from fedstats.contract.curve import Curve
 from fedstats.contract.fit import Fit
 from fedstats.contract.results import NotAvailable, Table
+from fedstats.numerics.rounded_covariance import rounded_covariance
 from tests.federations.small_study import tables
 
 NAN, INF = float("nan"), float("inf")
@@ -107,7 +108,7 @@ def test_what_the_estimators_give_is_saved_the_same_to_the_byte(tmp_path, estima
 
 
 def test_what_is_loaded_is_what_was_saved(tmp_path, estimated):
-    fs.save_results(estimated, tmp_path / "r.json")
+    fs.save_results(estimated, tmp_path / "r.json", full_digits=True)
     loaded = fs.load_results(tmp_path / "r.json")
     for name in ("cox", "logistic"):
         pd.testing.assert_frame_equal(loaded[name].tidy(), estimated[name].tidy(), check_exact=True)
@@ -115,6 +116,35 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, estimated):
         assert loaded[name].vcov.equals(estimated[name].vcov)
     for name in ("test", "curve", "table", "risks", "effects", "hazard", "folds"):
         pd.testing.assert_frame_equal(loaded[name].tidy(), estimated[name].tidy(), check_exact=True)
+
+
+def test_covariances_are_saved_with_the_digits_that_tests_need(tmp_path, estimated):
+    fs.save_results(estimated, tmp_path / "r.json")
+    loaded = fs.load_results(tmp_path / "r.json")
+    for name in ("cox", "logistic"):
+        ours, kept = estimated[name], loaded[name]
+        pd.testing.assert_frame_equal(kept.tidy(), ours.tidy(), check_exact=True)
+        assert not kept.vcov.equals(ours.vcov)
+        scale = np.outer(*2 * [np.sqrt(np.diag(ours.covariance))])
+        np.testing.assert_allclose(kept.covariance / scale, ours.covariance / scale, atol=5.1e-5)
+        np.testing.assert_allclose(
+            kept.joint_tests()["statistic"], ours.joint_tests()["statistic"], rtol=1e-3
+        )
+
+
+@pytest.mark.parametrize("nearness", [0.0, 0.9, 0.9999, 1 - 1e-7, 1 - 1e-13])
+def test_contrasts_of_what_is_nearly_the_same_keep_their_variance(nearness):
+    random = np.random.default_rng(4)
+    for _ in range(50):
+        error = np.exp(random.normal(size=3))
+        off = 1 - (1 - nearness) * random.uniform(0.5, 1)
+        matrix = np.array([[1, off, 0.3], [off, 1, 0.3], [0.3, 0.3, 1]]) * np.outer(error, error)
+        kept = rounded_covariance(matrix)
+        np.testing.assert_array_equal(np.diag(kept), np.diag(matrix))
+        np.testing.assert_array_equal(rounded_covariance(kept), kept)
+        if nearness < 1 - 1e-6:
+            contrast = np.array([1 / error[0], -1 / error[1], 0])
+            assert contrast @ kept @ contrast == pytest.approx(contrast @ matrix @ contrast, rel=1.5e-3)
 
 
 def test_analyses_come_back_in_the_order_in_which_they_were_asked(tmp_path):
