@@ -15,7 +15,7 @@ import pandas as pd
 from fedstats.contract.aggregate import Aggregate, Evidence, Release, Rule, Sum
 from fedstats.contract.profile_entries import profile_of, thresholds_of
 from fedstats.contract.query import Query, Spec, questions_in
-from fedstats.contract.refusal import DisclosureRefused, Finding, Refusal, not_answered
+from fedstats.contract.refusal import SUM_TOO_LARGE, DisclosureRefused, Finding, Refusal, not_answered
 from fedstats.contract.thresholds import threshold
 from fedstats.numerics import exact_sum
 
@@ -270,7 +270,7 @@ class DisclosurePolicy(Spec):
             return Release({k: (limbs[k], one.exponent) for k, one in aggregate.sums.items()})
         except OverflowError:  # its text may hold a number: fixed words leave
             raise DisclosureRefused(
-                Refusal(type(query).__name__, "sum", "the sums are within the fixed-point range"),
+                Refusal(type(query).__name__, "sum", SUM_TOO_LARGE),
                 partial(self.review, aggregate),
             ) from None
 

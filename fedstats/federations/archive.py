@@ -12,6 +12,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, Refusal
 from fedstats.contract.federation import Answers, Asked, Federation
 from fedstats.contract.query import Query, QueryError, spec_from_dict
+from fedstats.contract.refusal import received
 from fedstats.federations.envelope import Envelope, read_envelope
 from fedstats.federations.files import LedgerMismatch, present
 from fedstats.federations.keys import COORDINATOR, Identity
@@ -37,8 +38,7 @@ def open_answer(message: Envelope, reader: Identity, site: str, number: int) -> 
     content = message.opened(reader)
     try:
         if "refusal" in content:
-            refusal: Refusal = spec_from_dict(content["refusal"], Refusal)
-            return refusal
+            return received(content["refusal"])
         return Release.from_dict(content["release"])
     except (QueryError, KeyError, TypeError, AttributeError) as problem:
         raise LedgerMismatch(f"The answer {number} of {site} cannot be read: {problem}") from None

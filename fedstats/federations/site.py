@@ -16,7 +16,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy, DisclosureRefused, Refusal
 from fedstats.contract.margins import with_margins
 from fedstats.contract.query import Query, QueryError, has_point, questions_in
-from fedstats.contract.refusal import not_answered
+from fedstats.contract.refusal import SUM_NOT_FINITE, not_answered
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.table_checks import DataError
 from fedstats.contract.threads import one_blas_thread
@@ -214,7 +214,7 @@ class Site:
             return Answer(query, Refusal(kind, "question", str(problem)))
         except FloatingPointError:
             if self.policy.off:
-                return Answer(query, Refusal(kind, "sum", "the sums are finite at these coefficients"))
+                return Answer(query, Refusal(kind, "sum", SUM_NOT_FINITE))
             # where sums cease to be finite depends on the rows: that is not said, but what would be said of larger coefficients
             return Answer(query, Refusal(kind, "size of coefficients", "size of coefficients"))
         # The site's outermost boundary: whatever went wrong, its text may hold a patient's value.

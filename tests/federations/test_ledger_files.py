@@ -102,14 +102,14 @@ def test_of_two_processes_that_answer_at_once_one_wins_whole(here):
     processes = multiprocessing.get_context("forkserver")
     go = processes.Event()
     south = here.sites["south"]
-    racers = [processes.Process(target=_race, args=(here.exchange, south, n, go)) for n in ("one", "two")]
+    racers = [processes.Process(target=_race, args=(here.exchange, south, n, go)) for n in ("entry", "level")]
     for racer in racers:
         racer.start()
     go.set()
     for racer in racers:
         racer.join(60)
     assert [r.exitcode for r in racers] == [0, 0]
-    assert opened_answer(here.exchange, here.study, "south", 1).rule in {"one", "two"}
+    assert opened_answer(here.exchange, here.study, "south", 1).rule in {"entry", "level"}
     assert answer(here, 1).read_bytes() == kept(here.exchange, south, 1).read_bytes()
     assert len(list(answer(here, 1).parent.iterdir())) == 1
 
