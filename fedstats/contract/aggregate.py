@@ -161,6 +161,15 @@ class Cohort:
     made: tuple[tuple[str, NDArray[Any], bool], ...] = ()
 
 
+#: How the name begins of a column that says who has a level which a table does not show.
+HIDDEN = "hidden levels of "
+
+
+def hidden_levels_of(variable: str, by: tuple[str, ...]) -> str:
+    """The name, among what a cohort has ``made``, of who has a level of a table that is not shown: its column and groups."""
+    return f"{HIDDEN}{' | '.join((variable, *by))}"
+
+
 @dataclass(frozen=True)
 class Aggregate:
     """A site's answer before the gate: named sums with what is needed to judge them.

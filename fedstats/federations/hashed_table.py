@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fedstats.contract.aggregate import HIDDEN
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.query import QueryError
 
@@ -67,7 +68,7 @@ class HashedTable:
 
     def levels(self, columns: tuple[str, ...]) -> str:
         """Levels, of several columns together, as a column of its own; its name."""
-        return self._together(f"{_LEVELS}{', '.join(sorted(columns))}", columns)
+        return self._together(self.levels_name(columns), columns)
 
     def told_by(self, columns: tuple[str, ...]) -> str:
         """Several columns that are read as one; its name."""
@@ -101,6 +102,28 @@ class HashedTable:
     def is_made(name: str) -> bool:
         """Whether a column was made at coefficients of a question's own."""
         return name.startswith((_MADE, _MADE_LEVELS))
+
+    @staticmethod
+    def hidden_of(name: str) -> tuple[str, ...]:
+        """Of a column that says who has a level which a table does not show, the table's column and groups; else nothing."""
+        start = f"{_MADE}{HIDDEN}"
+        return (
+            tuple(name.removeprefix(start).rsplit(" of ", 1)[0].split(" | "))
+            if name.startswith(start)
+            else ()
+        )
+
+    @staticmethod
+    def levels_name(columns: Iterable[str]) -> str:
+        """The name of levels of several columns together."""
+        return f"{_LEVELS}{', '.join(sorted(columns))}"
+
+    @staticmethod
+    def is_made_of(name: str, column: str) -> bool:
+        """Whether a column is another one, or its levels with those of others."""
+        return name == column or (
+            name.startswith(_LEVELS) and column in name.removeprefix(_LEVELS).split(", ")
+        )
 
     @staticmethod
     def weights_among(names: Iterable[str]) -> set[str]:

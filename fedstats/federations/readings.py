@@ -56,6 +56,7 @@ class Readings:
             among = members[name] if name in members else self._files.cohort(name, line.table)
             yield from self._nearly_the_same(fresh, every, among, policy)
             yield from self._functions(fresh, every, among)
+            yield from self._hidden_levels(fresh, every, among, policy)
             if set(columns) not in earlier:
                 yield from self._crossing_cells(set(columns), earlier, among)
 
@@ -68,6 +69,8 @@ class Readings:
                 continue
             levelled = [self._held.is_levelled(name) for name in (one, other)]
             cut = [self._held.cells_of(name) for name in (one, other)]
+            if any(self._held.hidden_of(name) for name in (one, other)):
+                continue  # see _hidden_levels
             if any(cut) and (not all(cut) or cut[0] == cut[1]):
                 continue  # two grids of one column: see _crossing_cells
             if all(levelled):
@@ -100,6 +103,23 @@ class Readings:
             _, counts = np.unique(self._codes(number, among), return_counts=True)
             if f > 1 and len(counts) <= 1 + f + f * (f + 1) // 2:
                 yield Evidence("level", counts, f"one value of {number}, of which functions were summed")
+
+    def _hidden_levels(
+        self, fresh: Sequence[str], every: Sequence[str], among: Flags, policy: DisclosurePolicy
+    ) -> Iterator[Evidence]:
+        """Patients of levels that a table hides, in parts that a value of another column tells.
+
+        A value that takes every cell which is shown whole or not at all tells, with these, how many of the hidden have it.
+        """
+        for table, other in product(every, every):
+            of = self._held.hidden_of(table)
+            if not of or not {table, other} & set(fresh) or self._held.is_made_of(other, of[0]):
+                continue
+            if self._held.is_levelled(other):
+                columns = [self._held.levels_name(of), other]
+                cells, values = (self._codes(name, among) for name in columns)
+                told = _parts(self._codes(table, among), cells, values, policy.min_level_difference)
+                yield Evidence("entry", told, f"patients of a hidden level of {of[0]} told by {other}")
 
     def _crossing_cells(
         self, columns: set[str], earlier: Sequence[set[str]], among: Flags
@@ -147,6 +167,18 @@ def _apart(a: Codes, b: Codes, least: int) -> Codes:
     both = np.bincount(a[there] * shape[1] + b[there], minlength=shape[0] * shape[1]).reshape(shape)
     apart = np.maximum(sizes[0][:, None] - both, sizes[1] - both)
     return np.asarray(apart[both >= max(least, 1)])
+
+
+def _parts(hidden: Codes, cells: Codes, values: Codes, least: int) -> Codes:
+    """How many of the hidden (by group; -1: shown) have a value, and how many of the same groups do not, where cells that are shown tell it."""
+    told, shown = [], hidden < 0
+    for value in np.unique(values[~shown & (values >= 0)]):
+        has = values == value
+        size = np.bincount(cells[shown & (cells >= 0)], minlength=int(cells.max(initial=0)) + 1)
+        inside = np.bincount(cells[shown & has & (cells >= 0)], minlength=len(size))
+        if np.minimum(inside, size - inside).sum() < max(least, 1):
+            told += [np.sum(~shown & has), np.sum(np.isin(hidden, hidden[~shown & has]) & ~has)]
+    return np.array(told, dtype=np.int64)
 
 
 def _moved(a: Codes, b: Codes) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
+from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum, hidden_levels_of
 from fedstats.contract.design import level_codes
 from fedstats.contract.dominance import deviations, shares
 from fedstats.contract.entries import Entries, between, crossed, each, groups_of
@@ -126,13 +126,27 @@ class LevelCounts(_ByGroup):
         counts[:, hidden] = 0
         read = tuple({(self.variable,), tuple(sorted({self.variable, *self._by}))})
         cohorts = tuple(replace(cohort, levels=(*cohort.levels, *read)) for cohort in cohorts)
-        cohorts += _added_up(cohorts[0], hidden[level], group)
+        of_table = _hidden_levels(self.variable, self._by, hidden[level], group)
+        cohorts = (
+            replace(cohorts[0], made=of_table),
+            *cohorts[1:],
+            *_added_up(cohorts[0], hidden[level], group),
+        )
         sums = {
             "counts": Sum(counts, counts),
             "together": Sum(together, together),
             "hidden": Sum(hidden.astype(float), np.array(len(values))),
         }
         return Aggregate(sums, len(values), evidence, cohorts)
+
+
+def _hidden_levels(
+    variable: str, by: tuple[str, ...], hidden: NDArray[np.bool_], group: NDArray[np.int64]
+) -> tuple[tuple[str, Array, bool], ...]:
+    """Who has a level that is not shown, by group, for a memory: another column may tell a part of them."""
+    if not hidden.any():
+        return ()
+    return ((hidden_levels_of(variable, by), np.where(hidden, group + 1.0, np.nan), False),)
 
 
 def _added_up(cohort: Cohort, hidden: NDArray[np.bool_], group: NDArray[np.int64]) -> tuple[Cohort, ...]:

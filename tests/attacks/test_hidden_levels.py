@@ -3,9 +3,12 @@
 from dataclasses import fields, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import fedstats as fs
 from fedstats.contract.condition import Condition
+from fedstats.contract.variable import Variable
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods import descriptives
@@ -84,3 +87,55 @@ def test_a_table_by_site_needs_the_sites_permission(permitted):
     policy = replace(STRICT, per_site_estimates=permitted)
     answer = ask(cohort(), OwnSums(LevelCounts("sex", None, (), ("F", "M"))), policy)
     assert (answer == "per-site estimate") is not permitted
+
+
+# Another column of the same information -------------------------------------------------------
+
+SEXES = {"F": [150, 90, 40, FEW, 13], "M": [170, 100, 50, 14, 12]}
+BY_SEX = LevelCounts("ecog", "sex", ("F", "M"), tuple("01234"))
+#: Other columns of the ECOG status: its rarest level alone, that with a level that is shown, and an honest one.
+ALIASES = {"the partner": "4", "the partner with a level that is shown": "24", "all that is hidden": "34"}
+
+
+def of_two_sexes(levels):
+    rows = [
+        (s, e) for s, counts in SEXES.items() for e, n in zip("01234", counts, strict=True) for _ in range(n)
+    ]
+    frame = pd.DataFrame(rows, columns=["sex", "ecog"])
+    return frame.assign(other=np.where(frame["ecog"].isin(list(levels)), "yes", "no"), id=range(len(frame)))
+
+
+def of_both(folder, levels, *, alias_first=False):
+    book = fs.Codebook(
+        (
+            Variable("id", "label", unique=True),
+            Variable("sex", "factor", levels=("F", "M")),
+            Variable("ecog", "factor", levels=tuple("01234")),
+            Variable("other", "factor", levels=("no", "yes")),
+        )
+    )
+    site = Site("north", of_two_sexes(levels), book, STRICT, Memory(folder))
+    asked = [BY_SEX, LevelCounts("other", "sex", ("F", "M"), ("no", "yes"))]
+    order = asked[::-1] if alias_first else asked
+    contents = {q.variable: site.remembered(site.answer(q)).content for q in order}
+    return [getattr(contents[q.variable], "rule", contents[q.variable]) for q in asked]
+
+
+@pytest.mark.parametrize("how", ["the partner", "the partner with a level that is shown"])
+def test_a_column_of_the_same_information_gives_the_small_cell_away(tmp_path, monkeypatch, how):
+    monkeypatch.setattr(descriptives, "_hidden_levels", lambda *_: ())
+    table, alias = (content.values() for content in of_both(tmp_path, ALIASES[how]))
+    shown = sum(table["counts"][0, int(level)] for level in ALIASES[how])
+    assert table["together"][0] + shown - alias["counts"][0, 1] == FEW
+
+
+@pytest.mark.parametrize("how", ["the partner", "the partner with a level that is shown"])
+@pytest.mark.parametrize("alias_first", [False, True])
+def test_a_site_with_a_memory_does_not_answer_both(tmp_path, how, alias_first):
+    found = of_both(tmp_path, ALIASES[how], alias_first=alias_first)
+    assert [content for content in found if isinstance(content, str)] == ["entry"]
+    assert isinstance(found[0], str) == alias_first
+
+
+def test_a_column_that_merges_what_is_hidden_is_answered(tmp_path):
+    assert not any(isinstance(content, str) for content in of_both(tmp_path, ALIASES["all that is hidden"]))
