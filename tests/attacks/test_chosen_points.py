@@ -18,7 +18,7 @@ from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.firth_correction import FirthCorrection
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.standardisation import StandardisedMeans
-from tests.attacks.targets import BOOK, BOUNDED, LARGE, NONE, STRICT, ask, cohort, column, logistic
+from tests.attacks.targets import BOOK, BOUNDED, LARGE, NONE, STRICT, TABLES, ask, cohort, column, logistic
 
 pytestmark = pytest.mark.acceptance(20)
 DAY = np.arange(360)
@@ -488,7 +488,7 @@ def test_powers_from_chosen_centres_give_the_youngest_patient_without_a_gate_and
 
     def asked(*parts):
         question = logistic(Column("w", parts))
-        return ask(frame, question, STRICT, replace(BOOK, variables=centred))
+        return ask(frame, question, TABLES, replace(BOOK, variables=centred))
 
     square = Part("age", None, Power(2, 62.0))
     assert not isinstance(asked(square), str)

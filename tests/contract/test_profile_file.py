@@ -72,7 +72,7 @@ WRONG = {
     ),
     "an unknown question": (
         {"base": "strict", "deny": ["CoxRiskSet"]},
-        "'CoxRiskSet' is no kind of question; there are ArmSums, AugmentedMeans, CoxCurvature",
+        "'CoxRiskSet' is no kind of question; there are ArmSums, AttritionCounts, AugmentedMeans",
     ),
 }
 

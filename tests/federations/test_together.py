@@ -31,7 +31,7 @@ def test_an_unknown_name_says_which_there_are(results):
 
 
 def test_results_are_shown_by_name(results):
-    assert "response: logistic response ~ age + sex" in repr(results)
+    assert "response: logistic(response ~ age + sex)" in repr(results)
     html = results._repr_html_()
     assert html.count("<h4>") == 5
     assert "<h4>response</h4>" in html
