@@ -96,7 +96,8 @@ def own_maximum(question: Any, data: SiteData) -> Derivatives | None:
     ----------
     question : Query    for the derivatives of the model, at whatever coefficients
     """
-    zero = np.zeros(len(question.beta))
+    begin = getattr(question.model, "begin", None)
+    start = np.zeros(len(question.beta)) if begin is None else begin(data.codebook)
 
     def derivatives(gamma: Array) -> Derivatives:
         sums = replace(question, beta=tuple(gamma.tolist())).aggregate(data).sums
@@ -104,7 +105,7 @@ def own_maximum(question: Any, data: SiteData) -> Derivatives | None:
         return Derivatives(loglik, score, full_matrix(sums["information"].values), gamma)
 
     try:
-        return newton(derivatives, zero, [str(j) for j in range(len(zero))]).at
+        return newton(derivatives, start, [str(j) for j in range(len(start))]).at
     except (NotConverged, FloatingPointError):
         return None
 

@@ -5,7 +5,6 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import full_matrix
 from fedstats.contract.arguments import check_patients
-from fedstats.contract.design import Design
 from fedstats.contract.federation import Meter
 from fedstats.methods.fitting import Residual
 from fedstats.methods.glm_model import GlmDerivatives, GlmModel
@@ -141,37 +140,53 @@ def outcome_units(model: GlmModel, at: Derivatives, weight: float) -> tuple[floa
     return model.scale, float(np.sqrt(squares / weight) * model.scale)
 
 
-def null_model(evaluate: Evaluation, design: Design, family: Family, *, has_offset: bool) -> Derivatives:
+def null_model(evaluate: Evaluation) -> Derivatives:
     """The fit of the intercept alone, where Newton then starts: the score test and the null likelihood."""
-    p = len(design.names)
-    if not design.intercept:
-        return evaluate(np.zeros(p))
-    first = evaluate(_at_intercept(family.intercept, p))
+    model, family = evaluate.model, evaluate.family
+    p = len(model.design.names)
+    begin = model.begin(evaluate.meter.federation.codebook)
+    if not model.design.intercept:
+        return evaluate(begin)
+    if model.offset is not None:
+        return _with_offset(evaluate, begin)
+    first = evaluate(begin)
     if not np.isfinite(first.loglik):
         raise NotConverged(
             "The log-likelihood is not finite at the start of the fit. Centre and scale the columns."
         )
-    if not has_offset:
-        # at one predictor for all, the score is the mean of the residuals times what the link makes of them
-        mean = float(family.mean(np.array([family.intercept]))[0])
-        observed = mean + first.score[0] / (evaluate.weight * _slope(family, mean))
-        most = 1.0 - 1e-12 if family.counts_outcomes else np.inf
-        if family.name != "gaussian" and not 1e-12 < observed < most:
-            raise NotConverged(
-                "The outcome is the same for every patient of the model; there is nothing to regress on."
-            )
-        if family.canonical:
-            return evaluate.moved(first, family.intercept, family.inverse(observed))
-        return evaluate(_at_intercept(family.inverse(observed), p))
+    # at one predictor for all, the score is the mean of the residuals times what the link makes of them
+    mean = float(family.mean(np.array([family.intercept]))[0])
+    observed = mean + first.score[0] / (evaluate.weight * _slope(family, mean))
+    most = 1.0 - 1e-12 if family.counts_outcomes else np.inf
+    if family.name != "gaussian" and not 1e-12 < observed < most:
+        raise NotConverged(
+            "The outcome is the same for every patient of the model; there is nothing to regress on."
+        )
+    if family.canonical:
+        return evaluate.moved(first, family.intercept, family.inverse(observed))
+    return evaluate(_at_intercept(family.inverse(observed), p))
+
+
+def _with_offset(evaluate: Evaluation, begin: Array) -> Derivatives:
+    """The same where no two patients need have one predictor: found step by step."""
 
     def intercept_only(value: Array) -> Derivatives:
-        whole = evaluate(_at_intercept(float(value[0]), p))
+        whole = evaluate(_at_intercept(float(value[0]), len(begin)))
         return Derivatives(
             whole.loglik, whole.score[:1], whole.information[:1, :1], whole.beta[:1], whole.unit
         )
 
-    maximum = newton(intercept_only, np.full(1, family.intercept), ("Intercept",)).beta
-    return evaluate(_at_intercept(float(maximum[0]), p))
+    try:
+        maximum = newton(intercept_only, begin[:1], ("Intercept",)).beta
+    except NotConverged as problem:
+        name = evaluate.model.offset
+        centre = evaluate.meter.federation.codebook[str(name)].centre
+        raise NotConverged(
+            f"The intercept beside the offset {name} was not found; the fit begins where that is {centre:g}, its centre in the "
+            "codebook. State its mean there, or subtract a constant from it: that moves the intercept alone, by as much. "
+            f"({problem})"
+        ) from None
+    return evaluate(_at_intercept(float(maximum[0]), len(begin)))
 
 
 def _slope(family: Family, mean: float) -> float:

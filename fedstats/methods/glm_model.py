@@ -67,6 +67,19 @@ class GlmModel(Spec):
             raise QueryError(f"There is no family {self.family!r} with the link {self.link!r}.")
         return FAMILIES[self.family, self.link]
 
+    def begin(self, codebook: Codebook) -> Array:
+        """Where a fit may begin, (p,): no slope, and an intercept that takes back the agreed centre of the offset.
+
+        A number added to an offset moves the intercept alone, and where all risks are 0 or 1 to the last digit there is no
+        curvature to go by.  The centre is the codebook's, so this point tells no more than zero does.
+        """
+        beta = np.zeros(len(self.design.names))
+        if self.design.intercept:
+            beta[0] = self.distribution.intercept
+            if self.offset is not None and self.distribution.canonical:
+                beta[0] -= codebook[self.offset].centre / self.scale
+        return beta
+
     def in_words(self) -> str:
         """The model as a sentence."""
         others = options(weights=self.weights, offset=self.offset, cluster=self.cluster)

@@ -185,13 +185,13 @@ def glm(
         federation.codebook,
     )
     with one_blas_thread(), own_intercepts:
-        null = null_model(evaluate, design, chosen, has_offset=offset is not None)
+        null = null_model(evaluate)
         begin = null.beta
-        if start == "pooled":
-            begin = pooled_start(meter, GlmDerivatives(model, (0.0,) * len(design.names)))
         # anywhere where the model is defined: of a log-binomial one that is not zero, a risk of one
-        anywhere = np.zeros(len(design.names)) if chosen.canonical else begin
-        question = GlmDerivatives(model, tuple(anywhere.tolist()), course=course)
+        anywhere = tuple((model.begin(federation.codebook) if chosen.canonical else begin).tolist())
+        if start == "pooled":
+            begin = pooled_start(meter, GlmDerivatives(model, anywhere))
+        question = GlmDerivatives(model, anywhere, course=course)
         under_null = float("nan")
         with _named_boundary(chosen):
             if isinstance(penalty, Firth):

@@ -91,10 +91,10 @@ def penalised_model(
 def _glm(meter: Meter, formula: str, family: str, course: str, options: Mapping[str, Any]) -> PenalisedModel:
     model = glm_model(meter.federation, formula, family, None, options["weights"], options["offset"])
     evaluate = Evaluation(meter, model, formula, course)
-    null = null_model(evaluate, model.design, model.distribution, has_offset=model.offset is not None)
+    null = null_model(evaluate)
     return PenalisedModel(
         family,
-        GlmDerivatives(model, (0.0,) * len(null.beta), course=course),
+        GlmDerivatives(model, tuple(model.begin(meter.federation.codebook).tolist()), course=course),
         quadratic(null) if family == "gaussian" else evaluate,
         null,
         evaluate.perfect(null),

@@ -185,7 +185,7 @@ def test_the_null_model_is_what_the_sites_would_answer_there(family, weights):
     sites = fs.InProcess({"a": frame[:100], "b": frame[100:]}, policy=fs.DisclosurePolicy.none())
     model = glm_model(sites, "y ~ x", family, None, weights)
     evaluate = Evaluation(Meter(sites), model, "y ~ x", "")
-    found = null_model(evaluate, model.design, model.distribution, has_offset=False)
+    found = null_model(evaluate)
     asked = Evaluation(Meter(sites), model, "y ~ x", "")
     expected = asked(found.beta)
     assert len(list(sites.history())) == 2  # at zero, and here
