@@ -136,16 +136,30 @@ def checked_edges(grid: Iterable[object]) -> tuple[float, ...]:
     return tuple(edges.tolist())
 
 
-def check_patients(n: float, n_event: float, formula: str) -> None:
+def check_patients(n: float, n_event: float, dropped: float, formula: str, weights: str | None) -> None:
     """A model of nobody, or without an event, has no estimate.
+
+    Parameters
+    ----------
+    n, n_event, dropped : float    patients, events among them, and rows with an empty cell
+    weights : str or None          the column of weights
 
     Raises
     ------
     QueryError
     """
-    if n < 1:
+    weighted = f" with a weight ({weights}) above zero" if weights else ""
+    if n < 1 and dropped < 1:
         raise QueryError(
-            f"There are no patients with complete values for {formula!r}: in every row one of its columns, strata or weights is empty."
+            f"There are no patients{weighted} for {formula!r}: give other weights, or ask about a wider subset."
+            if weights
+            else f"Nobody meets the condition of the subset: there are no patients for {formula!r}. Ask about a wider one."
+        )
+    if n < 1:
+        other = f", or the weight ({weights}) is zero" if weights else ""
+        raise QueryError(
+            f"There are no patients with complete values for {formula!r}: in every row one of its columns, strata or weights is "
+            f"empty{other}."
         )
     if n_event < 1:
-        raise QueryError(f"There are no events among the {n:g} patients of {formula!r}.")
+        raise QueryError(f"There are no events{weighted} among the {n:g} patients of {formula!r}.")

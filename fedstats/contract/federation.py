@@ -19,6 +19,7 @@ from fedstats.contract.formula import parse
 from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import Query, QueryError, canonical_json
+from fedstats.contract.refusal import SUM_TOO_LARGE
 
 Array = NDArray[np.float64]
 
@@ -36,10 +37,19 @@ class SiteRefused(PermissionError):  # noqa: N818 (a decision, not an error)
         self.site, self.query, self.entry, self.rule = site, refusal.query, refusal.entry, refusal.rule
         if refusal.entry == "question":  # not a decision of the policy: the question does not fit the rows
             text, hint = f"The site {site} could not answer: {refusal.rule}", ""
+        elif refusal.rule == SUM_TOO_LARGE:  # nor is this one
+            text, hint = f"The site {site} cannot send a sum of {refusal.query}: {TOO_LARGE}", ""
         else:
             text = f"The site {site} refused {refusal.query}: {refusal.why}"
         super().__init__(f"{text} {hint}".strip())
 
+
+#: What to do where a sum has more digits than one of 128 bits holds (see :mod:`fedstats.numerics.exact_sum`).
+TOO_LARGE = (
+    "it is not finite, or larger than what is added up exactly (2^56 of its unit, some 7e16). Squares of weights, and hazards of a patient with a "
+    "large offset, may be: divide the weights by a constant, subtract one from the offset or look whether one patient's is far off, "
+    "or measure a column in a larger unit."
+)
 
 #: The entry of a refusal that says: the sums are not finite, or too large, at these coefficients.
 NOT_FINITE = "sum"

@@ -55,6 +55,7 @@ class InProcess(Federation):
         policy = policy if policy is not None else DisclosurePolicy()
         self.sites = tuple(sorted(frames))
         self.distinct_values, self._is_gated = policy.distinct_values, not policy.off
+        self.hint = type(self).hint if self._is_gated else ""
         laid = codebook is None
         if laid:
             frames = {name: laid_by_columns(frame) for name, frame in frames.items()}

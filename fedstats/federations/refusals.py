@@ -9,14 +9,16 @@ import pandas as pd
 from fedstats.contract.aggregate import Release
 from fedstats.contract.arguments import check_federation
 from fedstats.contract.disclosure import Refusal
-from fedstats.contract.federation import NOT_FINITE, Asked, Federation
+from fedstats.contract.federation import NOT_FINITE, TOO_LARGE, Asked, Federation
 from fedstats.contract.query import Query, Spec, canonical_json
+from fedstats.contract.refusal import SUM_TOO_LARGE
 from fedstats.contract.remedies import remedy
 
 COLUMNS = ["kind", "asked", "site", "entry", "rule", "remedy", "then"]
 #: Refusals that are no decision of the gate.
 _REMEDIES = {
     "question": "The question does not fit the site's table: compare the study files of the coordinator and the site.",
+    SUM_TOO_LARGE: f"Where a fit does not go on with a smaller step: {TOO_LARGE}",
     NOT_FINITE: "The sums are not finite at these coefficients; a fit goes on with a smaller step.",
 }
 
@@ -46,7 +48,9 @@ def refusals(asked: Federation | Iterable[Asked]) -> pd.DataFrame:
             "site": site,
             "entry": refusal.entry,
             "rule": refusal.rule,
-            "remedy": _REMEDIES.get(refusal.entry) or remedy(refusal.rule, one.query),
+            "remedy": _REMEDIES.get(refusal.rule)
+            or _REMEDIES.get(refusal.entry)
+            or remedy(refusal.rule, one.query),
             "then": _then(one, history[number + 1 :]),
         }
         for number, one in enumerate(history)

@@ -202,7 +202,7 @@ def cox(
         zero = np.zeros(len(design.names))
         null = evaluate(zero)  # the meter asks it no second time
         if evaluate.counts:  # none where the sums are not finite at zero
-            check_patients(evaluate.counts["n"], evaluate.counts["n_event"], formula)
+            check_patients(*(evaluate.counts[k] for k in ("n", "n_event", "dropped")), formula, model.weights)
         if start == "pooled" and baseline == "site":
             zero = pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
         if isinstance(penalty, Firth):
