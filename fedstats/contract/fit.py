@@ -243,8 +243,18 @@ class Fit:
     def constancy_tests(self) -> pd.DataFrame:
         """Wald tests that an effect which may change with time does not, one row a term: term df statistic p_value.
 
-        With several such terms the last row, ``GLOBAL``, is of all of them.  No rows where every effect is constant.
+        With several such terms the last row, ``GLOBAL``, is of all of them.
+
+        Raises
+        ------
+        ValueError
+            Every effect of the fit is constant.
         """
+        if not self.varying:
+            raise ValueError(
+                "Every effect of this fit is constant, so there is nothing to test: fit with time_varying=, or ask fs.cox_zph "
+                "whether hazards are proportional."
+            )
         place = {name: j for j, name in enumerate(self.names)}
         tests: dict[str, list[Array]] = {}
         for names in self.varying.values():

@@ -171,6 +171,8 @@ def sizes_in_words(fit: "Fit") -> str:
 def tests_in_words(fit: "Fit") -> list[str]:
     """The tests of all coefficients together, a line each; of a robust fit Wald's alone, for the others take a likelihood."""
     facts, found = glance_row(fit).iloc[0], []
+    if all(name == "Intercept" for name in fit.names):
+        return []  # nothing but the intercept: there is no coefficient to test
     for key, name in _OF_TESTS.items():
         statistic, p_value = facts[f"{key}_statistic"], facts[f"{key}_p_value"]
         if np.isfinite(statistic) and (fit.variance == "model" or key == "wald"):

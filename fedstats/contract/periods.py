@@ -4,7 +4,7 @@ Every event lies in one period, so the partial likelihood is a sum over periods,
 ordinary Cox model: of the patients at risk in the period, with its events and with the columns that count there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -83,20 +83,21 @@ def _between(cuts: tuple[float, ...]) -> tuple[Period, ...]:
 Varying = str | Sequence[str] | Mapping[str, float | Sequence[float]]
 
 
-def agreed_cuts(varying: Varying | None, codebook: Codebook) -> dict[str, tuple[float, ...]]:
-    """The cuts of each term whose effect changes with time.
+def agreed_cuts(varying: Varying | None, codebook: Codebook, design: Design) -> dict[str, tuple[float, ...]]:
+    """The cuts of each term of a design whose effect changes with time.
 
     Raises
     ------
     FormulaError
-        No cuts, or such as are not times in increasing order.
+        A term that the model does not have; no cuts, or such as are not times in increasing order.
     """
     if varying is None:
         return {}
+    if isinstance(varying, str | Mapping | list | tuple):
+        _check_terms([varying] if isinstance(varying, str) else [str(term) for term in varying], design)
     agreed = codebook.grid.cuts if codebook.grid is not None else ()
     if isinstance(varying, Mapping):
-        found = {str(term): _checked(term, cuts) for term, cuts in varying.items()}
-        return {term: cuts for term, cuts in found.items() if cuts}
+        return {str(term): _checked(term, cuts) for term, cuts in varying.items()}
     terms = [varying] if isinstance(varying, str) else varying
     if not isinstance(terms, list | tuple) or not all(isinstance(term, str) for term in terms):
         raise FormulaError(
@@ -125,10 +126,7 @@ def with_periods(
     FormulaError
         A term that the model does not have.
     """
-    terms = dict.fromkeys(c.term for c in design.columns)
-    for term in cuts:
-        if term not in terms:
-            raise FormulaError(f"time_varying names {term!r}; the terms of the model are {', '.join(terms)}.")
+    _check_terms(cuts, design)
     grid = codebook.grid
     unit = grid.unit if grid is not None else codebook[time].unit if time is not None else ""
     columns: list[Column] = []
@@ -165,9 +163,20 @@ def period_title(period: Period, unit: str) -> str:
     return f"{ends} {unit}".rstrip()
 
 
+def _check_terms(named: Iterable[str], design: Design) -> None:
+    terms = dict.fromkeys(c.term for c in design.columns)
+    for term in named:
+        if term not in terms:
+            raise FormulaError(f"time_varying names {term!r}; the terms of the model are {', '.join(terms)}.")
+
+
 def _checked(term: object, cuts: object) -> tuple[float, ...]:
     given = tuple(cuts) if isinstance(cuts, Sequence) and not isinstance(cuts, str) else (cuts,)
     numbers = all(isinstance(cut, int | float) and 0 < cut < np.inf for cut in given)
+    if not given:
+        raise FormulaError(
+            f"time_varying gives {term} no times after which its effect is another: give them, as [180], or leave {term} out."
+        )
     if not numbers or list(given) != sorted(set(given)):
         raise FormulaError(f"The cuts of {term} are {cuts!r}; give times above zero in increasing order.")
     return tuple(float(cut) for cut in given)

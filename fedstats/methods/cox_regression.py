@@ -170,7 +170,8 @@ def cox(
     check_level(level)
     federation, weights, propensity = weighted(federation, weights)
     variance = variance_of(robust, cluster, propensity, likelihood=bool(penalty is not None or profile))
-    cuts = agreed_cuts(time_varying, federation.codebook)
+    terms = parse(formula, federation.codebook, intercept=False)[1]
+    cuts = agreed_cuts(time_varying, federation.codebook, terms)
     model = cox_model(federation, formula, strata, ties, weights, offset, cluster, cuts)
     if cuts and penalty is not None:
         raise FormulaError(

@@ -196,7 +196,8 @@ def values_of(variable: Variable, values: Sequence[float | str] | None) -> tuple
     FormulaError
         Fewer than two, or one of them twice, or no agreed level.
     """
-    chosen = tuple(variable.levels if values is None else values)
+    one = isinstance(values, int | float | np.number)  # not a list: no contrast
+    chosen = variable.levels if values is None else () if one else tuple(values)
     if len({level_name(value) for value in chosen}) < max(2, len(chosen)) or isinstance(values, str):
         raise FormulaError(
             f"Give at least two values of {variable.name}, each once and the reference first, as values=[0, 1]."

@@ -31,7 +31,7 @@ def check_model_spec(spec: ModelSpec, codebook: Codebook, policy: DisclosurePoli
         In one sentence, with the key.
     """
     outcome, design = parse(spec.formula, codebook, intercept=spec.has_intercept)
-    cuts = agreed_cuts(spec.time_varying, codebook)
+    cuts = agreed_cuts(spec.time_varying, codebook, design)
     _check_cuts(cuts, codebook)
     design = with_periods(design, cuts, codebook, outcome.time)
     for column in spec.columns:

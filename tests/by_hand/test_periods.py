@@ -76,10 +76,25 @@ def test_a_likelihood_ratio_is_of_models_of_the_same_patients():
 
 def test_a_fit_whose_effects_are_constant_has_nothing_to_test():
     sites = fs.InProcess({"all": FRAME}, policy=fs.DisclosurePolicy.none())
-    fit = fs.cox(sites, FORMULA, time_varying={"x": []})
-    assert fit.names == ("x",)
-    assert fit.constancy_tests().empty
-    assert "time_varying" not in fit.options
+    fit = fs.cox(sites, FORMULA)
+    with pytest.raises(ValueError, match="Every effect of this fit is constant"):
+        fit.constancy_tests()
+
+
+@pytest.mark.parametrize(
+    ("varying", "said"),
+    [
+        ({"x": []}, "gives x no times after which its effect is another"),
+        ("xx", "names 'xx'; the terms of the model are x"),
+        (["x", "y"], "names 'y'; the terms of the model are x"),
+        ({"y": [3]}, "names 'y'; the terms of the model are x"),
+    ],
+    ids=str,
+)
+def test_an_effect_that_cannot_change_is_named(varying, said):
+    sites = fs.InProcess({"all": FRAME}, policy=fs.DisclosurePolicy.none())
+    with pytest.raises(fs.FormulaError, match=said):
+        fs.cox(sites, FORMULA, time_varying=varying)
 
 
 @pytest.mark.parametrize(

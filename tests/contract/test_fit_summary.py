@@ -119,3 +119,9 @@ def test_the_end_of_a_short_grid_is_told_and_a_grid_of_no_shared_hazard_is_refus
         fs.FormulaError, match=r'grid is of a baseline hazard that sites share.*baseline="shared"'
     ):
         fs.cox(sites, COX, grid=[100, 200, 300])
+
+
+def test_an_intercept_alone_has_no_test_to_print(sites):
+    said = str(fs.logistic(sites, "status ~ 1"))
+    assert "test = " not in said
+    assert "Wald test = " in str(fs.logistic(sites, "status ~ age"))

@@ -226,6 +226,11 @@ WRONG = {
     "no event in cox": (lambda: fs.cox(alive(), COX), ValueError, "no events among the 40 patients"),
     "no event, shared": (lambda: fs.cox(alive(), COX, baseline="shared"), ValueError, "no events"),
     "no event in logistic": (lambda: fs.logistic(alive(), "status ~ age"), ValueError, "no events"),
+    "one value to standardise to": (
+        lambda: fs.standardised_risks(sites(), fs.logistic(sites(), "status ~ age"), "age", values=50),
+        fs.FormulaError,
+        "Give at least two values of age",
+    ),
     "nobody in cox": (lambda: fs.cox(nobody(), COX), ValueError, "no patients"),
     "nobody, shared": (lambda: fs.cox(nobody(), COX, baseline="shared"), ValueError, "no patients"),
     "nobody in logistic": (lambda: fs.logistic(nobody(), "status ~ age"), ValueError, "no patients"),
