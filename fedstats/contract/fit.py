@@ -317,7 +317,11 @@ class Fit:
         )
 
     def glance(self) -> pd.DataFrame:
-        """One row: sizes, log-likelihoods, tests, condition, and what the fit cost in rounds and bytes."""
+        """One row: sizes, log-likelihoods, tests, condition, and what the fit cost in rounds and bytes.
+
+        ``df`` is of the coefficients beside the intercept, which the tests are of: their number (of independent ones); of a lasso
+        how many are not zero, as ``glmnet`` counts them; of a ridge the trace of one information over the other, less the intercept.
+        """
         return glance_row(self)
 
     def __str__(self) -> str:

@@ -35,7 +35,8 @@ def glance_row(fit: "Fit") -> pd.DataFrame:
     parameters = fit.df if np.isfinite(fit.df) else float(len(fit.names))
     parameters += np.isfinite(fit.df_residual)  # the dispersion is one more
     parameters += fit.intercepts
-    likelihood_ratio, wald, df, aic, bic = np.nan, np.nan, fit.df, np.nan, np.nan
+    likelihood_ratio, wald, aic, bic = np.nan, np.nan, np.nan, np.nan
+    df = fit.df - float(np.count_nonzero(~slopes))  # as glmnet counts, and as the tests do
     counted = fit.n_event if fit.kind == "cox" else fit.n  # BIC of a Cox model counts events
     has_firth = np.isfinite(fit.penalised_loglik)
     if not has_firth:  # a likelihood with a penalty of the columns compares no models of other columns

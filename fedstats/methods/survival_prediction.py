@@ -109,7 +109,8 @@ def baseline_hazard(
     Returns
     -------
     PredictedSurvival
-        ``cumulative_hazard`` is ``basehaz(fit, centered=FALSE)`` of R.
+        ``cumulative_hazard`` is ``basehaz(fit, centered=FALSE)`` of R; of a fit with an offset that of an offset of zero, where
+        R's is of the mean offset of the rows, and so larger by a factor ``exp(mean(offset))``.
 
     Raises
     ------
@@ -132,6 +133,11 @@ def patients_to_predict(
     ------
     FormulaError, DataError, TypeError
     """
+    if isinstance(newdata, pd.DataFrame) and "site" in newdata.columns and "site" not in codebook:
+        raise FormulaError(
+            "A row of newdata is predicted at every site that has a baseline hazard of its own, and its column 'site' would not be "
+            "read: leave it out, and choose among the rows of the result by their site."
+        )
     given = [c for c in strata if isinstance(newdata, pd.DataFrame) and c in newdata.columns]
     needed = (*design.variables, *((offset,) if offset else ()))
     table = new_patients(newdata, (*needed, *given), codebook)

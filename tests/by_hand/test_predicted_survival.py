@@ -49,3 +49,22 @@ def test_a_covariate_multiplies_the_hazard_and_its_slope():
     assert at_one["cumulative_hazard"] == pytest.approx(hazard, rel=1e-10)
     variance = (r / (3 * r + 3)) ** 2 + float(fit.vcov.loc["x", "x"]) * slope**2
     assert at_one["std_error"] == pytest.approx(np.exp(-hazard) * np.sqrt(variance), rel=1e-10)
+
+
+def test_a_site_in_new_data_is_refused_for_it_would_not_be_read():
+    sites, fit = fitted("breslow")
+    with pytest.raises(fs.FormulaError, match="choose among the rows of the result by their site"):
+        fs.predict_survival(sites, fit, pd.DataFrame({"x": [1.0], "site": ["a"]}))
+
+
+def test_the_baseline_of_a_fit_with_an_offset_is_that_of_an_offset_of_zero():
+    """An offset two higher divides the hazard by exp(2); R's ``basehaz(centered=FALSE)``, of the mean offset, would be the same."""
+    shifted = FRAME.assign(near=[0.0, 0.1, 0.2, 0.0, 0.1, 0.2], far=[2.0, 2.1, 2.2, 2.0, 2.1, 2.2])
+    sites = fs.InProcess({"a": shifted[::2], "b": shifted[1::2]}, policy=fs.DisclosurePolicy.none())
+    near, far = (
+        fs.baseline_hazard(
+            sites, fs.cox(sites, "Surv(time, event) ~ x", baseline="shared", offset=name)
+        ).tidy()["cumulative_hazard"]
+        for name in ("near", "far")
+    )
+    np.testing.assert_allclose(far * np.exp(2.0), near, rtol=1e-9)
