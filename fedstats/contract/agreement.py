@@ -10,7 +10,7 @@ import pandas as pd
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
 from fedstats.contract.model_cells import few_values
-from fedstats.contract.table_checks import is_number
+from fedstats.contract.table_checks import is_complex, is_number
 from fedstats.contract.variable import Kind, Variable, power_of_two
 
 #: A numeric column with at most this many values may also be used as ``C(column)``.
@@ -113,6 +113,8 @@ def _variable(name: str, column: pd.Series | np.ndarray, categories: list[str] |
         return Variable(
             name, kind, levels=levels if kind == "factor" else (), level_labels=levels, missing=True
         )
+    if is_complex(present):  # no number that an analysis takes, and no level
+        return Variable(name, "label", level_labels=tuple(sorted(map(str, set(present)))), missing=True)
     return _number(name, numbers.to_numpy(dtype=float), missing=missing)
 
 
@@ -141,5 +143,8 @@ def _centre_and_scale(x: np.ndarray) -> tuple[float, float]:
     """The mean to a quarter of the scale, so that a term that is counted from it has a name that can be read."""
     mean = float(x.mean())
     around = x - mean
-    scale = power_of_two(float(np.sqrt(around @ around / len(x))))
+    with np.errstate(
+        over="ignore"
+    ):  # no scale of what has no squares: a fit says that its sums are not finite
+        scale = power_of_two(float(np.sqrt(around @ around / len(x))))
     return float(np.round(4 * mean / scale)) * scale / 4, scale

@@ -4,6 +4,7 @@ Nothing here is learned from one site's rows.  :meth:`Codebook.harmonise` checks
 says everything that is wrong at once.
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -19,6 +20,11 @@ from fedstats.contract.variable import TimeGrid, Variable
 
 #: Columns that a message lists.
 _NAMED = 20
+
+
+def _composed(name: str) -> str:
+    """A name with each accent in its letter, as formulas are read."""
+    return unicodedata.normalize("NFC", name)
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,21 @@ class Codebook(Spec):
             raise KeyError(self.has_no(name))
         return self._by_name[name]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns are called."""
+        return tuple(self._by_name)
+
     def has_no(self, name: str) -> str:
         """The sentence that there is no such column, with one that is nearly called so, or those that there are."""
         known = [v.name for v in self.variables]
+        alike = [k for k in known if _composed(k) == _composed(name)]
+        if alike:
+            return (
+                f"There is no column {name!r} in the codebook; one looks the same, but its letters are written as others (its accents "
+                f"are signs of their own): rename it in every site's data, in pandas by "
+                f"frame.columns.str.normalize('NFC')."
+            )
         plain = {k.casefold(): k for k in known}
         near = get_close_matches(name.casefold(), plain, n=1)
         more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""

@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fedstats.contract.names import unreadable_comparison
 from fedstats.contract.query import QueryError, Spec
 from fedstats.contract.variable import Variable
 
@@ -131,7 +133,9 @@ def conditions(text: str) -> tuple[Condition, ...]:
         raise QueryError(
             f"A condition is a text such as \"ecog >= 2 and sex == 'F'\"; this one is {type(text).__name__}."
         )
-    wrong = QueryError(f"Cannot read the condition {text!r}: {_remedy(text)}.")
+    text = unicodedata.normalize("NFC", text)
+    hint = unreadable_comparison(text) or f"Cannot read the condition {text!r}: {_remedy(text)}."
+    wrong = QueryError(hint)
     try:
         body = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

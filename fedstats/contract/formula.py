@@ -2,6 +2,7 @@
 
 import ast
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from fedstats.contract.condition import level_name
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.functions import KNOWN, FunctionError, functions_of
 from fedstats.contract.idioms import TERMS, said_here, said_on_the_left, with_plain_names
+from fedstats.contract.names import unreadable_column
 from fedstats.contract.shapes import Shape, centre_and_scale
 from fedstats.contract.variable import Variable
 
@@ -118,7 +120,8 @@ def parse_groups(formula: str, codebook: Codebook, *, causes: bool = False) -> t
 
 def _parts(formula: object) -> tuple[str, str, str]:
     try:
-        left, tilde, right = with_plain_names(_text(formula)).partition("~")
+        text = unicodedata.normalize("NFC", _text(formula))
+        left, tilde, right = with_plain_names(text).partition("~")
     except ValueError as problem:
         raise FormulaError(str(problem)) from None
     return left, tilde, right
@@ -146,6 +149,8 @@ def design(right: str, codebook: Codebook, *, intercept: bool) -> Design:
             for t in DefaultFormulaParser(include_intercept=True).get_terms(right.strip())
         ]
     except (FormulaicError, SyntaxError, AttributeError) as problem:
+        if hint := unreadable_column(right, codebook.names):
+            raise FormulaError(hint) from None
         said = "" if isinstance(problem, AttributeError) else f": {str(problem).splitlines()[0].rstrip('.')}"
         raise FormulaError(
             f"Cannot read the terms {right.strip()!r}{said}. Write terms with + between them."
@@ -253,7 +258,7 @@ def _outcome(left: str, codebook: Codebook, events: tuple[str, ...] = _EVENTS) -
     except SyntaxError:
         call = None
     if not isinstance(call, ast.Call) or len(call.args) not in (2, 3) or call.keywords:
-        hint = said_on_the_left(left)
+        hint = unreadable_column(left, codebook.names) or said_on_the_left(left)
         raise FormulaError(
             hint or f"{left!r} cannot be read: write Surv(time, event) or Surv(entry, time, event)."
         )

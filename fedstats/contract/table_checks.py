@@ -60,16 +60,26 @@ def by_columns(frame: pd.DataFrame, names: Iterable[str]) -> dict[str, pd.Series
 
 
 def laid_by_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same table, its floats by columns: whoever reads it column by column, and twice, reads it faster."""
+    """The same table, its floats by columns: whoever reads it column by column, and twice, reads it faster.
+
+    Names that are no texts become texts.
+    """
     floats = by_columns(frame, (name for name in frame.columns if frame[name].dtype == float))
     positions = pd.RangeIndex(len(frame))
-    table = {n: floats.get(n, frame[n].set_axis(positions, copy=False)) for n in frame.columns}
+    table = {str(n): floats.get(n, frame[n].set_axis(positions, copy=False)) for n in frame.columns}
     return pd.DataFrame(table, index=positions, copy=False)
 
 
 def is_number(column: pd.Series) -> bool:
     """Whether a column holds plain numbers, as numpy knows them."""
     return isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf"
+
+
+def is_complex(column: pd.Series) -> bool:
+    """Whether a column holds complex numbers, which no analysis takes."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "c":
+        return True
+    return column.dtype == object and any(isinstance(v, complex | np.complexfloating) for v in column)
 
 
 def _near(name: str, frame: pd.DataFrame) -> str:
@@ -109,6 +119,9 @@ def _coerced(column: pd.Series, variable: Variable, problems: list[str]) -> pd.S
         return pd.Series(np.nan, index=column.index)
     if is_number(column):
         return column
+    if is_complex(column):
+        problems.append(f"{variable.name} must be a number; found complex numbers")
+        return pd.Series(np.nan, index=column.index)
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     strange = column[numbers.isna() & column.notna()].astype(str).unique().tolist()
     if strange:

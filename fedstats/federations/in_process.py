@@ -124,6 +124,12 @@ def _check_arguments(frames: object, codebook: object, policy: object) -> None:
     if policy is not None and not isinstance(policy, DisclosurePolicy):
         raise TypeError(f"policy is {policy!r}; pass a policy, for instance fs.DisclosurePolicy.none().")
     for name, frame in frames.items():
-        twice = sorted({str(column) for column in frame.columns[frame.columns.duplicated()]})
+        if frame.columns.nlevels > 1:
+            raise ValueError(
+                f"The columns of the table of {name} have names of several levels (a MultiIndex): give each one name, as by "
+                "frame.columns = ['_'.join(map(str, names)) for names in frame.columns]."
+            )
+        names = pd.Index([str(column) for column in frame.columns])
+        twice = sorted({*names[names.duplicated()]})
         if twice:
             raise ValueError(f"The table of {name} has the column {twice[0]!r} twice.")

@@ -225,7 +225,10 @@ def _suffix_sums(values: Array, bounds: Index, *, subtracts: bool) -> Array:
     out = np.empty_like(values)
     for a, b in pairwise(bounds.tolist()):
         dtype = np.longdouble if subtracts else np.float64
-        out[a:b] = np.cumsum(values[a:b][::-1], axis=0, dtype=dtype)[::-1]
+        with np.errstate(
+            invalid="ignore"
+        ):  # of what is infinite either way: not finite, which is said of the sums
+            out[a:b] = np.cumsum(values[a:b][::-1], axis=0, dtype=dtype)[::-1]
     return out
 
 
