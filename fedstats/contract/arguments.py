@@ -1,6 +1,6 @@
 """What an analysis may be given; anything else is one sentence that says what to give instead."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 import numpy as np
@@ -136,20 +136,23 @@ def checked_edges(grid: Iterable[object]) -> tuple[float, ...]:
     return tuple(edges.tolist())
 
 
-def check_patients(n: float, n_event: float, dropped: float, formula: str, weights: str | None) -> None:
+def check_patients(
+    counts: Mapping[str, int], formula: str, weights: str | None, *, needs_event: bool = True
+) -> None:
     """A model of nobody, or without an event, has no estimate.
 
     Parameters
     ----------
-    n, n_event, dropped : float    patients, events among them, and rows with an empty cell
-    weights : str or None          the column of weights
+    counts : mapping         n, n_event, dropped: patients, events among them, and rows with an empty cell
+    weights : str or None    the column of weights
+    needs_event : bool       whether the model is of events, and not of a measurement
 
     Raises
     ------
     QueryError
     """
-    weighted = f" with a weight ({weights}) above zero" if weights else ""
-    if n < 1 and dropped < 1:
+    n, weighted = counts["n"], f" with a weight ({weights}) above zero" if weights else ""
+    if n < 1 and counts["dropped"] < 1:
         raise QueryError(
             f"There are no patients{weighted} for {formula!r}: give other weights, or ask about a wider subset."
             if weights
@@ -161,5 +164,5 @@ def check_patients(n: float, n_event: float, dropped: float, formula: str, weigh
             f"There are no patients with complete values for {formula!r}: in every row one of its columns, strata or weights is "
             f"empty{other}."
         )
-    if n_event < 1:
+    if needs_event and counts["n_event"] < 1:
         raise QueryError(f"There are no events{weighted} among the {n:g} patients of {formula!r}.")

@@ -170,8 +170,8 @@ def cox(
     check_level(level)
     federation, weights, propensity = weighted(federation, weights)
     variance = variance_of(robust, cluster, propensity, likelihood=bool(penalty is not None or profile))
-    terms = parse(formula, federation.codebook, intercept=False)[1]
-    cuts = agreed_cuts(time_varying, federation.codebook, terms)
+    constant = parse(formula, federation.codebook, intercept=False)[1]
+    cuts = agreed_cuts(time_varying, federation.codebook, constant)
     model = cox_model(federation, formula, strata, ties, weights, offset, cluster, cuts)
     if cuts and penalty is not None:
         raise FormulaError(
@@ -203,7 +203,7 @@ def cox(
         zero = np.zeros(len(design.names))
         null = evaluate(zero)  # the meter asks it no second time
         if evaluate.counts:  # none where the sums are not finite at zero
-            check_patients(*(evaluate.counts[k] for k in ("n", "n_event", "dropped")), formula, model.weights)
+            check_patients(evaluate.counts, formula, model.weights)
         if start == "pooled" and baseline == "site":
             zero = pooled_start(meter, CoxDerivatives(model, tuple(zero.tolist())))
         if isinstance(penalty, Firth):

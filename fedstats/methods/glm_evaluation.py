@@ -40,8 +40,8 @@ class Evaluation:
         known = ("n", "n_event", "dropped", "intercepts", "uninformative")
         self.counts.update({k: round(float(total[k][0])) for k in known if k in total})
         self.counts.setdefault("n_event", 0)
-        needed = self.counts["n_event" if self.family.counts_outcomes else "n"]
-        check_patients(self.counts["n"], needed, self.counts["dropped"], self.formula, self.model.weights)
+        of_events = self.family.counts_outcomes
+        check_patients(self.counts, self.formula, self.model.weights, needs_event=of_events)
         at = np.array(total.query.beta)
         expected = full_matrix(total["expected"]) if "expected" in total else None
         deviance, log_weight = (

@@ -112,7 +112,7 @@ def _cox(meter: Meter, formula: str, course: str, options: Mapping[str, Any]) ->
     model, evaluate, status = cox_evaluation(meter, model, baseline, options.get("grid"), course)
     zero = np.zeros(len(model.design.names))
     null = evaluate(zero)
-    check_patients(*(evaluate.counts[k] for k in ("n", "n_event", "dropped")), formula, model.weights)
+    check_patients(evaluate.counts, formula, model.weights)
     return PenalisedModel(
         "cox", evaluate.question(zero), evaluate, null, 0.0, 1.0, 0.0, evaluate.counts, status
     )
