@@ -43,6 +43,8 @@ _FUNCTIONS = {
 _REMEDIES = {name: remedy for names, remedy in _FUNCTIONS.items() for name in names}
 
 _NAME = r"(?<![\w.])[^\W\d][\w.]*"
+#: No end of a name such as x2.
+_NUMBER = r"(?<![\w.])[\d.][\w.]*"
 _CALL = re.compile(rf"({_NAME})\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 #: Signs of a formula's right-hand side that are none here, and what to write.
 _SIGNS = (
@@ -76,7 +78,7 @@ _SIGNS = (
     ),
     (re.compile(r",\s*([^\s,]+)"), "write + between terms"),
     (re.compile(r"[\"']([^\"']*)[\"']"), "write the name of a column without quotes, {x}"),
-    (re.compile(rf"[\d.]+\s*\*\s*({_NAME})"), "write I(2 * {x}) for another unit"),
+    (re.compile(rf"{_NUMBER}\s*\*\s*({_NAME})"), "write I(2 * {x}) for another unit"),
     (re.compile(rf"({_NAME})\s*\*\s*[\d.]+"), "write I(2 * {x}) for another unit"),
 )
 

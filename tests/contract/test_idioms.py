@@ -127,6 +127,102 @@ def test_what_formulas_may_say_is_no_idiom(terms):
     assert parse(f"Surv(time, coded == 2) ~ {terms}", BOOK, intercept=False)[1].names
 
 
+#: Names that end in a digit, hold dots, underscores or other letters, or are those of functions.
+NAMES = (
+    *("x2", "x_2", "ph2", "v.1", "x.2.", "_x2", "x1e3", "E1", "a.b_c9", "größe2", "é", "年2"),
+    *(
+        "ns",
+        "nsx",
+        "s",
+        "te",
+        "tt",
+        "factor",
+        "offset",
+        "weights",
+        "strata2",
+        "cluster",
+        "scale",
+        "scale_1",
+        "interaction",
+    ),
+    *(
+        "cut2",
+        "log2",
+        "exp",
+        "log",
+        "poly",
+        "poly2",
+        "rcs",
+        "bs",
+        "C2",
+        "I",
+        "C",
+        "data",
+        "subset",
+        "np.log",
+        "in2",
+        "Surv2",
+    ),
+)
+#: Where a sign stands beside a name.
+BESIDE = (
+    *(
+        "{n}*age",
+        "{n} * age",
+        "age*{n}",
+        "{n}*age*sex",
+        "{n}:age + sex*{n}",
+        "({n}+age)^2",
+        "({n} + age)*sex",
+        "0 + {n}*age",
+    ),
+    *(
+        "C(sex)*{n}",
+        "{n}*C(sex)",
+        "{n}*log(age)",
+        "log(age)*{n}",
+        "`{n}`*age",
+        "{n}*rcs(age, 40, 60, 80)",
+        "{n}*I(age/10)",
+    ),
+)
+#: Functions of a number, of names that are Python's as well: its parser reads them.
+OF_NAME = (
+    "log({n})",
+    "I({n}^2)",
+    "I({n} / 10)",
+    "I(2 * {n})",
+    "I(({n} - 6) / 10)*age",
+    "poly({n}, 2)",
+    "rcs({n}, 1, 2, 3)*sex",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_read_as_a_name_whatever_stands_in_it(name):
+    numbers = {"kind": "numeric", "centre": 10.0, "scale": 2.0}
+    levels = {"kind": "factor", "levels": ["f", "m"]}
+    book = Codebook.from_toml(
+        {"columns": {name: numbers, "age": numbers, "sex": levels, "d": {"kind": "event"}}}
+    )
+    for written in BESIDE + (OF_NAME if name.isidentifier() else ()):
+        terms = written.format(n=name)
+        columns = parse(f"d ~ {terms}", book, intercept=True)[1].columns
+        assert name in {part.column for column in columns for part in column.parts}, terms
+
+
+@pytest.mark.parametrize(
+    "written", ["2 * x2", "2*x2 + age", ".5*x2", "1e3*x2", "age + 2 * x2", "x2 * 2", "age*sex + 10*x2"]
+)
+def test_a_number_times_a_column_is_still_told_from_a_name(written):
+    numbers = {"kind": "numeric"}
+    book = Codebook.from_toml(
+        {"columns": {"x2": numbers, "age": numbers, "sex": numbers, "d": {"kind": "event"}}}
+    )
+    with pytest.raises(FormulaError, match=r"write I\(2 \* x2\)"):
+        parse(f"d ~ {written}", book, intercept=True)
+
+
 def test_an_event_may_be_named_by_its_code_one():
     assert parse("Surv(time, status == 1) ~ age", BOOK, intercept=False) == parse(
         "Surv(time, status) ~ age", BOOK, intercept=False
