@@ -89,6 +89,34 @@ def shares(contributions: Array, cells: Array, *, floor: bool = False) -> tuple[
     return one, two
 
 
+def shares_of_groups(
+    contributions: Array, group: NDArray[np.int64], n_groups: int, *, floor: bool = False
+) -> tuple[Array, Array]:
+    """The same of sums over groups that share nobody, (g, q) each: all to the last digit, by one sorting of each column.
+
+    Parameters
+    ----------
+    contributions : (n, q)     not negative
+    group : (n,) int           0 ... n_groups - 1
+    floor : bool               whether contributions count :func:`with_floor`
+    """
+    if floor:
+        contributions = with_floor(contributions)
+    one, two = np.zeros((n_groups, contributions.shape[1])), np.zeros((n_groups, contributions.shape[1]))
+    size = np.bincount(group, minlength=n_groups)
+    somebody, several, ends = size > 0, size > 1, np.cumsum(size)
+    for j, column in enumerate(contributions.T):
+        values = column[np.lexsort((column, group))]
+        first, second = np.zeros(n_groups), np.zeros(n_groups)
+        first[somebody] = values[ends[somebody] - 1]
+        second[several] = values[ends[several] - 2]
+        total = np.bincount(group, column, n_groups)
+        with np.errstate(invalid="ignore"):  # of what is no number: no number, refused
+            np.divide(first, total, out=one[:, j], where=total != 0)
+            np.divide(first + second, total, out=two[:, j], where=total != 0)
+    return one, two
+
+
 def _two_largest(values: Array) -> tuple[Array, Array]:
     """The largest and the second largest of each column; 0 where there are not as many rows."""
     n = len(values)

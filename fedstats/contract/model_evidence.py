@@ -55,30 +55,36 @@ def effective_sizes(effect: Array, levels: Array, among: str = "") -> tuple[Evid
     levels : (n, c)  0/1
     among : str      of whom, where sums over some of the rows leave on their own
     """
-    square = effect**2
-    total, squares = effect.sum(keepdims=True), square.sum(keepdims=True)
-    sizes = effective_size(*(np.concatenate(_within_and_outside(heft, levels)) for heft in (effect, square)))
-    return (
-        Evidence(
-            "effective sample size",
-            effective_size(total, squares),
-            f"patients behind the weighted sums{among}",
-        ),
-        Evidence(
-            "effective size of a level", sizes, f"weighted patients within a level, or outside it{among}"
-        ),
+    return effective_sizes_of_many(effect[:, None], levels, (among,))
+
+
+def effective_sizes_of_many(effects: Array, levels: Array, among: tuple[str, ...]) -> tuple[Evidence, ...]:
+    """The same of rows that are weighted in several ways, (n, b)."""
+    squared = effects**2
+    sizes = effective_size(effects.sum(axis=0), squared.sum(axis=0))
+    of_levels = effective_size(
+        *(np.concatenate(_within_and_outside(heft, levels)) for heft in (effects, squared))
     )
+    found = []
+    for whom, size, of_level in zip(among, sizes, of_levels.T, strict=True):
+        within = f"weighted patients within a level, or outside it{whom}"
+        found += [
+            Evidence("effective sample size", np.array([size]), f"patients behind the weighted sums{whom}"),
+            Evidence("effective size of a level", of_level, within),
+        ]
+    return tuple(found)
 
 
 def _within_and_outside(heft: Array, levels: Array) -> tuple[Array, Array]:
-    """Sums over those within each level and over those outside, (c,) each.
+    """Sums over those within each level and over those outside, (c, b) each.
 
     Subtracted, but where hardly anything is left: there the difference is rounding, and a patient can still be read.
     """
-    total, within = heft.sum(), heft @ levels
+    total, within = heft.sum(axis=0), levels.T @ heft
     outside = total - within
-    for j in np.flatnonzero(outside < 1e-3 * total):
-        outside[j] = heft[levels[:, j] == 0].sum()
+    close = outside < 1e-3 * total
+    for j in np.flatnonzero(close.any(axis=1)):
+        outside[j, close[j]] = heft[levels[:, j] == 0][:, close[j]].sum(axis=0)
     return within, outside
 
 

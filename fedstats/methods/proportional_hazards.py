@@ -91,6 +91,8 @@ class CoxTimeTrends(CoxQuery):
         }
         parts: dict[str, Sum] = {"score": cox.rows.vector(g_death @ residuals)} | matrices
         answer = self.answer(cox, r, parts)
+        if not cox.rows.is_judged:
+            return answer
         told = trend_evidence.events(cox, r, sums, terms, residuals, self.model.design)
         if self.of_time != "steps":
             return answer.with_evidence(*trend_evidence.of_function(cox, r, terms, told, g_death[told.told]))

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.design import Design
-from fedstats.contract.dominance import dominance_of_sums, shares
+from fedstats.contract.dominance import dominance_of_sums, shares_of_groups
 from fedstats.contract.entries import ordinal
+from fedstats.contract.model_evidence import effective_sizes_of_many
 from fedstats.methods.cox_rows import CoxRows
 from fedstats.numerics import partial_likelihood as pl
 from fedstats.numerics import risk_sets as rs
@@ -21,6 +23,8 @@ Array = NDArray[np.float64]
 
 #: So many times are told apart by the functions of time that can be asked for, and by none.
 FEW_TIMES = 5
+#: So many numbers, 32 MB of them, are weights of patients at a time.
+_NUMBERS = 2**22
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def of_function(cox: CoxRows, r: Array, terms: pl.CellTerms, found: Events, g: A
     names = tuple(f"{name}, by time" for name in found.names)
     return (
         *dominance_of_sums(found.parts * squares[:, None], names),
-        *cox.rows.effective_sizes(_at_risk(cox, r, terms, weight), ", by time"),
+        *effective_sizes_of_many(_at_risk(cox, r, terms, weight[:, None]), cox.rows.levels, (", by time",)),
     )
 
 
@@ -107,15 +111,15 @@ def of_cells(
     labels : sequence of str
         What the cells are called.
     """
-    inside = np.zeros((len(cell), len(labels)))
-    inside[np.arange(len(cell)), cell] = 1.0
-    levels = np.asarray(cox.rows.levels[found.death], dtype=float)
-    counts = inside.sum(axis=0)
-    with_level = inside.T @ levels
+    inside = sparse.csr_matrix(
+        (np.ones(len(cell)), cell, np.arange(len(cell) + 1)), shape=(len(cell), len(labels))
+    ).T
+    counts = np.bincount(cell, minlength=len(labels))
+    with_level = inside @ np.asarray(cox.rows.levels[found.death], dtype=float)
     by_level = np.stack([with_level, counts[:, None] - with_level])
     halves = (cox.rows.level_names, tuple(f"not {name}" for name in cox.rows.level_names))
     of_level = tuple(f"events {label}, {name}" for half in halves for label in labels for name in half)
-    one, two = shares(found.parts, inside, floor=True)
+    one, two = shares_of_groups(found.parts, cell, len(labels), floor=True)
     about = tuple(f"{name}, {label}" for label in labels for name in found.names)
     evidence = [
         Evidence("events of a time cell", counts, tuple(f"events {label}" for label in labels)),
@@ -123,14 +127,19 @@ def of_cells(
         Evidence("dominance", one.ravel(), about),
         Evidence("dominance of two", two.ravel(), about),
     ]
-    for number in np.flatnonzero(counts):
-        weight = np.zeros(cox.sets.n_cells)
-        weight[found.event_cell[cell == number]] = 1.0
-        effect = _at_risk(cox, r, terms, weight)
-        evidence += cox.rows.effective_sizes(effect, f" at the events {labels[number]}")
+    some = np.flatnonzero(counts)
+    at_once = max(1, _NUMBERS // max(cox.rows.n, cox.sets.n_cells, 1))
+    for numbers in np.split(some, range(at_once, len(some), at_once)):
+        place = np.searchsorted(numbers, cell)
+        here = np.isin(cell, numbers)
+        weight = np.zeros((cox.sets.n_cells, len(numbers)))
+        weight[found.event_cell[here], place[here]] = 1.0
+        among = tuple(f" at the events {labels[number]}" for number in numbers)
+        evidence += effective_sizes_of_many(_at_risk(cox, r, terms, weight), cox.rows.levels, among)
     return tuple(evidence)
 
 
 def _at_risk(cox: CoxRows, r: Array, terms: pl.CellTerms, weight: Array) -> Array:
-    """Events expected of each patient, event cell by event cell with a weight that is not negative."""
-    return r * pl.expected(cox.sets, cox.stratum, weight * terms.a, weight * terms.b)
+    """Events expected of each patient, event cell by event cell with weights that are not negative, (D, b); (n, b)."""
+    a, b = (weight * piece[:, None] for piece in (terms.a, terms.b))
+    return r[:, None] * pl.expected(cox.sets, cox.stratum, a, b)

@@ -7,8 +7,10 @@ import pytest
 
 from fedstats.contract.aggregate import Release, full_matrix
 from fedstats.contract.design import Design
+from fedstats.contract.site_data import SiteData
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
+from fedstats.methods import trend_evidence
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.proportional_hazards import CoxTimeTrends
@@ -272,3 +274,29 @@ def test_a_site_remembers_the_steps_by_which_it_has_told_events_apart(edge, leav
     assert isinstance(second, Release) is leaves
     if not leaves:
         assert second.rule == "leavers of a time cell"
+
+
+#: Sixty cells, so that they are weighed in several lots.
+MANY = tuple(float(edge) for edge in range(15, 905, 15))
+
+
+def evidence_of_steps(*, judged=True):
+    frame = BOOK.harmonise(cohort(y=(DAY % 3 > 0).astype(int)), "north")
+    question = CoxTimeTrends(MODEL, (0.02, -0.01), "steps", MANY, tuple(range(len(MANY) + 1)))
+    return question.aggregate(SiteData(frame, BOOK, judged=judged)).evidence
+
+
+def test_many_cells_are_judged_as_each_is_alone(monkeypatch):
+    found = evidence_of_steps()
+    monkeypatch.setattr(trend_evidence, "_NUMBERS", 1)
+    one_by_one = evidence_of_steps()
+    assert sum("at the events" in str(e.labels) for e in found) == 2 * (len(MANY) + 1)
+    assert [(e.rule, e.labels) for e in found] == [(e.rule, e.labels) for e in one_by_one]
+    for some, own in zip(found, one_by_one, strict=True):
+        np.testing.assert_allclose(some.counts, own.counts, rtol=1e-12)
+
+
+def test_where_no_rule_asks_no_event_is_counted(monkeypatch):
+    assert any(e.rule == "events of a time cell" for e in evidence_of_steps())
+    monkeypatch.setattr(trend_evidence, "events", None)  # not so much as called
+    assert not any(e.rule == "events of a time cell" for e in evidence_of_steps(judged=False))

@@ -6,7 +6,14 @@ import pytest
 
 import fedstats as fs
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.dominance import NEGLIGIBLE, deviations, dominance, shares, with_floor
+from fedstats.contract.dominance import (
+    NEGLIGIBLE,
+    deviations,
+    dominance,
+    shares,
+    shares_of_groups,
+    with_floor,
+)
 from fedstats.contract.variable import Variable
 from fedstats.methods.descriptives import Moments
 from tests.attacks.targets import NONE, STRICT, TEACHING, ask, cohort, column, logistic
@@ -28,6 +35,28 @@ def test_a_cell_of_one_patient_is_his_alone():
     cells = np.array([[1.0], [0], [0], [0], [0]])
     one, two = shares(np.arange(1.0, 6)[:, None], cells)
     assert (one[0, 0], two[0, 0]) == (1, 1)
+
+
+@pytest.mark.parametrize("floor", [False, True])
+def test_groups_that_share_nobody_have_the_shares_of_their_cells(floor):
+    random = np.random.default_rng(3)
+    contributions = np.abs(random.normal(size=(90, 3))) ** 3
+    contributions[:40, 2] = 0.0
+    group = random.integers(0, 30, 90) + 2  # of one, of two, of some patients, and two of nobody
+    assert {0, 1, 2} <= set(np.bincount(group, minlength=32).tolist())
+    cells = (group[:, None] == np.arange(32)).astype(float)
+    for found, expected in zip(
+        shares_of_groups(contributions, group, 32, floor=floor),
+        shares(contributions, cells, floor=floor),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_group_with_what_is_no_number_has_no_share_that_could_pass():
+    one, two = shares_of_groups(np.array([[1.0], [np.inf], [1.0], [np.nan]]), np.array([0, 0, 1, 1]), 2)
+    assert np.isnan(one).all()
+    assert np.isnan(two).all()
 
 
 def test_deviations_are_from_the_median():
