@@ -183,6 +183,7 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         RiskTable(None, "time", "event", *GROUPS, (12.0,), strata=("sex",), strata_levels=(("F", "M"),)),
         RiskTable("entry", "time", "cause", *GROUPS, GRID, causes=("1", "2")),
         RiskTable(None, "time", "event", *GROUPS, GRID, weights="weight"),
+        RiskTable("entry", "time", "event", *GROUPS, GRID, ("age", "weight"), weighted_by="weight"),
     ),
     "StandardisedMeans": (StandardisedMeans(LOGISTIC, (0.0,) * 3, "sex", ("F", "M")),),
 }

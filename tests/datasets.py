@@ -50,6 +50,19 @@ def lung_gaps() -> pd.DataFrame:
 
 
 @cache
+def lung_zero() -> pd.DataFrame:
+    """The 226 patients, every fourth with a weight of zero."""
+    return lung().assign(weight=np.arange(226) % 4)
+
+
+@cache
+def heart_zero() -> pd.DataFrame:
+    """The transplants, with a weight of zero for every third row."""
+    frame = heart()
+    return frame.assign(weight=np.arange(len(frame)) % 3)
+
+
+@cache
 def heart() -> pd.DataFrame:
     """Stanford heart transplants as (start, stop], several rows a patient; invented centres and weights."""
     frame = lifelines_data.load_stanford_heart_transplants()
@@ -114,7 +127,9 @@ def fair() -> pd.DataFrame:
 DATASETS = {
     "lung": lung,
     "lung_gaps": lung_gaps,
+    "lung_zero": lung_zero,
     "heart": heart,
+    "heart_zero": heart_zero,
     "rossi": rossi,
     "gbsg2": gbsg2,
     "leukemia": leukemia,

@@ -78,7 +78,7 @@ class CoxModel(Spec):
 
 #: Counts that go with every answer of a Cox model.
 SIZES = {
-    "n": one("patients in the model"),
+    "n": one("patients with a weight"),
     "n_event": one("patients with the event"),
     "event_weight": one("sum of the weights of patients with the event"),
     "dropped": one("rows with an empty cell"),

@@ -182,13 +182,13 @@ def over_periods(query: "CoxQuery", data: SiteData) -> Aggregate:
     found = prepared_parts(query, data)
     answers = [(part, query.in_period(part).aggregate(part.data)) for part in found.parts]
     sums: dict[str, Sum] = {}
-    p, n = len(query.model.design.names), found.rows.n
+    p, n = len(query.model.design.names), int(found.rows.counted.sum())
     for part, answer in answers:
         for name, own in answer.sums.items():
             spread = _spread(name, own, part, p)
             sums[name] = _added(sums[name], spread) if name in sums else spread
-    dropped = found.rows.dropped
-    for name, count, behind in (("n", n, n), ("dropped", dropped, n + dropped)):
+    dropped, everybody = found.rows.dropped, found.rows.n + found.rows.dropped
+    for name, count, behind in (("n", n, n), ("dropped", dropped, everybody)):
         sums[name] = Sum(np.array([count]), np.array([behind]))
     asked = query.entries()
     return _judged(query, found, {name: s for name, s in sums.items() if name in asked}, answers)

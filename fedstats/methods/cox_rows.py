@@ -99,9 +99,9 @@ def prepare(model: "CoxModel", data: SiteData) -> CoxRows:
     events[sets.death] = 1.0 if rows.weights is None else rows.weights[sets.death]
     if shared is None:
         rows, x = _centred_by_stratum(rows, stratum, events)
-    n_event = len(sets.death)
+    n, n_event = np.array([rows.counted.sum()]), len(sets.death)
     counts = {
-        "n": Sum(np.array([rows.n]), np.array([rows.n])),
+        "n": Sum(n, n),
         "n_event": Sum(np.array([n_event]), np.array([n_event])),
         "event_weight": Sum(np.array([events.sum()]), np.array([n_event])),
         "dropped": Sum(np.array([rows.dropped]), np.array([rows.n + rows.dropped])),

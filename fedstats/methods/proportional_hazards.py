@@ -214,8 +214,8 @@ def cox_zph(
             total, status = meter.sum(CoxTimeTrends(model, gamma, of_time=transform)), "exact"
         else:
             recipe = recipe_of(fit)
-            weights = (model.weights,) if recipe is None else recipe.variables
-            total, status = _on_steps(federation, meter, model, gamma, transform, weights)
+            behind = () if recipe is None else recipe.variables
+            total, status = _on_steps(federation, meter, model, gamma, transform, behind)
     check_information(fit, full_matrix(total["information"]), model.design.unscaling())
     blocks = [full_matrix(total[name]) for name in ("information", "with_trend", "of_trends")]
     groups = _groups(model.design, terms=terms)
@@ -241,20 +241,32 @@ def _on_steps(
     model: CoxModel,
     gamma: tuple[float, ...],
     transform: str,
-    weights: tuple[str | None, ...],
+    behind: tuple[str, ...],
 ) -> tuple[Total, str]:
     """Trends along a curve of all patients: first its counts by cell, then the sums.
 
-    ``weights`` are the column of weights, or the columns behind it.
+    Steps are those of patients with a weight, whatever it is; ``behind`` are the columns of weights that sites make,
+    which everybody has one of.
     """
     outcome = model.outcome
-    others = (*model.strata, *weights, model.offset, model.cluster)
+    weighted_by = None if behind else model.weights
+    others = (*model.strata, *behind, model.offset, model.cluster)
     complete = tuple(dict.fromkeys((*model.design.variables, *(column for column in others if column))))
 
     def ask(edges: tuple[float, ...]) -> Total:
         # ranks are those of everybody's end of follow-up, whenever he entered
         entry = model.entry if transform == "km" else None
-        table = RiskTable(entry, model.time, model.event, None, (), edges, complete, model.event_level)
+        table = RiskTable(
+            entry,
+            model.time,
+            model.event,
+            None,
+            (),
+            edges,
+            complete,
+            model.event_level,
+            weighted_by=weighted_by,
+        )
         counts = meter.sum(table)
         n_risk, n_event = counts["n_risk"].ravel(), counts["n_event"].ravel()
         steps = _curve_steps(n_risk, n_event) if transform == "km" else _rank_steps(n_risk)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.entries import Entries, between, crossed, each, groups_of, listed, one
+from fedstats.contract.faults import negative_weights
 from fedstats.contract.formula import Outcome
+from fedstats.contract.model_evidence import left_out
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.query import Query, QueryError, candidate
 from fedstats.contract.site_data import SiteData
@@ -41,7 +43,8 @@ class RiskTable(Query):
 
     With ``strata`` every group is counted within each combination of their levels; with ``causes`` events are counted
     by these codes of the event's column; with ``weights`` patients count as much as they weigh, and squared
-    weights are added up beside.
+    weights are added up beside; with ``weighted_by`` everybody with a weight in that column counts as one, as in a
+    model's own rows.
     """
 
     entry: str | None
@@ -56,6 +59,7 @@ class RiskTable(Query):
     strata_levels: tuple[tuple[str, ...], ...] = ()
     causes: tuple[str, ...] = ()
     weights: str | None = None
+    weighted_by: str | None = None
 
     asks = "patients at risk and events in each time cell"
 
@@ -68,6 +72,7 @@ class RiskTable(Query):
         event = self.event if code is None else f"{self.event}[{code}]"
         weighed = f", weights {self.weights}" if self.weights else ""
         rows = f", of rows without an empty cell in {listed(self.complete)}" if self.complete else ""
+        rows += f", of patients with a weight in {self.weighted_by}" if self.weighted_by else ""
         return (
             f"Survival table of {followed}/{event}{by}{within}{weighed} on {len(self.grid)} time cells{rows}"
         )
@@ -109,6 +114,8 @@ class RiskTable(Query):
             raise QueryError(
                 "Events are counted by cause without weights, and without one code of them alone."
             )
+        if self.weights is not None and self.weighted_by is not None:
+            raise QueryError("Patients are weighted, or counted where they have a weight, and not both.")
         columns = (self.group, *self.strata)
         if len(self.strata) != len(self.strata_levels) or len(set(columns)) < len(columns):
             raise QueryError("A column is a group or a stratum with its levels, and is named once.")
@@ -269,9 +276,10 @@ class _Rows:
 
 def _rows(query: RiskTable, data: SiteData) -> _Rows:
     groups, outcome = query._groups, query._outcome
-    extra = () if query.weights is None else (query.weights,)
+    extra = tuple(column for column in (query.weights, query.weighted_by) if column is not None)
     data.require((*outcome.variables, *groups), query.complete)  # of these no value is read
     data.require_weights(query.weights)
+    data.require(() if query.weighted_by is None else (query.weighted_by,))
     columns = tuple(dict.fromkeys((*outcome.variables, *groups, *extra, *query.complete)))
     complete = data.frame[list(columns)].notna().all(axis=1).to_numpy()
     frame, positions = (
@@ -286,6 +294,13 @@ def _rows(query: RiskTable, data: SiteData) -> _Rows:
     if w is not None and query.weights is not None:
         evidence = rows_evidence(dropped, frame, w, query.weights)
         frame, positions, w = frame[w > 0].reset_index(drop=True), positions[w > 0], w[w > 0]
+    if query.weighted_by is not None:
+        there, faults = (
+            frame[query.weighted_by].to_numpy(dtype=float) > 0,
+            negative_weights(frame[query.weighted_by]),
+        )
+        evidence = left_out(dropped, there, frame, ())
+        frame, positions = frame[there].reset_index(drop=True), positions[there]
     followed = frame
     if query.causes:  # an event of any cause
         followed = frame.assign(

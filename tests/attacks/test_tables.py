@@ -203,6 +203,37 @@ def test_every_group_of_every_stratum_holds_nobody_or_eleven_in_a_cell():
     assert is_answered(ask(frame, replace(asked, strata=(), strata_levels=()), STRICT, AGREED))
 
 
+# Patients with a weight ----------------------------------------------------------------------------
+
+
+def event_without_a_weight(policy, n=1):
+    """The table of everybody less that of those with a weight: when the others leave, and whether with the event."""
+    w = np.ones(N)
+    w[:n] = 0.0
+    frame = cohort(w=w, time=np.where(DAY % 4 < 2, 300.0, 700.0), y=np.where(n > DAY, 1, DAY % 2))
+    asked = RiskTable(None, "time", "y", None, (), CELLS)
+    answers = [ask(frame, question, policy, AGREED) for question in (asked, replace(asked, weighted_by="w"))]
+    if not all(map(is_answered, answers)):
+        return next(a for a in answers if not is_answered(a))
+    everybody, weighted = (a["n_event"].ravel() for a in answers)
+    return (everybody - weighted).tolist()
+
+
+def test_the_patient_without_a_weight_is_left_between_two_tables_and_is_refused():
+    assert sum(event_without_a_weight(NONE)) == 1
+    assert event_without_a_weight(STRICT) == "dropped rows"
+
+
+@pytest.mark.parametrize(("n", "leaves"), [(0, True), (10, False), (11, True)])
+def test_nobody_or_eleven_may_have_no_weight(n, leaves):
+    assert is_answered(event_without_a_weight(STRICT, n)) is leaves
+
+
+def test_a_table_is_weighted_or_of_those_with_a_weight():
+    asked = RiskTable(None, "time", "y", None, (), CELLS, weights="w", weighted_by="w")
+    assert "not both" in ask(cohort(), asked, NONE, AGREED)
+
+
 # Weights -------------------------------------------------------------------------------------------
 
 

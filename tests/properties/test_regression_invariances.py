@@ -221,6 +221,16 @@ def test_patients_of_weight_zero_are_not_there(seed: int) -> None:
         np.testing.assert_allclose(a.coef, b.coef, rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(a.vcov, b.vcov, rtol=1e-8, atol=1e-12)
         assert a.loglik == pytest.approx(b.loglik, rel=1e-12)
+        assert (a.n, a.n_event) == (b.n, b.n_event)
+        ways = ((one(frame), a), (one(rest), b))
+        whole, own = (fs.predict_survival(sites, fit, rest.iloc[:2]).tidy() for sites, fit in ways)
+        both = own.merge(whole, on=["row", "time"])  # which has flat steps at times of those without a weight
+        assert len(both) == len(own)
+        np.testing.assert_allclose(both["estimate_x"], both["estimate_y"], rtol=1e-9)
+    changing = [
+        fs.cox(one(rows), DELAYED, weights="weight", time_varying={"sex": [5]}) for rows in (frame, rest)
+    ]
+    assert changing[0].n == changing[1].n == len(rest)
 
 
 @pytest.mark.parametrize("scale", [0.05, 20.0])

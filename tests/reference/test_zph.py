@@ -32,6 +32,13 @@ def test_statistics_are_those_of_r(fitted):
         np.testing.assert_allclose(found["p_value"], numbers(test["p_value"]), rtol=1e-6)
 
 
+def test_a_fit_counts_the_patients_with_a_weight(fitted):
+    _, fit, case = fitted
+    assert (fit.n, fit.n_event) == (case["n"], case["n_event"])
+    assert fit.glance()["n"].item() == case["n"]
+    assert f"{case['n']} patients, {case['n_event']} events" in str(fit)
+
+
 def test_terms_are_named_as_they_were_written():
     case = CASES["lung, factor"]
     sites = federation(case, 2)
