@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
+from fedstats.numerics.rounded_covariance import rounded_covariance, rounding
 
 Array = NDArray[np.float64]
 
@@ -51,7 +52,8 @@ def check_weight(fit: Fit, total: Mapping[str, Array], remedy: str = "") -> None
 def check_information(fit: Fit, information: Array, unscaling: Array) -> None:
     """Of an answer with the information at the fit's coefficients, on the scale of the question's columns.
 
-    The inverse is the fit's model-based covariance, to the digits that its condition leaves.
+    The inverse is the fit's model-based covariance, to the digits that its condition leaves.  Of results that were saved
+    for readers correlations are rounded: there the variances are held to these digits, and the rest to the rounding.
 
     Raises
     ------
@@ -61,10 +63,17 @@ def check_information(fit: Fit, information: Array, unscaling: Array) -> None:
     if covariance is None:
         return
     inverse = np.linalg.inv(unscaling)
-    root = np.linalg.cholesky(inverse @ covariance @ inverse.T)
+    covariance_here = inverse @ covariance @ inverse.T
+    root = np.linalg.cholesky(covariance_here)
     away = float(np.abs(root.T @ information @ root - np.eye(len(root))).max())
-    if away > 1e-6 + 1e-12 * fit.condition:
-        shares = np.diag(information) / np.diag(np.linalg.inv(inverse @ covariance @ inverse.T))
+    digits = 1e-6 + 1e-12 * fit.condition
+    is_rounded = np.array_equal(rounded_covariance(covariance), covariance)
+    others = away > digits + (rounding(len(root), fit.condition) if is_rounded else 0.0)
+    if is_rounded and not others:
+        variances = np.diag(np.linalg.inv(information)) / np.diag(covariance_here)
+        others = bool(np.abs(variances - 1).max() > len(root) * digits)
+    if others:
+        shares = np.diag(information) / np.diag(np.linalg.inv(covariance_here))
         j = int(np.abs(shares - 1).argmax())
         had = f"{fit.n} patients with {fit.n_event} events"
         found = f"others, who tell {shares[j]:.3g} times as much of {fit.names[j]}"

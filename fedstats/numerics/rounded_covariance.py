@@ -35,6 +35,11 @@ def rounded_covariance(covariance: Array) -> Array:
     return np.asarray(found)
 
 
+def rounding(p: int, condition: float) -> float:
+    """By what share of itself the variance of a contrast of p coefficients differs at most, of correlations of that condition."""
+    return p / 2 * max(1e-3, 10.0 ** -DECIMALS[1] * condition)
+
+
 def _decimals(correlation: Array) -> int:
     for decimals in range(DECIMALS[0], DECIMALS[1] + 1):
         if (np.abs(correlation - np.round(correlation, decimals)) < _LAST_DIGITS).all():

@@ -61,6 +61,25 @@ def test_one_patient_more_is_another_federation(sites):
         fs.baseline_hazard(other, fit)
 
 
+@pytest.mark.parametrize("robust", [False, True])
+@pytest.mark.parametrize("apart", [1.0, 1e-2, 1e-4])
+def test_a_fit_that_was_saved_for_readers_is_still_of_its_own_patients(tmp_path, apart, robust):
+    """Its correlations are rounded; of columns that are nearly the same two of them would be others' at the digits of a fit."""
+    noise = np.random.default_rng(2).normal(size=226)
+    frame = lung().assign(near=lung()["age"] + 9 * apart * noise)
+    frames = split(frame, 3, 1)
+    one_more = frames | {"site1": pd.concat([frames["site1"], frame.iloc[[5]]])}
+    own, other = (fs.InProcess(rows, policy=NONE) for rows in (frames, one_more))
+    fit = fs.cox(own, "Surv(time, status) ~ age + near + sex", robust=robust)
+    fs.save_results({"fit": fit}, tmp_path / "results.json")
+    kept = fs.load_results(tmp_path / "results.json")["fit"]
+    assert not np.array_equal(kept.model_covariance, fit.model_covariance)
+    pd.testing.assert_frame_equal(fs.cox_zph(own, kept).tidy(), fs.cox_zph(own, fit).tidy(), check_exact=True)
+    for asked in (fit, kept):
+        with pytest.raises(fs.FormulaError, match="and this federation's are others"):
+            fs.cox_zph(other, asked, transform="identity")
+
+
 def test_a_shared_baseline_is_that_of_its_own_patients(sites, others):
     fit = fs.cox(sites, COX, baseline="shared")
     assert len(fs.standardised_survival(sites, fit, "sex", values=[1, 2]).tidy())
