@@ -14,6 +14,7 @@ from fedstats.contract.entries import Entries, each
 from fedstats.contract.faults import late_entry, negative_time, no_event
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import Outcome
+from fedstats.contract.model_evidence import UNJUDGED
 from fedstats.contract.query import Query, QueryError, candidate
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.variable import TimeGrid
@@ -105,6 +106,8 @@ def grid_evidence(
 
     ``ends_early``: whether the first cells of an agreed grid are agreed as well.
     """
+    if not data.judged:
+        return UNJUDGED
     evidence = moves_evidence(times, group, n_groups, grid)
     agreed = data.codebook.grid
     known = {agreed.edges(width) for width in agreed.candidates} if agreed is not None else set()

@@ -18,6 +18,8 @@ Limbs = NDArray[np.uint64]
 FRACTION_BITS = 64
 LARGEST_POWER = 56
 _WORD = np.uint64(64)
+#: Numbers that are taken at a time: two dozen arrays of so many stay in a processor's cache.
+_AT_ONCE = 2**13
 
 
 def encode(values: Array, exponent: int | NDArray[np.int64] = 0) -> Limbs:
@@ -42,13 +44,22 @@ def encode(values: Array, exponent: int | NDArray[np.int64] = 0) -> Limbs:
     x = np.atleast_1d(np.asarray(values, dtype=float))  # unsigned scalars would warn where arrays wrap
     if not np.all(np.isfinite(x)):
         raise OverflowError("a sum is not finite")
+    flat, unit = x.ravel(), np.broadcast_to(np.asarray(exponent), np.shape(x)).ravel()
+    found = np.empty((len(flat), 2), dtype=np.uint64)
+    for start in range(0, len(flat), _AT_ONCE):
+        here = slice(start, start + _AT_ONCE)
+        found[here] = _encoded(flat[here], unit[here])
+    return found.reshape(*shape, 2)
+
+
+def _encoded(x: Array, exponent: NDArray[np.int64]) -> Limbs:
     mantissa, power = np.frexp(np.abs(x))
     if np.any((power - exponent > LARGEST_POWER) & (x != 0)):
         raise OverflowError("a sum is too large for its agreed scale")
     digits = np.ldexp(mantissa, 53).astype(np.uint64)
     shift = power.astype(np.int64) - 53 + FRACTION_BITS - exponent
     high, low = _shifted(digits, np.where(digits == 0, 0, shift))
-    return np.stack(_negated_where(x < 0, high, low), axis=-1).reshape(*shape, 2)
+    return np.stack(_negated_where(x < 0, high, low), axis=-1)
 
 
 def _shifted(digits: Limbs, shift: NDArray[np.int64]) -> tuple[Limbs, Limbs]:

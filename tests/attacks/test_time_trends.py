@@ -10,7 +10,7 @@ from fedstats.contract.design import Design
 from fedstats.contract.site_data import SiteData
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
-from fedstats.methods import trend_evidence
+from fedstats.methods import follow_up, trend_evidence
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.proportional_hazards import CoxTimeTrends
@@ -300,3 +300,12 @@ def test_where_no_rule_asks_no_event_is_counted(monkeypatch):
     assert any(e.rule == "events of a time cell" for e in evidence_of_steps())
     monkeypatch.setattr(trend_evidence, "events", None)  # not so much as called
     assert not any(e.rule == "events of a time cell" for e in evidence_of_steps(judged=False))
+
+
+def test_a_grid_of_rows_that_nobody_judges_passes_no_gate(monkeypatch):
+    frame = BOOK.harmonise(cohort(), "north")
+    times = follow_up.follow_up(frame, MODEL.outcome)
+    monkeypatch.setattr(follow_up, "moves_evidence", None)  # not so much as called
+    data, whole = SiteData(frame, BOOK, judged=False), np.zeros(N, dtype=np.int64)
+    found = follow_up.grid_evidence(data, times, whole, 1, np.array(CELLS))
+    assert [(e.rule, e.counts.tolist()) for e in found] == [("patients", [0.0])]

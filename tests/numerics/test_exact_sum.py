@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from fedstats.numerics import exact_sum
 from fedstats.numerics.exact_sum import add, decode, encode
 
 LAW = settings(max_examples=200, deadline=None, database=None, derandomize=True)
@@ -165,3 +166,13 @@ def test_the_corners_of_rounding_are_the_nearest_float() -> None:
     pairs = [(high, low) for high in highs for low in lows]
     decoded = decode(np.array(pairs, dtype=np.uint64))
     assert decoded.tolist() == [slowly(pair) for pair in pairs]
+
+
+def test_many_numbers_are_each_encoded_as_alone(monkeypatch):
+    values = np.random.default_rng(3).normal(size=(5, 7)) * np.exp2(np.arange(-20, 15).reshape(5, 7))
+    exponents = np.arange(7)
+    whole = exact_sum.encode(values, exponents)
+    monkeypatch.setattr(exact_sum, "_AT_ONCE", 4)
+    np.testing.assert_array_equal(exact_sum.encode(values, exponents), whole)
+    alone = [[exact_sum.encode(x, int(e)) for x, e in zip(row, exponents, strict=True)] for row in values]
+    np.testing.assert_array_equal(whole, alone)
