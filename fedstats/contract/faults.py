@@ -86,6 +86,15 @@ def late_entry(entry: pd.Series, time: pd.Series, late: NDArray[np.bool_]) -> tu
     return (Fault(said, rows_found(late, entry, time)),) if late.any() else ()
 
 
+def times_too_near(time: pd.Series, joined: NDArray[np.bool_]) -> tuple[Fault, ...]:
+    """That times of some patients, (n,) bool, are one with others by way of times between them, and not by rounding."""
+    said = (
+        f"Ends of follow-up in {time.name} lie so near to each other that they count as ties: as in R, times are one that differ by "
+        "less than 1.5e-8, or by that share of their mean. Count them from each patient's own beginning, in days or months."
+    )
+    return (Fault(said, rows_found(joined, time)),) if joined.any() else ()
+
+
 def negative_weights(weights: pd.Series) -> tuple[Fault, ...]:
     """That a case weight is below zero."""
     below = (weights < 0).to_numpy()

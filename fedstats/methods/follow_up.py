@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
 from fedstats.contract.arguments import checked_edges
 from fedstats.contract.entries import Entries, each
-from fedstats.contract.faults import late_entry, negative_time, no_event
+from fedstats.contract.faults import Fault, late_entry, negative_time, no_event, times_too_near
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import Outcome
 from fedstats.contract.model_evidence import UNJUDGED
@@ -70,13 +70,22 @@ def follow_up(frame: pd.DataFrame, outcome: Outcome) -> FollowUp:
     faults: tuple[str, ...] = () if outcome.event_level else no_event(frame[outcome.event], outcome.time)
     faults += negative_time(frame[outcome.time])
     if outcome.entry is None:
-        return FollowUp(None, tie_times(time), event, faults)
+        tied = tie_times(time)
+        return FollowUp(None, tied, event, faults + _joined(frame[outcome.time], tied))
     both = tie_times(np.concatenate([frame[outcome.entry].to_numpy(dtype=float), time]))
     entry, time = both[: len(frame)], both[len(frame) :]
+    faults += _joined(frame[outcome.time], time)
     if not (entry < time).all():
         faults += late_entry(frame[outcome.entry], frame[outcome.time], ~(entry < time))
         entry = np.where(entry < time, entry, time - 1.0)
     return FollowUp(entry, time, event, faults)
+
+
+def _joined(time: "pd.Series[float]", tied: Array) -> tuple[Fault, ...]:
+    """Times that were made equal though they are further apart than rounding: which are depends on a site's other patients."""
+    values = time.to_numpy(dtype=float)
+    size = float(np.abs(values).mean()) if len(values) else 0.0
+    return times_too_near(time, values - tied > TIME_TOLERANCE * max(size, 1.0))
 
 
 def cells_of(time: Array, grid: Array) -> NDArray[np.int64]:

@@ -6,7 +6,9 @@ import pytest
 
 import fedstats as fs
 from fedstats.contract.agreement import codebook_of
+from fedstats.contract.formula import Outcome
 from fedstats.federations.site import Site
+from fedstats.methods.follow_up import follow_up
 from tests.datasets import split
 
 STRICT, NONE = fs.DisclosurePolicy(), fs.DisclosurePolicy.none()
@@ -30,6 +32,7 @@ def cohort():
     frame["w"], frame["share"] = 1.0, frame["count"]
     frame.loc[7, ["w", "share"]] = -4711.5
     frame["low"] = frame["age"] - 50
+    frame["far"] = frame["time"] + 1e9
     return frame
 
 
@@ -54,6 +57,11 @@ FAULTS = {
         lambda s: fs.cox(s, "Surv(negative, status) ~ age"),
         'leave these patients out with sites.where("negative >= 0").',
         f"1 of {N} rows, with negative -4711.5.",
+    ),
+    "times that run into each other": (
+        lambda s: fs.cox(s, "Surv(far, status) ~ age"),
+        "Count them from each patient's own beginning, in days or months.",
+        "rows, with far ",
     ),
     "a late entry": (
         lambda s: fs.cox(s, "Surv(late, time, status) ~ age"),
@@ -169,3 +177,11 @@ def test_a_column_of_one_value_is_constant_among_all_patients():
     ):
         with pytest.raises(fs.NotConverged, match="No information about same: constant among the patients"):
             ask()
+
+
+@pytest.mark.parametrize(("gap", "fits"), [(1e-12, True), (1e-9, False), (1e-7, True)])
+def test_ties_by_rounding_are_ties_and_a_row_of_times_within_the_tolerance_is_a_fault(gap, fits):
+    frame = pd.DataFrame({"time": 1 + gap * np.arange(100), "status": 1, "age": np.arange(100) % 7})
+    found = follow_up(frame, Outcome("status", "time"))
+    assert (found.faults == ()) is fits
+    assert len(np.unique(found.time)) == (100 if gap == 1e-7 else 1)
