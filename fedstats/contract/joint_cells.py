@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.design import Design
+from fedstats.contract.model_cells import few_values
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -24,6 +25,8 @@ MANY = 20
 SAME_BY_CHANCE = 0.1
 #: The same of two patients who share one level, or lack it: these may be few.
 SAME_IN_A_LEVEL = 0.25
+#: Numbers that add less than this to predictors (their standard deviation) hide nothing.
+FLAT = 1e-3
 
 
 def joint_cells(
@@ -50,6 +53,29 @@ def joint_cells(
         else:
             number = _together(number, codes)
     return np.where(_bare(cell, number, indicators), cell, -1)
+
+
+def of_numbers(design: Design, x: Array) -> NDArray[np.bool_]:
+    """Which columns of a design, (n, p), hold numbers of many values, (p,)."""
+    return np.array(
+        [
+            column.multiplies_a_number and len(few_values(x[:, j], MANY)[0]) >= MANY
+            for j, column in enumerate(design.columns)
+        ],
+        dtype=bool,
+    )
+
+
+def where_numbers_are_flat(by_level: Array, by_number: Array) -> tuple[Evidence, ...]:
+    """At coefficients where numbers hardly tell patients apart, how many share what the levels add to predictors, (n,) each.
+
+    Only levels with a slope make cells; those of an intercept alone, where every fit starts, make one.
+    """
+    if by_number.std() > FLAT or np.ptp(by_level) <= FLAT:
+        return ()
+    cells = np.unique(np.round(by_level, 9), return_inverse=True)[1]
+    about = "patients who share all levels that weigh, at coefficients where no number does"
+    return (Evidence("joint cell of levels", np.bincount(cells), about),)
 
 
 def shared_by(cell: Codes, outcome: Array | None = None) -> Evidence:

@@ -13,7 +13,7 @@ from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.faults import Fault, negative_weights, no_counts, no_event, undefined
 from fedstats.contract.few_predictors import in_groups
-from fedstats.contract.joint_cells import joint_cells, shared_by
+from fedstats.contract.joint_cells import joint_cells, of_numbers, shared_by, where_numbers_are_flat
 from fedstats.contract.margins import margin
 from fedstats.contract.model_cells import few_values, model_cells, pairs_by_outcome
 from fedstats.contract.model_evidence import UNJUDGED, effective_sizes, knots, left_out, of_own_site
@@ -131,7 +131,28 @@ class ModelRows:
         if self.terms is None or len(gamma) != self.x.shape[1]:
             return self.evidence
         first = self.x.shape[1] - len(self.terms.alone)  # an intercept's size is nobody's
-        return (*self.evidence, self.terms.sizes(self.x[:, first:], gamma[first:], unit))
+        x, slopes = self.x[:, first:], gamma[first:]
+        return (*self.evidence, *self._where_flat(x, slopes), self.terms.sizes(x, slopes, unit))
+
+    def _where_flat(self, x: Array, slopes: Array) -> tuple[Evidence, ...]:
+        """The joint table of levels at slopes where the model's numbers do not hide it; weights that a site holds always do."""
+        number = self._of_numbers
+        if not (self.curved and number.any() and self.counted.any()) or not (
+            self.weights is None or self.made
+        ):
+            return ()
+        by_number = x[:, number] @ slopes[number]
+        if self.offset is not None:
+            by_number += self.offset
+        by_level = x[:, ~number] @ slopes[~number]
+        return where_numbers_are_flat(by_level[self.counted], by_number[self.counted])
+
+    @cached_property
+    def _of_numbers(self) -> NDArray[np.bool_]:
+        """Which slopes are of numbers with many values."""
+        p = 0 if self.terms is None else len(self.terms.alone)
+        design = replace(self.judged, columns=self.judged.columns[:p])
+        return of_numbers(design, self.x[self.counted][:, self.x.shape[1] - p :])
 
     def evidence_at(self, gamma: Array, *effects: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and who weighs in the sums, (n,) each."""

@@ -218,16 +218,44 @@ def test_a_number_within_one_level_alone_does_not_hide_the_others():
     assert ask(frame, asked, STRICT) == RULE
 
 
-# What remains ---------------------------------------------------------------------------------
+# At slopes of zero ----------------------------------------------------------------------------
 
 
-def test_at_slopes_of_zero_a_number_hides_nothing_and_no_rule_refuses_it():
-    """docs/threat-model.md says so: a coordinator may choose such points, and a lasso drops a number of its own accord."""
+def sixteen_cells_at_slopes_of(slope, policy):
+    """The table of four factors from a model of them and age, asked at one slope of age; or the rule that refuses it."""
     frame = four_levels(age=AGE)
     model = logistic(*LEVELS, column("age", scale=10.0))
     points = [beta for beta, _ in points_of_a_fit(frame, TABLES)]
-    answers = [ask(frame, GlmDerivatives(model, (*beta, 0.0)), STRICT) for beta in points]
+    answers = [ask(frame, GlmDerivatives(model, (*beta, slope)), policy) for beta in points]
+    if RULE in answers:
+        return RULE
     system = np.vstack([of_pairs(LOGIT.expected(X @ beta)) for beta in points])
     sums = np.concatenate([answer["information"][:15] for answer in answers])  # age is the last column
-    found = np.linalg.lstsq(system, sums, rcond=None)[0]
-    assert np.rint(found).tolist() == np.bincount(cell_of(frame), minlength=16).tolist()
+    return np.rint(np.linalg.lstsq(system, sums, rcond=None)[0]).tolist()
+
+
+def test_at_slopes_of_zero_a_number_hides_nothing_and_the_levels_are_judged():
+    truth = np.bincount(cell_of(four_levels()), minlength=16).tolist()
+    assert sixteen_cells_at_slopes_of(0.0, TABLES) == truth
+    assert sixteen_cells_at_slopes_of(0.0, STRICT) == RULE
+    assert sixteen_cells_at_slopes_of(1e-7, TABLES) == truth
+    assert sixteen_cells_at_slopes_of(1e-7, STRICT) == RULE
+    assert (
+        sixteen_cells_at_slopes_of(0.3, TABLES) != truth
+    )  # where age counts, these equations are not those of its sums
+
+
+def test_two_numbers_that_cancel_hide_nothing_either():
+    frame = four_levels(age=AGE, lab=AGE)
+    model = logistic(*LEVELS, column("age", scale=10.0), column("lab", scale=10.0))
+    beta = points_of_a_fit(frame, TABLES)[-1][0]
+    assert not isinstance(ask(frame, GlmDerivatives(model, (*beta, 0.3, -0.3)), TABLES), str)
+    assert ask(frame, GlmDerivatives(model, (*beta, 0.3, -0.3)), STRICT) == RULE
+
+
+def test_a_penalised_fit_passes_where_the_levels_that_weigh_have_enough_patients():
+    """A strong lasso has one factor alone; every fit starts where nothing weighs."""
+    frame = four_levels(age=AGE)
+    model = logistic(*LEVELS, column("age", scale=10.0))
+    for beta in ((0.0,) * 6, (-0.4, 0.0, 0.7, 0.0, 0.0, 0.0)):
+        assert not isinstance(ask(frame, GlmDerivatives(model, beta), STRICT), str)
