@@ -96,9 +96,14 @@ def levels_by_value(policy, slope=3.4, tilt=0.0):
 def test_one_point_tells_how_many_of_each_value_have_a_level_without_a_gate_and_is_refused(slope, tilt):
     assert levels_by_value(NONE) == (True, 1)
     steep = {"effective sample size", "size of coefficients"} if slope > 1 else set()
-    assert levels_by_value(STRICT, slope, tilt) in {"patients of one predictor", *steep}
+    assert levels_by_value(TABLES, slope, tilt) in {"patients of one predictor", *steep}
     loose = replace(
-        LARGE, min_effective=0.0, min_effective_level=0.0, max_top_share=1.0, max_top_two_share=1.0
+        LARGE,
+        min_joint_cell=0,
+        min_effective=0.0,
+        min_effective_level=0.0,
+        max_top_share=1.0,
+        max_top_two_share=1.0,
     )
     assert levels_by_value(loose, slope, tilt) == "patients of one predictor"
 
@@ -129,7 +134,7 @@ def test_a_number_alone_tells_the_only_patient_with_a_value_without_a_gate_and_i
     count, age, lab, *truth = only_one_with_a_value(NONE, offset)
     assert count == pytest.approx(1, abs=1e-3)
     assert (age, lab) == (pytest.approx(truth[0], rel=1e-3), pytest.approx(truth[1], rel=1e-3))
-    assert only_one_with_a_value(STRICT, offset) == "patients of one predictor"
+    assert only_one_with_a_value(TABLES, offset) == "patients of one predictor"
 
 
 def only_one_by_standardised_means(policy):
@@ -153,7 +158,7 @@ def only_one_by_standardised_means(policy):
 def test_standardised_means_tell_the_only_patient_with_a_value_without_a_gate_and_are_refused():
     count, lab, truth = only_one_by_standardised_means(NONE)
     assert (count, lab) == (pytest.approx(1, abs=1e-3), pytest.approx(truth, rel=1e-3))
-    assert only_one_by_standardised_means(STRICT) == "patients of one predictor"
+    assert only_one_by_standardised_means(TABLES) == "patients of one predictor"
 
 
 def test_who_is_alike_once_a_column_is_set_is_judged_where_nobody_is_alike_before():
@@ -338,7 +343,7 @@ def test_the_curvature_of_a_log_link_is_judged_beside_its_expectation():
     assert mu / (1 - mu) ** 2 > 0.75 * answer["information"][0]  # most of it is his
     weights = np.exp(age) / (1 - np.exp(age))
     assert weights.sum() ** 2 / (weights**2).sum() > 30  # and of what is expected it is not
-    assert ask(frame, question, BOUNDED) == "effective sample size"
+    assert ask(frame, question, replace(BOUNDED, min_joint_cell=0)) == "effective sample size"
 
 
 # Hazards, inverses and polynomials of the question's own ----------------------------------------------------
