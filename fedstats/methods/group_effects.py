@@ -113,6 +113,8 @@ def heterogeneity(
     tables, summaries, statistics, without = (
         pd.concat(found, ignore_index=True) for found in zip(*parts, strict=True)
     )
+    if fit.kind != "cox" and family == "poisson":  # an outcome that is a number has no events to count
+        tables["n_event"] = np.nan
     return Heterogeneity(
         formula,
         term,

@@ -157,6 +157,13 @@ def check_variables(variables: object, codebook: Codebook) -> None:
         raise FormulaError(
             f"variables names {twice[0]!r} twice; a table describes it once, as a number or as C({twice[0]})."
         )
+    read_as_factors = [c for c, text in zip(columns, variables, strict=True) if c != text]
+    if bare := [
+        c for c in read_as_factors if codebook[c].kind not in ("event", "label") and not codebook[c].levels
+    ]:
+        raise FormulaError(
+            f"C({bare[0]}) needs levels: {bare[0]} is {codebook[bare[0]].kind} in the codebook; make it a factor there, or describe it as a number."
+        )
     if labels := [c for c in columns if codebook[c].kind == "label"]:
         raise FormulaError(
             f"variables names {labels[0]!r}, a label: its values stay at the sites, so a table cannot describe it. Leave it out, or agree "

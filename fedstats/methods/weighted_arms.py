@@ -109,7 +109,7 @@ class ArmSums(_Arms):
 
 @dataclass(frozen=True)
 class PropensityHistogram(_Arms):
-    """Patients of two arms between the agreed edges of their propensity; ``weights`` is a recipe of nothing else (``of_propensity``)."""
+    """Patients of two arms between the agreed edges of their propensity; the recipe says nothing else."""
 
     edges: tuple[float, ...] = field(metadata=candidate("coarser cells of the propensity"))
 

@@ -79,6 +79,15 @@ class CurveSpec(Entry):
             raise ValueError(f"{asked[0]} is of a curve without weights")
         if self.landmark is not None and self.period_hazard_ratios:
             raise ValueError("period_hazard_ratios has periods of its own: leave out landmark, or this")
+        if self.landmark is not None:
+            if self.restricted_mean is not None and self.restricted_mean <= self.landmark:
+                raise ValueError(
+                    f"restricted_mean is {self.restricted_mean:g}, which is not after the landmark at {self.landmark:g}"
+                )
+            if early := [time for time in self.milestones if time < self.landmark]:
+                raise ValueError(
+                    f"milestones names {early[0]:g}, which is before the landmark at {self.landmark:g}"
+                )
         return self
 
     def options(self, key: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ ends by a root search of 1e-12: 1e-6.  The score test is a quadratic form at coe
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import chi2
 
@@ -114,3 +115,11 @@ def test_every_variance_between_groups_is_metafors(name, method):
         term = list(dict.fromkeys(result.groups["term"]))[i]
         pooled = result.pooled()[lambda t, term=term: t["term"] == term]
         agree(pooled, result.glance().set_index("term").loc[term], expected["random"][method])
+
+
+def test_of_counts_no_events_are_listed():
+    frame = pd.DataFrame({"y": [0, 1, 2, 1, 3, 0, 1, 2] * 6, "x": [0, 1] * 24, "p": list("aabbcc") * 8})
+    sites = fs.InProcess({"all": frame}, policy=fs.DisclosurePolicy.none())
+    found = fs.heterogeneity(sites, "y ~ x", term="x", by="p", family="poisson")
+    assert found.groups["n"].tolist() == [16, 16, 16]
+    assert found.groups["n_event"].isna().all()

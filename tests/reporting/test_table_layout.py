@@ -122,6 +122,7 @@ def test_labels_and_units_are_printed():
     [
         ([], "variables is empty; give the columns"),
         (["age", "arm", "age"], "names 'age' twice"),
+        (["C(age)"], r"C\(age\) needs levels: age is numeric in the codebook; make it a factor there"),
         (["age", "C(age)"], "names 'age' twice"),
         (["age", "practice"], "'practice', a label: its values stay at the sites"),
     ],

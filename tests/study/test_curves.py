@@ -52,6 +52,14 @@ WRONG = {
         BY_SEX + 'weights = "weight"\nlog_rank = true',
         ["log_rank is of a curve without weights"],
     ),
+    "a mean that ends at the landmark": (
+        BY_SEX + "landmark = 6\nrestricted_mean = 6",
+        ["restricted_mean is 6, which is not after the landmark at 6"],
+    ),
+    "a milestone before the landmark": (
+        BY_SEX + "landmark = 6\nmilestones = [3, 12]",
+        ["milestones names 3, which is before the landmark at 6"],
+    ),
     "periods of a landmark": (BY_SEX + "landmark = 6\nperiod_hazard_ratios = true", ["leave out landmark"]),
     "an unknown key": (BY_SEX + "logrank = true", ["logrank"]),
 }
