@@ -49,6 +49,10 @@ class CountsView:
     pictures: Callable[[Any, Any, str], list[Picture]] = lambda *_: []
 
 
+#: What a one-sided test looks for, in words.
+_FEWER_OR_MORE = {"less": "fewer", "greater": "more"}
+
+
 def curve_title_of(spec: Spec, asked: FollowUp) -> str:
     """Title of what was asked of a curve."""
     return f"{_VIEWS[asked.key].title}: {spec.title}"
@@ -204,7 +208,7 @@ def _max_combo(_: CurveSpec, found: MaxComboTest, title: str) -> Table:
     sides = (
         ""
         if found.alternative == "two-sided"
-        else f" One-sided: {found.alternative} events of the second group."
+        else f" One-sided: {_FEWER_OR_MORE[found.alternative]} events of the second group."
     )
     note = (
         f"Weights S^ρ (1 − S)^γ. The most extreme of the tests: P {p_words(found.p_value)}, their correlation taken account of.{sides}{strata} Z above zero: "

@@ -98,7 +98,7 @@ def test_a_reader_finds_every_table_with_its_status(finished):
         "Within strata of practice",
         "Events are weighted by S^1 (1 − S)^0",
         "MaxCombo test: Survival by sex",
-        "One-sided: greater events of the second group",
+        "One-sided: more events of the second group",
         "Hazard ratios by period: Survival by sex",
         "0-12 months",
         "12+ months",
