@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import pandas as pd
 
+#: Why a group has no estimate of its own.
+NO_ESTIMATE = "their own patients do not tell every coefficient of the model (too few events, or a level that none of them or all of them have)"
 _ON_SCALE = ("estimate", "conf_low", "conf_high", "prediction_low", "prediction_high")
 
 
@@ -69,13 +72,23 @@ class Heterogeneity:
         }
         return self.statistics.assign(**more)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What one has to know of the summaries: which groups are in none."""
+        without = self.groups.loc[self.groups["estimate"].isna(), "group"].drop_duplicates()
+        if not len(without):
+            return ()
+        return (f"In no summary, for {NO_ESTIMATE}: {'; '.join(without)}.",)
+
     def __str__(self) -> str:
         head = f"{self.term} by {self.by}: {self.formula}"
-        return "\n".join([head, self.pooled().to_string(index=False), self.glance().to_string(index=False)])
+        frames = [self.pooled().to_string(index=False), self.glance().to_string(index=False)]
+        return "\n".join([head, *frames, *self.notes])
 
     def _repr_html_(self) -> str:
         frames: Sequence[pd.DataFrame] = (self.tidy(True), self.pooled(True), self.glance())
-        return "".join(str(frame.to_html(index=False, float_format="%.4g", na_rep="")) for frame in frames)
+        tables = "".join(str(frame.to_html(index=False, float_format="%.4g", na_rep="")) for frame in frames)
+        return tables + "".join(f"<p>{escape(note)}</p>" for note in self.notes)
 
 
 def _scaled(frame: pd.DataFrame, *, exponentiate: bool) -> pd.DataFrame:

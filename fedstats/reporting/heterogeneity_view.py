@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.formula import parse
-from fedstats.contract.heterogeneity_results import Heterogeneity
+from fedstats.contract.heterogeneity_results import NO_ESTIMATE, Heterogeneity
 from fedstats.reporting import formats
 from fedstats.reporting.effects import design_labels, design_steps
 from fedstats.reporting.figures import Picture, figure
@@ -121,6 +121,8 @@ def _note(found: Heterogeneity, labels: dict[str, str]) -> str:
         )
     if found.hartung_knapp:
         said.append("Intervals of effects that vary: Hartung and Knapp.")
+    if found.notes:
+        said.append(f"Groups without an estimate are in no summary: {NO_ESTIMATE}.")
     said.append(
         "Small practices are merged by their site's rules; practices whose names are labels are numbered, the largest first."
     )

@@ -123,3 +123,18 @@ def test_of_counts_no_events_are_listed():
     found = fs.heterogeneity(sites, "y ~ x", term="x", by="p", family="poisson")
     assert found.groups["n"].tolist() == [16, 16, 16]
     assert found.groups["n_event"].isna().all()
+
+
+def test_groups_without_an_estimate_are_named():
+    """The level z is in one group alone: what the others say of x is not asked for without it."""
+    random = np.random.default_rng(4)
+    frame = pd.DataFrame(
+        {"y": random.integers(0, 2, 240), "x": random.normal(size=240), "p": list("abcd") * 60}
+    )
+    frame["rare"] = np.where((frame["p"] == "a") & (frame.index % 3 == 0), "z", "other")
+    sites = fs.InProcess({"all": frame}, policy=fs.DisclosurePolicy.none())
+    told = fs.heterogeneity(sites, "y ~ x + rare", term="x", by="p")
+    assert told.notes[0].endswith("all of them have): all: b; all: c; all: d.")
+    assert told.notes[0] in str(told)
+    assert "all: b; all: c; all: d." in told._repr_html_()
+    assert fs.heterogeneity(sites, "y ~ x", term="x", by="p").notes == ()
