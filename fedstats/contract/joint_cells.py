@@ -46,13 +46,19 @@ def joint_cells(
     cell, number = np.zeros(len(frame), dtype=np.int64), np.zeros(len(frame), dtype=np.int64)
     for codes in _levels(design, frame):
         cell = _together(cell, codes)
+    many = []
     for x in chain(numbers, others):
-        values, codes = np.unique(x, return_inverse=True)
-        if len(values) < MANY:
-            cell = _together(cell, codes)
+        if len(few_values(x, MANY)[0]) >= MANY:
+            many.append(x)
         else:
-            number = _together(number, codes)
-    return np.where(_bare(cell, number, indicators), cell, -1)
+            cell = _together(cell, np.unique(x, return_inverse=True)[1])
+    bare = _bare(cell, number, indicators)
+    for x in many:
+        if not bare.any():  # a further number only tells more patients apart
+            break
+        number = _together(number, np.unique(x, return_inverse=True)[1])
+        bare = _bare(cell, number, indicators)
+    return np.where(bare, cell, -1)
 
 
 def of_numbers(design: Design, x: Array) -> NDArray[np.bool_]:
@@ -122,8 +128,10 @@ def _bare(cell: Codes, number: Codes, indicators: Array) -> NDArray[np.bool_]:
 
 
 def _same(number: Codes) -> float:
-    """How often two different patients have the same."""
-    return _same_within(np.zeros(len(number), dtype=np.int64), number)
+    """How often two different patients have the same; 0 of hardly any pairs."""
+    n = np.bincount(number)
+    pairs, alike = len(number) * (len(number) - 1), int((n * (n - 1)).sum())
+    return alike / pairs if pairs >= MANY else 0.0
 
 
 def _same_within(cell: Codes, number: Codes) -> float:

@@ -141,10 +141,10 @@ class ModelRows:
             self.weights is None or self.made
         ):
             return ()
-        by_number = x[:, number] @ slopes[number]
+        by_number = x @ np.where(number, slopes, 0.0)
         if self.offset is not None:
             by_number += self.offset
-        by_level = x[:, ~number] @ slopes[~number]
+        by_level = x @ np.where(number, 0.0, slopes)
         return where_numbers_are_flat(by_level[self.counted], by_number[self.counted])
 
     @cached_property
@@ -152,7 +152,8 @@ class ModelRows:
         """Which slopes are of numbers with many values."""
         p = 0 if self.terms is None else len(self.terms.alone)
         design = replace(self.judged, columns=self.judged.columns[:p])
-        return of_numbers(design, self.x[self.counted][:, self.x.shape[1] - p :])
+        x = self.x if self.counted.all() else self.x[self.counted]
+        return of_numbers(design, x[:, self.x.shape[1] - p :])
 
     def evidence_at(self, gamma: Array, *effects: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and who weighs in the sums, (n,) each."""
