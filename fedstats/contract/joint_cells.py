@@ -48,7 +48,7 @@ def joint_cells(
         cell = _together(cell, codes)
     many = []
     for x in chain(numbers, others):
-        if len(few_values(x, MANY)[0]) >= MANY:
+        if is_number(x):
             many.append(x)
         else:
             cell = _together(cell, np.unique(x, return_inverse=True)[1])
@@ -61,25 +61,25 @@ def joint_cells(
     return np.where(bare, cell, -1)
 
 
-def of_numbers(design: Design, x: Array) -> NDArray[np.bool_]:
-    """Which columns of a design, (n, p), hold numbers of many values, (p,)."""
-    return np.array(
-        [
-            column.multiplies_a_number and len(few_values(x[:, j], MANY)[0]) >= MANY
-            for j, column in enumerate(design.columns)
-        ],
-        dtype=bool,
-    )
+def is_number(x: Array) -> bool:
+    """Whether a column, (n,), has so many values that they are no levels."""
+    return len(few_values(x, MANY)[0]) >= MANY
 
 
-def where_numbers_are_flat(by_level: Array, by_number: Array) -> tuple[Evidence, ...]:
+def where_numbers_are_flat(by_level: Array, by_number: Array, halves: Array) -> tuple[Evidence, ...]:
     """At coefficients where numbers hardly tell patients apart, how many share what the levels add to predictors, (n,) each.
 
-    Only levels with a slope make cells; those of an intercept alone, where every fit starts, make one.
+    Only levels with a slope make cells; those of an intercept alone, where every fit starts, make one.  ``halves`` (n, c), 0/1, are
+    levels within which, or outside which, numbers may be flat although they are not among all.
     """
-    if by_number.std() > FLAT or np.ptp(by_level) <= FLAT:
+    bare = np.full(len(by_level), by_number.std() <= FLAT)
+    for level in halves.T > 0:
+        for half in (level, ~level):
+            if half.any() and by_number[half].std() <= FLAT:
+                bare |= half
+    if not bare.any() or np.ptp(by_level[bare]) <= FLAT:
         return ()
-    cells = np.unique(np.round(by_level, 9), return_inverse=True)[1]
+    cells = np.unique(np.round(by_level[bare], 9), return_inverse=True)[1]
     about = "patients who share all levels that weigh, at coefficients where no number does"
     return (Evidence("joint cell of levels", np.bincount(cells), about),)
 

@@ -13,7 +13,7 @@ from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.faults import Fault, negative_weights, no_counts, no_event, undefined
 from fedstats.contract.few_predictors import in_groups
-from fedstats.contract.joint_cells import joint_cells, of_numbers, shared_by, where_numbers_are_flat
+from fedstats.contract.joint_cells import is_number, joint_cells, shared_by, where_numbers_are_flat
 from fedstats.contract.margins import margin
 from fedstats.contract.model_cells import few_values, model_cells, pairs_by_outcome
 from fedstats.contract.model_evidence import UNJUDGED, effective_sizes, knots, left_out, of_own_site
@@ -135,25 +135,28 @@ class ModelRows:
         return (*self.evidence, *self._where_flat(x, slopes), self.terms.sizes(x, slopes, unit))
 
     def _where_flat(self, x: Array, slopes: Array) -> tuple[Evidence, ...]:
-        """The joint table of levels at slopes where the model's numbers do not hide it; weights that a site holds always do."""
-        number = self._of_numbers
-        if not (self.curved and number.any() and self.counted.any()) or not (
-            self.weights is None or self.made
-        ):
+        """The joint table of levels at slopes where the model's numbers do not hide it; a site's own weights of many values always do."""
+        number, who = self._of_numbers, self.counted
+        own = self.weights is not None and not self.made and is_number(self.weights[who])
+        if own or not (self.curved and number.any() and who.any()):
             return ()
-        by_number = x @ np.where(number, slopes, 0.0)
+        by_number, by_level = x @ np.where(number, slopes, 0.0), x @ np.where(number, 0.0, slopes)
         if self.offset is not None:
-            by_number += self.offset
-        by_level = x @ np.where(number, 0.0, slopes)
-        return where_numbers_are_flat(by_level[self.counted], by_number[self.counted])
+            part = by_number if is_number(self.offset[who]) else by_level
+            part += self.offset
+        mixed = any(c.multiplies_a_number and c.levels for c in self.judged.columns[: len(slopes)])
+        halves = self.levels[who] if mixed else np.zeros((int(who.sum()), 0))
+        return where_numbers_are_flat(by_level[who], by_number[who], halves)
 
     @cached_property
     def _of_numbers(self) -> NDArray[np.bool_]:
         """Which slopes are of numbers with many values."""
         p = 0 if self.terms is None else len(self.terms.alone)
-        design = replace(self.judged, columns=self.judged.columns[:p])
-        x = self.x if self.counted.all() else self.x[self.counted]
-        return of_numbers(design, x[:, self.x.shape[1] - p :])
+        x = self.x[:, self.x.shape[1] - p :]
+        columns = zip(self.judged.columns[:p], x.T, strict=True)
+        return np.array(
+            [c.multiplies_a_number and is_number(v[self.counted]) for c, v in columns], dtype=bool
+        )
 
     def evidence_at(self, gamma: Array, *effects: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
         """What the gate judges at each point: coefficients, and who weighs in the sums, (n,) each."""

@@ -253,6 +253,28 @@ def test_two_numbers_that_cancel_hide_nothing_either():
     assert ask(frame, GlmDerivatives(model, (*beta, 0.3, -0.3)), STRICT) == RULE
 
 
+@pytest.mark.parametrize("what", ["weights", "offset"])
+def test_a_weight_or_an_offset_of_two_values_hides_nothing_either(what):
+    """It is a level of its own."""
+    frame = four_levels(age=AGE, ecog=1 + np.arange(360) % 2)
+    design = Design((*LEVELS, column("age", scale=10.0)), intercept=True)
+    model = GlmModel("y", design, *(("ecog", None) if what == "weights" else (None, "ecog")), None)
+    beta = points_of_a_fit(four_levels(), TABLES)[-1][0]
+    assert not isinstance(ask(frame, GlmDerivatives(model, (*beta, 0.0)), TABLES), str)
+    assert ask(frame, GlmDerivatives(model, (*beta, 0.0)), STRICT) == RULE
+
+
+def test_a_number_that_counts_in_one_level_alone_hides_the_others_nowhere():
+    """With slopes of zero on age and not on age in men, the table of the women is one of levels alone."""
+    frame = four_levels(age=AGE)
+    in_men = Column("age in men", (Part("age"), Part("sex", "M")), scale=10.0)
+    model = logistic(*LEVELS, column("age", scale=10.0), in_men)
+    frame.loc[np.flatnonzero(cell_of(frame) == 14)[1:], "a"] = 0  # of a, b and w together one woman is left
+    beta = points_of_a_fit(four_levels(), TABLES)[-1][0]
+    assert not isinstance(ask(frame, GlmDerivatives(model, (*beta, 0.0, 0.01)), TABLES), str)
+    assert ask(frame, GlmDerivatives(model, (*beta, 0.0, 0.01)), STRICT) == RULE
+
+
 def test_a_penalised_fit_passes_where_the_levels_that_weigh_have_enough_patients():
     """A strong lasso has one factor alone; every fit starts where nothing weighs."""
     frame = four_levels(age=AGE)
