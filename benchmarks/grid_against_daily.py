@@ -31,10 +31,8 @@ def rows_of(study: fs.Study) -> dict[str, pd.DataFrame]:
         subprocess.run(
             [sys.executable, str(study.rehearsal), "--out", folder], check=True, capture_output=True
         )
-        files = {site: Path(folder) / f"{site}.csv" for site in study.sites}
-        return {
-            site: study.site(site, file, "none", remember=False).data.frame for site, file in files.items()
-        }
+        ending = ".csv" if study.cohort is None else ""  # a file a site, or a folder of tables
+        return {site: study.rows(Path(folder) / f"{site}{ending}").frame for site in study.sites}
 
 
 def lines(study: fs.Study, spec: CurveSpec, frames: dict[str, pd.DataFrame]) -> Iterator[str]:
