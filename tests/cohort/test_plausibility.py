@@ -91,6 +91,7 @@ FAULTS = {
 }  # fmt: skip
 
 
+@pytest.mark.acceptance(6)
 @pytest.mark.parametrize("n", [120, 400])
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_an_error_in_its_place(tmp_path, name, n):
@@ -118,6 +119,7 @@ def test_days_for_months_are_told_in_a_study_with_durations(tmp_path):
     assert "as if in days" in found[0].what
 
 
+@pytest.mark.acceptance(6)
 @pytest.mark.parametrize("n", SIZES)
 def test_clean_sites_raise_no_alarm(tmp_path, n):
     """Ten seeds of each of five sizes: 50 sites."""

@@ -5,12 +5,8 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
 
-#: Numbers of the list that concern what is there: the exchange, the gate, the notebooks.
+#: Numbers of the list that concern what is there: the exchange, the gate, the notebooks, the data.
 DUE = {*range(1, 18), *range(20, 25), *range(26, 29), *range(32, 38), 39, 40}
-#: Due later, and why.
-LATER = {
-    6: "unit and scale faults are found with the synthetic network's planted faults",
-}
 
 
 def borne():
@@ -20,8 +16,4 @@ def borne():
 
 
 def test_every_number_that_is_due_is_borne_by_a_test():
-    assert sorted(DUE - set(LATER) - borne()) == []
-
-
-def test_what_is_due_later_is_not_there_yet():
-    assert sorted(set(LATER) & borne()) == []
+    assert sorted(DUE - borne()) == []
