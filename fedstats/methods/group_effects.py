@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.arguments import check_federation, check_level, known_column
+from fedstats.contract.arguments import check_choice, check_federation, check_level, known_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter
@@ -23,10 +23,17 @@ from fedstats.methods.glm_regression import glm, glm_model
 from fedstats.methods.group_estimates import one_stage_test, read_groups, tables_of_coefficient
 from fedstats.methods.patient_groups import SITE
 from fedstats.methods.practice_estimates import PracticeEstimates
+from fedstats.methods.weighting import PropensityWeights
 from fedstats.numerics.meta_analysis import METHODS, Tau2
 
 Array = NDArray[np.float64]
 
+#: What to ask instead of effects of groups with weights by a propensity, whose variance is not the inverse information.
+UNWEIGHTED = (
+    "Effects of groups have the standard errors of a likelihood, which weights by an estimated propensity have not: leave the weights out and "
+    "give the columns of the propensity as terms of the formula; or fit a model with these weights and the product of the term and a "
+    "factor of the groups, as arm * hospital, whose standard errors account for them."
+)
 #: Sites below which they are no groups to compare.
 FEWEST_SITES = 3
 
@@ -61,7 +68,7 @@ def heterogeneity(
     family : {"binomial", "poisson"}
         Of a model without ``Surv()``.
     strata, ties, weights, offset
-        As of :func:`cox`; the practices are strata besides, or have intercepts of their own.
+        As of :func:`cox`; the practices are strata besides, or have intercepts of their own.  Weights are a column's.
     method : {"REML", "DL", "PM"}
         Of the variance between groups: restricted maximum likelihood, DerSimonian & Laird, or Paule & Mandel.
     hartung_knapp : bool
@@ -87,8 +94,9 @@ def heterogeneity(
     """
     check_federation(federation)
     check_level(level)
-    if method not in METHODS:
-        raise FormulaError(f"method is {method!r}; choose one of {list(METHODS)}.")
+    check_choice("method", method, METHODS)
+    if isinstance(weights, PropensityWeights):
+        raise FormulaError(UNWEIGHTED)
     n_sites = FEWEST_SITES if federation.rehearses else len(federation.sites)
     column = practices_of(by, federation.codebook, n_sites)
     options: dict[str, Any] = {"weights": weights, "offset": offset}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from fedstats.contract.arguments import number_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.formula import FormulaError, parse_groups
 from fedstats.methods.local_log_rank import EXPONENTS, GATED_EXPONENTS, check_exponents
@@ -19,10 +20,12 @@ def check_curve_spec(spec: CurveSpec, codebook: Codebook, *, gated: bool) -> Non
         In one sentence, with the key.
     """
     outcome, group = parse_groups(spec.formula, codebook)
-    if spec.weights is not None and spec.weighting is None and spec.weights not in codebook:
-        raise FormulaError(
-            f"weights is {spec.weights!r}, which is no column of codebook.toml and no table [weights.{spec.weights}]."
-        )
+    if spec.weights is not None and spec.weighting is None:
+        if spec.weights not in codebook:
+            raise FormulaError(
+                f"weights is {spec.weights!r}, which is no column of codebook.toml and no table [weights.{spec.weights}]."
+            )
+        number_column(spec.weights, codebook, "weights")
     if spec.robust and outcome.entry is not None:
         raise FormulaError("robust: Where patients enter late a table has no robust standard errors.")
     for key in ("log_rank", "max_combo", "period_hazard_ratios"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from fedstats.contract.arguments import number_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.disclosure import DisclosurePolicy
@@ -12,7 +13,7 @@ from fedstats.contract.variable import Variable
 from fedstats.methods.cross_validation import levels_of_folds
 from fedstats.methods.fitting import check_cost, check_profile
 from fedstats.methods.glm_regression import check_intercepts
-from fedstats.methods.group_effects import check_within, columns_of, practices_of
+from fedstats.methods.group_effects import UNWEIGHTED, check_within, columns_of, practices_of
 from fedstats.methods.marginal_effects import check_column, values_of
 from fedstats.methods.strengths import Strengths
 from fedstats.methods.survival_prediction import check_strata, patients_to_predict
@@ -37,6 +38,7 @@ def check_model_spec(spec: ModelSpec, codebook: Codebook, policy: DisclosurePoli
     for column in spec.columns:
         if column not in codebook:
             raise ValueError(f"there is no column {column!r} in codebook.toml.")
+    _check_weights(spec, {*outcome.variables, *design.variables, *spec.columns}, codebook)
     checks: dict[str, Callable[[ModelSpec, Design, Codebook, DisclosurePolicy], None]] = {
         "intercepts": _intercepts,
         "profile": _profile,
@@ -55,6 +57,30 @@ def check_model_spec(spec: ModelSpec, codebook: Codebook, policy: DisclosurePoli
                 raise ValueError(f"{key}: {problem}") from None
 
 
+def _check_weights(spec: ModelSpec, columns: set[str], codebook: Codebook) -> None:
+    """Weights and an offset that are numbers; of weights by a propensity, standard errors that take account of it are of its own patients."""
+    weighting = spec.weighting
+    for key in ("offset",) if weighting is not None else ("weights", "offset"):
+        if getattr(spec, key) is not None:
+            number_column(getattr(spec, key), codebook, key)
+    if weighting is None:
+        if spec.robust == "stacked":
+            raise FormulaError(
+                'robust = "stacked" is of weights that are a table [weights.<name>]: say true.'
+            )
+        return
+    if spec.robust == "stacked" and not weighting.has_variance:
+        raise FormulaError(f"robust: A lasso has no variance, and [weights.{spec.weights}] is one: say true.")
+    if spec.robust not in (None, "stacked") or not weighting.has_variance:
+        return
+    if others := [name for name in weighting.known_besides(codebook) if name not in columns]:
+        raise FormulaError(
+            f"weights: the propensity of [weights.{spec.weights}] is of patients whose {others[0]} is known (complete), and this model is of "
+            "others too, so that its standard errors cannot take account of the propensity's estimation. Say robust = true (the weights as if "
+            f"they were known), or name a table of weights whose complete leaves out {others[0]}."
+        )
+
+
 def check_heterogeneity(spec: ModelSpec, codebook: Codebook, n_sites: int) -> None:
     """Effects by practice or site: of a model that has ratios, and of a term of its.
 
@@ -70,6 +96,8 @@ def check_heterogeneity(spec: ModelSpec, codebook: Codebook, n_sites: int) -> No
                 raise FormulaError("Effects of groups are hazard, odds or rate ratios, of canonical links.")
             if spec.penalty is not None:
                 raise FormulaError("Effects of groups are those of a model without penalty.")
+            if spec.weighting is not None:
+                raise FormulaError(UNWEIGHTED)
             _, design = parse(spec.formula, codebook, intercept=False)
             columns_of(asked.term, design)
             check_within(design, codebook)

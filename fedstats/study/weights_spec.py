@@ -26,7 +26,8 @@ class WeightsSpec(Entry):
     """Weights by a propensity, for the models and curves that say ``weights = "<name>"``.
 
     ``complete`` names columns that a patient of the propensity has, besides those of its formula: an outcome that is missing in some
-    has its models on the same patients then, and sites that remember answer both.  Models and curves of other outcomes weigh everybody.
+    has its models on the same patients then, and sites that remember answer both.  Models and curves of other outcomes weigh everybody,
+    models with ``robust = true``: errors that take account of the propensity's estimation are of its own patients.
     ``truncate`` cuts propensities, ``bounds`` weights, at fixed ends.  ``balance`` names columns beside those of the formula;
     ``augmented`` holds formulas of outcome models with the treatment among their terms, for doubly robust effects.
     """
@@ -60,6 +61,18 @@ class WeightsSpec(Entry):
     def asked_penalty(self) -> ElasticNet | Firth | None:
         """As an estimator takes it."""
         return None if self.penalty is None else self.penalty.asked
+
+    @property
+    def has_variance(self) -> bool:
+        """Whether the propensity's coefficients have a covariance; a lasso's have none."""
+        penalty = self.asked_penalty
+        return not (isinstance(penalty, ElasticNet) and penalty.mixing > 0)
+
+    def known_besides(self, codebook: Codebook) -> list[str]:
+        """Columns of ``complete`` that may be empty where those of the formula, which the weights are made of, are not."""
+        outcome, design = parse(self.formula, codebook, intercept=True)
+        own = {*outcome.variables, *design.variables}
+        return [name for name in self.complete if codebook[name].missing and name not in own]
 
     @property
     def made(self) -> Callable[[Federation], PropensityWeights]:

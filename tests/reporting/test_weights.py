@@ -115,6 +115,22 @@ def test_a_propensity_is_of_those_who_have_what_it_asks_for_and_its_curve_of_all
     assert "of whom response is known" in words(finished.models)
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ('weights = "treated"', 'weights = "answered"\nrobust = true'),
+        ('weights = "by_sex"\nstandardised', 'weights = "answered"\nstandardised'),
+    ],
+    ids=["of everybody, with the sandwich", "of those who answered"],
+)
+def test_models_with_weights_of_complete_patients_that_can_be_asked_are_estimated(tmp_path, was, becomes):
+    study = fs.Study.load(write_study(tmp_path, WEIGHTED.replace(was, becomes)))
+    here = fs.InProcess(tables(140), study.codebook, policy=study.policy)
+    asked = {name: study.analyses()[name] for name in ("survival", "response")}
+    found = fs.together(here, **asked)
+    assert {name: fit.n for name, fit in found.items()} == {"survival": 450, "response": 438}
+
+
 def test_one_process_gives_the_same_bytes(finished):
     here = fs.InProcess(tables(140), finished.study.codebook, policy=finished.study.policy)
     again = fs.together(here, **finished.study.analyses())
@@ -221,6 +237,19 @@ def test_a_wrong_number_of_weights_is_found_out_by_the_pooled_rows(finished, key
         ("robust = true", 'robust = "stack"', "robust"),
         ('weights = "answered"', 'weights = "nobody"', r"no table \[weights.nobody\]"),
         ('complete = ["response"]', 'complete = ["practice"]', "complete has 'practice'"),
+        (
+            'weights = "treated"',
+            'weights = "answered"',
+            r"survival: weights: the propensity of \[weights.answered\] is of patients whose response is known .* Say robust = true",
+        ),
+        ('weights = "treated"', 'weights = "sex"', "weights is 'sex', which has the levels F, M"),
+        ('weights = "answered"', 'weights = "sex"', "curve: weights is 'sex', which has the levels F, M"),
+        ('weights = "treated"', 'weights = "time"\nrobust = "stacked"', "weights.<name>.: say true"),
+        (
+            'weights = "treated"',
+            'weights = "treated"\nheterogeneity = [{ term = "sex", by = "practice" }]',
+            "heterogeneity: .* leave the weights out and give the columns of the propensity as terms",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_said_when_the_study_is_loaded(tmp_path, was, becomes, match):
