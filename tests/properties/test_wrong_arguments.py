@@ -34,7 +34,16 @@ def three_arms():
     return sites(FRAME.assign(arm=(["a", "b", "c", "b"] * 10)))
 
 
+def weights():
+    return fs.propensity_weights(sites(), "sex ~ age")
+
+
 WRONG = {
+    "effects of groups with weights by a propensity": (
+        lambda: fs.heterogeneity(sites(), "status ~ age", term="age", by="sex", weights=weights()),
+        fs.FormulaError,
+        "leave the weights out and give the columns of the propensity as terms of the formula; or fit",
+    ),
     "a propensity of three treatments": (
         lambda: fs.propensity_weights(three_arms(), "arm ~ age"),
         fs.FormulaError,
