@@ -9,11 +9,9 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import QueryError
+from fedstats.contract.values import check_choice, check_level, kind_of, shown
 from fedstats.contract.variable import Variable
 from fedstats.numerics.survival_table import ConfType
-
-#: Signs of a value that a message repeats.
-_SHORT = 60
 
 
 def check_federation(federation: object) -> None:
@@ -30,49 +28,17 @@ def check_federation(federation: object) -> None:
         )
 
 
-def shown(value: object) -> str:
-    """A value in a message: as it is written, or its kind where that is long, as of a table."""
-    text = repr(value)
-    if len(text) <= _SHORT and "\n" not in text:
-        return text
-    return kind_of(value)
-
-
-def kind_of(value: object) -> str:
-    """``a DataFrame``, ``an int``."""
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
-
-
-def is_number(value: object) -> bool:
-    """Whether it is one finite number, and no truth value."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        return False
-    return bool(np.isfinite(value))
-
-
-def check_level(level: object) -> None:
-    """The coverage of an interval lies between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-    """
-    if isinstance(level, bool) or not isinstance(level, int | float | np.floating) or not 0 < level < 1:
-        raise ValueError(
-            f"level is {level!r}; the coverage of an interval lies between 0 and 1, as 0.95 does."
-        )
-
-
-def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """One of several words.
+def check_names(name: str, value: object) -> None:
+    """Names of columns in a list, each a text.
 
     Raises
     ------
     FormulaError
     """
-    if not isinstance(value, str) or value not in allowed:
-        raise FormulaError(f"{name} is {shown(value)}; choose one of {list(allowed)}.")
+    if not isinstance(value, list | tuple):
+        raise FormulaError(f"{name} is {shown(value)}; give a list of columns, as in ['age', 'sex'].")
+    if strange := [one for one in value if not isinstance(one, str)]:
+        raise FormulaError(f"{name} names {shown(strange[0])}; give the names of columns as texts.")
 
 
 def check_survival_interval(conf_type: object, level: object) -> None:
@@ -83,8 +49,7 @@ def check_survival_interval(conf_type: object, level: object) -> None:
     FormulaError, ValueError
     """
     check_level(level)
-    if conf_type not in get_args(ConfType):
-        raise FormulaError(f"conf_type is {conf_type!r}; choose one of {list(get_args(ConfType))}.")
+    check_choice("conf_type", conf_type, get_args(ConfType))
 
 
 def known_column(name: object, codebook: Codebook, what: str) -> Variable:
@@ -125,7 +90,7 @@ def checked_edges(grid: Iterable[object]) -> tuple[float, ...]:
         They are not numbers, not above zero, or do not increase.
     """
     wanted = "a grid is a cell width, or right edges above zero that increase, as in [3, 6, 12]"
-    if isinstance(grid, str):
+    if isinstance(grid, str | bytes | Mapping):
         raise ValueError(f"grid is {shown(grid)}; {wanted}.")  # noqa: TRY004 (one class for a wrong grid)
     try:
         edges = np.array([float(edge) for edge in grid])  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fedstats.contract.values import shown
 from fedstats.numerics.survival_table import (
     ConfType,
     interpolated_time,
@@ -268,7 +269,7 @@ def times_given(times: float | Iterable[float]) -> list[float]:
 
 
 def _numbers(given: object, name: str, holds: Callable[[float], bool], words: str) -> list[float]:
-    wrong = ValueError(f"{name} is {given!r}; give {words}.")
+    wrong = ValueError(f"{name} is {shown(given)}; give {words}.")
     several: Any = given if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     try:
         found = [float(v) for v in several]

@@ -1,11 +1,12 @@
 """E-values of estimates and of tables of them: see :mod:`fedstats.numerics.e_value`."""
 
 from collections.abc import Sequence
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.values import check_choice, check_flag, is_number
 from fedstats.numerics.e_value import Measure, as_risk_ratio, e_value_of, e_value_of_limit
 
 
@@ -49,11 +50,11 @@ def e_value(
     >>> tuple(round(v, 2) for v in e_value(3.9, 1.8, 8.7))
     (7.26, 3.0)
     """
-    if measure not in get_args(Measure):
-        raise ValueError(f"measure is {measure!r}; choose one of {list(get_args(Measure))}.")
+    check_choice("measure", measure, get_args(Measure))
+    check_flag("rare", rare)
     ends = [end for end in (conf_low, conf_high) if end is not None]
-    given: tuple[object, ...] = (estimate, *ends)
-    if len(ends) == 1 or not all(isinstance(v, int | float | np.number) and 0 < v < np.inf for v in given):
+    given: tuple[Any, ...] = (estimate, *ends)
+    if len(ends) == 1 or not all(is_number(v) and v > 0 for v in given):
         raise ValueError(
             "An E-value is that of a ratio above zero, with both ends of its interval or with none."
         )

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any
 
-from fedstats.contract.arguments import check_federation, kind_of
+from fedstats.contract.arguments import check_federation
 from fedstats.contract.federation import Federation, SiteRefused, Subset, Waiting
 from fedstats.contract.query import QueryError
 from fedstats.contract.results import NotAvailable
+from fedstats.contract.values import kind_of
 from fedstats.federations.folder import Folder
 
 Analysis = Callable[[Federation], Any]

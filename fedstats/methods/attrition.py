@@ -8,12 +8,15 @@ from typing import ClassVar
 import numpy as np
 
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum
+from fedstats.contract.arguments import check_federation
 from fedstats.contract.attrition import ATTRITION, ELIGIBLE, Attrition
 from fedstats.contract.design import level_codes
 from fedstats.contract.entries import Entries, each, one
 from fedstats.contract.federation import Federation, Meter
+from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query, QueryError
 from fedstats.contract.site_data import SiteData
+from fedstats.contract.values import shown
 from fedstats.numerics.cell_suppression import shown_together
 
 
@@ -93,13 +96,36 @@ def attrition(federation: Federation, steps: Mapping[str, str], *, column: str =
 
     Raises
     ------
+    FormulaError
+        Steps or a column that are none.
+    QueryError
+        Nobody left at one of the steps, or stayed.
     SiteRefused
         A site has no table of everybody screened, or in all so few leave that none may be seen.
     """
+    check_federation(federation)
+    _check_steps(steps)
+    if not isinstance(column, str):
+        raise FormulaError(f"column is {shown(column)}; give the name of a column as a text.")
     meter = Meter(federation)
     found = meter.sum(AttritionCounts(column, (*steps, ELIGIBLE)))
     left, hidden = np.rint(found["left"]), found["hidden"] > 0
+    if not left.any() and not hidden.any() and not found["stay"].any():
+        raise QueryError(
+            f"Of nobody a site says at which of the steps {', '.join(steps)} they left, in {column}."
+        )
     together = float(np.rint(found["together"]).sum() + left[hidden].sum())
     return Attrition.of(
         steps, np.where(hidden, np.nan, left), together, float(np.rint(found["stay"]).sum()), meter
     )
+
+
+def _check_steps(steps: object) -> None:
+    if (
+        not isinstance(steps, Mapping)
+        or not steps
+        or not all(isinstance(said, str) for said in (*steps, *steps.values()))
+    ):
+        raise FormulaError(
+            f"steps is {shown(steps)}; give the name and title of every step in their order, as study.cohort.steps has them."
+        )

@@ -1,17 +1,18 @@
 """Balance of covariates between two arms, before weighting and after, from sums by arm."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.arguments import check_federation, known_column
+from fedstats.contract.arguments import check_federation, check_names, known_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total
 from fedstats.contract.formula import FormulaError, parse
+from fedstats.contract.values import check_choice, check_flag
 from fedstats.contract.weight_results import ALL_SITES, Balance
 from fedstats.methods.glm_fit import event_level_of
 from fedstats.methods.weighted_arms import ArmSums
@@ -66,14 +67,19 @@ def balance(
     Missing values of a variable leave out its own patients alone.
     """
     check_federation(federation)
-    if denominator not in (None, "pooled", "treated"):
-        raise FormulaError(f"denominator is {denominator!r}; choose 'pooled' or 'treated'.")
+    if denominator is not None:
+        check_choice("denominator", denominator, get_args(Denominator))
+    check_flag("per_site", per_site)
+    for what, names in (("variables", () if variables is None else variables), ("more", more)):
+        check_names(what, names)
     whole = federation
     federation, name, propensity = weighted(federation, weights)
     if propensity is not None:
         denominator = denominator or ("treated" if propensity.estimand == "ATT" else "pooled")
-        by = by or propensity.recipe.treatment
-        variables = variables or (None if "~" in by else _as_written(propensity.recipe.design))
+        by = propensity.recipe.treatment if by is None else by
+        variables = (
+            _as_written(propensity.recipe.design) if variables is None and "~" not in str(by) else variables
+        )
     by, designs = _asked(whole, by, variables, more)
     level = event_level_of(whole, by, LOGIT)
     meter, rows, refused = Meter(federation), [], []
@@ -83,6 +89,10 @@ def balance(
             found = {ALL_SITES: meter.sum(query)} | (dict(meter.each(query)) if per_site else {})
         except SiteRefused as refusal:
             refused.append((design.variables[0], refusal.rule))
+            if refusal.entry == "question" and len(refused) == len(
+                designs
+            ):  # it fits no rows: no policy's decision
+                raise
             continue
         for site, total in found.items():
             rows += list(_rows(site, total, design, denominator or "pooled", whole.codebook))
@@ -108,12 +118,12 @@ def _asked(
     if by is None:
         raise FormulaError("Say which treatment: by='arm', or weights of fs.propensity_weights.")
     check_treatment(federation.codebook, by)
-    if "~" in by:
+    if "~" in str(by):
         outcome, design = parse(by, federation.codebook, intercept=False)
         by, variables = outcome.event, _as_written(design)
     known_column(by, federation.codebook, "by")
-    if not variables or isinstance(variables, str):
-        raise FormulaError(f"variables is {variables!r}; give a list of columns, as in ['age', 'C(ecog)'].")
+    if not variables:
+        raise FormulaError("variables is empty; give a list of columns, as in ['age', 'C(ecog)'].")
     return by, [_design(federation.codebook, name) for name in dict.fromkeys((*variables, *more))]
 
 

@@ -15,15 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
-from fedstats.contract.arguments import (
-    check_choice,
-    check_federation,
-    check_level,
-    check_patients,
-    known_column,
-    number_column,
-    shown,
-)
+from fedstats.contract.arguments import check_federation, check_patients, known_column, number_column
 from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
@@ -31,6 +23,7 @@ from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.periods import Varying, agreed_cuts, periods_of, with_periods
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
+from fedstats.contract.values import check_choice, check_level, shown
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_periods import over_periods
 from fedstats.methods.cox_shared_baseline import SharedBaseline, check_baseline, with_grid
@@ -280,7 +273,7 @@ def cox_model(
         raise FormulaError(
             "A Cox model needs at least one term; for a curve without covariates ask kaplan_meier."
         )
-    columns = _columns(strata)
+    columns = strata_columns(strata)
     check_choice("ties", ties, ("efron", "breslow"))
     for column in columns:
         known_column(column, federation.codebook, "strata")
@@ -348,7 +341,13 @@ class SiteBaseline:
         return self.meter.sum(CoxPropensityTerms(self.model, tuple(gamma.tolist())))
 
 
-def _columns(names: str | Sequence[str] | None) -> tuple[str, ...]:
+def strata_columns(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Columns of strata: none, one, or several.
+
+    Raises
+    ------
+    FormulaError
+    """
     if names is None:
         return ()
     if isinstance(names, str):

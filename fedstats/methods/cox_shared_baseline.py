@@ -18,6 +18,7 @@ from fedstats.contract.formula import FormulaError, Outcome
 from fedstats.contract.periods import cuts_of, periods_of
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.site_data import SiteData
+from fedstats.contract.values import check_choice
 from fedstats.methods.cox_model import (
     SIZES,
     CoxMeat,
@@ -262,8 +263,7 @@ def check_baseline(federation: Federation, baseline: str, strata: tuple[str, ...
     ------
     FormulaError
     """
-    if baseline not in ("site", "shared"):
-        raise FormulaError(f"baseline is {baseline!r}; choose one of {['site', 'shared']}.")
+    check_choice("baseline", baseline, ("site", "shared"))
     if baseline == "shared" and len(strata) > 1:
         raise FormulaError(
             "A shared baseline takes one column of strata; join the columns into one in the data."

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
-from fedstats.contract.arguments import check_federation, check_level
+from fedstats.contract.arguments import check_federation
 from fedstats.contract.dominance import deviations, dominance_of_sums
 from fedstats.contract.effect_results import StandardisedRisks
 from fedstats.contract.entries import Entries, each, one, pairs
@@ -21,6 +21,7 @@ from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
+from fedstats.contract.values import check_level
 from fedstats.methods.glm_fit import model_of
 from fedstats.methods.glm_model import GlmQuery
 from fedstats.methods.glm_regression import logistic

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix
-from fedstats.contract.arguments import shown
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.entries import Entries
@@ -22,6 +21,7 @@ from fedstats.contract.formula import FormulaError
 from fedstats.contract.periods import by_period
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
+from fedstats.contract.values import shown
 from fedstats.numerics.firth import Firth, Penalised
 from fedstats.numerics.newton import (
     Derivatives,

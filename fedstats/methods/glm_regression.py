@@ -11,18 +11,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fedstats.contract.aggregate import full_matrix
-from fedstats.contract.arguments import (
-    check_choice,
-    check_federation,
-    check_level,
-    known_column,
-    number_column,
-)
+from fedstats.contract.arguments import check_federation, known_column, number_column
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.threads import one_blas_thread
+from fedstats.contract.values import check_choice, check_level
 from fedstats.methods.firth_correction import Correction, FirthCorrection, penalised_null, penalised_value
 from fedstats.methods.fitting import (
     check_cost,

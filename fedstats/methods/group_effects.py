@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.arguments import check_choice, check_federation, check_level, known_column
+from fedstats.contract.arguments import check_federation, known_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter
@@ -16,8 +16,9 @@ from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.contract.query import Query
 from fedstats.contract.threads import one_blas_thread
+from fedstats.contract.values import check_choice, check_flag, check_level, shown
 from fedstats.methods.cox_fit import model_of as cox_model_of
-from fedstats.methods.cox_regression import CoxDerivatives, cox
+from fedstats.methods.cox_regression import CoxDerivatives, cox, strata_columns
 from fedstats.methods.glm_model import GlmDerivatives
 from fedstats.methods.glm_regression import glm, glm_model
 from fedstats.methods.group_estimates import one_stage_test, read_groups, tables_of_coefficient
@@ -95,6 +96,7 @@ def heterogeneity(
     check_federation(federation)
     check_level(level)
     check_choice("method", method, METHODS)
+    check_flag("hartung_knapp", hartung_knapp)
     if isinstance(weights, PropensityWeights):
         raise FormulaError(UNWEIGHTED)
     n_sites = FEWEST_SITES if federation.rehearses else len(federation.sites)
@@ -152,7 +154,7 @@ def _cox(
     options: dict[str, Any],
 ) -> tuple[Fit, Query, Design]:
     """The fit in which the term is the same in all groups, each with its own baseline hazard, and what is asked there."""
-    within = () if strata is None else (strata,) if isinstance(strata, str) else tuple(strata)
+    within = strata_columns(strata)
     own = () if column is None or column in within else (column,)
     fit = cox(federation, formula, strata=(*own, *within), ties=ties, **options)
     model, gamma = cox_model_of(federation, fit)
@@ -163,8 +165,7 @@ def _glm(
     federation: Federation, formula: str, column: str | None, family: str, options: dict[str, Any]
 ) -> tuple[Fit, Query, Design]:
     """The same with an intercept for each group."""
-    if family not in ("binomial", "poisson"):
-        raise FormulaError(f"family is {family!r}; effects of groups are ratios, of 'binomial' or 'poisson'.")
+    check_choice("family", family, ("binomial", "poisson"))
     of_family: Any = family
     fit = glm(federation, formula, family=of_family, intercepts=column or SITE, **options)
     weights, offset = options["weights"], options["offset"]
@@ -180,7 +181,7 @@ def practices_of(by: object, codebook: Codebook, n_sites: int) -> str | None:
     ------
     FormulaError
     """
-    if by == SITE and SITE not in codebook:
+    if isinstance(by, str) and by == SITE and SITE not in codebook:
         if n_sites < FEWEST_SITES:
             raise FormulaError(
                 f"There are {n_sites} sites, and effects by site take {FEWEST_SITES}: name a column of practices, as in by='practice'."
@@ -201,10 +202,11 @@ def columns_of(term: object, design: Design) -> tuple[int, ...]:
     ------
     FormulaError
     """
-    found = tuple(j for j, name in enumerate(design.names) if term in (name, design.term_of_each[j]))
+    wanted = term if isinstance(term, str) else None
+    found = tuple(j for j, name in enumerate(design.names) if wanted in (name, design.term_of_each[j]))
     if not found:
         terms = dict.fromkeys(t for t in design.term_of_each if t != "Intercept")
-        raise FormulaError(f"term is {term!r}; the model has {', '.join(terms)}.")
+        raise FormulaError(f"term is {shown(term)}; the model has {', '.join(terms)}.")
     return found
 
 

@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from fedstats.contract.arguments import check_level, is_number
 from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.hypotheses import coefficient_table, wald_test
 from fedstats.contract.query import QueryError
 from fedstats.contract.survival_results import PeriodHazardRatios
+from fedstats.contract.values import check_choice, check_level, is_number, shown
 from fedstats.methods.survival_counts import Grid, SurvivalCounts, survival_counts
 from fedstats.numerics.group_hazards import group_derivatives
 from fedstats.numerics.newton import Derivatives, Solution, newton
@@ -68,8 +68,7 @@ def period_hazard_ratios(
     model with more columns is ``fs.cox(..., time_varying=)``.
     """
     check_level(level)
-    if ties not in get_args(Ties):
-        raise FormulaError(f"ties is {ties!r}; choose one of {list(get_args(Ties))}.")
+    check_choice("ties", ties, get_args(Ties))
     counts = survival_counts(federation, formula, grid=grid, strata=strata)
     if len(counts.names) < 2:
         raise FormulaError(
@@ -116,7 +115,7 @@ def _checked_cuts(
     if not given:
         raise FormulaError("The codebook agrees on no cuts between periods: name them, as in cuts=[6, 12].")
     if not all(is_number(c) and c > 0 for c in given) or given != sorted(set(given)):
-        raise ValueError(f"cuts is {cuts!r}; give times above 0 in increasing order.")
+        raise ValueError(f"cuts is {shown(cuts)}; give times above 0 in increasing order.")
     edges = counts.edges[:-1]
     beyond = [c for c in given if c >= counts.edges[-1]]
     strange = [] if counts.is_exact else [c for c in given if not np.isclose(edges, c, rtol=1e-9).any()]

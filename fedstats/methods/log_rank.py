@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from fedstats.contract.arguments import check_federation, is_number
+from fedstats.contract.arguments import check_federation
 from fedstats.contract.entries import listed
 from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError, parse_groups
 from fedstats.contract.query import QueryError
 from fedstats.contract.survival_results import LogRankTest, MaxComboTest
+from fedstats.contract.values import check_choice, is_number, shown
 from fedstats.methods.local_log_rank import LocalSums, local_sums
 from fedstats.methods.survival_counts import (
     Grid,
@@ -140,8 +141,7 @@ def max_combo(
     it together with restricted means or hazard ratios by period, which say how.
     """
     pairs = check_weights(weights)
-    if alternative not in get_args(Alternative):
-        raise FormulaError(f"alternative is {alternative!r}; choose one of {list(get_args(Alternative))}.")
+    check_choice("alternative", alternative, get_args(Alternative))
     found = _compared(federation, formula, pairs, strata, grid, landmark)
     if len(found.names) != 2:
         raise FormulaError(
@@ -212,7 +212,7 @@ def _check_groups(counts: SurvivalCounts, formula: str) -> None:
 
 def _exponent(name: str, value: float) -> float:
     if not is_number(value) or value < 0:
-        raise ValueError(f"{name} is {value!r}; give a number from 0 on.")
+        raise ValueError(f"{name} is {shown(value)}; give a number from 0 on.")
     return float(value)
 
 
@@ -224,12 +224,13 @@ def check_weights(weights: Sequence[tuple[float, float]]) -> list[tuple[float, f
     ValueError
     """
     try:
-        found = [(_exponent("rho", rho), _exponent("gamma", gamma)) for rho, gamma in weights]
-    except TypeError:
-        found = []
+        pairs = [(rho, gamma) for rho, gamma in weights]
+    except (TypeError, ValueError):
+        pairs = []
+    found = [(_exponent("rho", rho), _exponent("gamma", gamma)) for rho, gamma in pairs]
     if not found or len(set(found)) < len(found) or len(found) > 8:
         raise ValueError(
-            f"weights is {weights!r}; give up to eight different pairs (rho, gamma), as [(0, 0), (0, 1)]."
+            f"weights is {shown(weights)}; give up to eight different pairs (rho, gamma), as [(0, 0), (0, 1)]."
         )
     return found
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.arguments import check_federation, check_level, known_column
+from fedstats.contract.arguments import check_federation, known_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
 from fedstats.contract.design import Design
@@ -18,6 +18,7 @@ from fedstats.contract.hypotheses import coefficient_table
 from fedstats.contract.query import QueryError
 from fedstats.contract.same_patients import AS_A_POPULATION, check_weight
 from fedstats.contract.threads import one_blas_thread
+from fedstats.contract.values import check_flag, check_level, shown
 from fedstats.contract.variable import Variable
 from fedstats.methods.glm_fit import model_of
 from fedstats.methods.glm_model import GlmModel
@@ -71,6 +72,7 @@ def standardised_risks(
     check_federation(federation)
     federation = with_weights_of(federation, fit)
     check_level(level)
+    check_flag("another_population", another_population)
     model, beta = _checked(federation, fit, column)
     chosen = values_of(federation.codebook[column], values)
     meter = Meter(federation)
@@ -131,11 +133,14 @@ def marginal_effects(
     check_federation(federation)
     federation = with_weights_of(federation, fit)
     check_level(level)
+    check_flag("another_population", another_population)
     model, _ = model_of(federation, fit)
     if isinstance(variables, str):
         variables = [variables]
     if variables is not None and not isinstance(variables, Sequence):
-        raise FormulaError(f"variables is {variables!r}; give the name of a column, or several in a list.")
+        raise FormulaError(
+            f"variables is {shown(variables)}; give the name of a column, or several in a list."
+        )
     its_own = None if another_population else fit
     meter, tables = Meter(federation), []
     for name in model.design.variables if variables is None else variables:
@@ -196,16 +201,16 @@ def values_of(variable: Variable, values: Sequence[float | str] | None) -> tuple
     FormulaError
         Fewer than two, or one of them twice, or no agreed level.
     """
-    one = isinstance(values, int | float | np.number)  # not a list: no contrast
-    chosen = variable.levels if values is None else () if one else tuple(values)
-    if len({level_name(value) for value in chosen}) < max(2, len(chosen)) or isinstance(values, str):
+    given = values if isinstance(values, list | tuple | np.ndarray) else ()  # a number is no contrast
+    chosen = variable.levels if values is None else tuple(given)
+    if len({level_name(value) for value in chosen}) < max(2, len(chosen)):
         raise FormulaError(
             f"Give at least two values of {variable.name}, each once and the reference first, as values=[0, 1]."
         )
     unknown = [value for value in chosen if variable.levels and level_name(value) not in variable.levels]
     if unknown:
         raise FormulaError(
-            f"{variable.name} has no level {unknown[0]!r}; the codebook agrees on {', '.join(variable.levels)}."
+            f"{variable.name} has no level {shown(unknown[0])}; the codebook agrees on {', '.join(variable.levels)}."
         )
     return chosen
 

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from fedstats.contract.arguments import kind_of
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.survival_results import (
@@ -14,6 +13,7 @@ from fedstats.contract.survival_results import (
     PeriodHazardRatios,
     RestrictedMeans,
 )
+from fedstats.contract.values import check_choice, check_flag, kind_of, shown
 from fedstats.numerics.multiplicity import ADJUSTMENTS, Adjustment, adjusted
 
 #: Results that compare groups by curves.
@@ -57,8 +57,10 @@ def adjusted_p_values(
     FormulaError
         No such method or term, or a result without p-values.
     """
-    if method not in ADJUSTMENTS:
-        raise FormulaError(f"method is {method!r}; choose one of {list(ADJUSTMENTS)}.")
+    check_choice("method", method, ADJUSTMENTS)
+    check_flag("joint", joint)
+    if not isinstance(family, str):
+        raise FormulaError(f"family is {shown(family)}; give what the tests have in common, as a text.")
     for what, given in (("results", results), ("terms", {} if terms is None else terms)):
         if not isinstance(given, Mapping):
             raise FormulaError(f'{what} is {kind_of(given)}; give it by name, as {{"os": ...}}.')

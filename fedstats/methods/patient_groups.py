@@ -12,6 +12,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.federation import Meter
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query
+from fedstats.contract.values import shown
 from fedstats.methods.descriptives import DistinctValues, Grouping
 from fedstats.methods.own_sums import OwnSums
 
@@ -47,8 +48,8 @@ class PatientGroups:
         FormulaError
         """
         columns = () if by is None else (by,) if isinstance(by, str) else by
-        if not isinstance(columns, Sequence):
-            raise FormulaError(f"by is {by!r}; give a factor, several in a list, or 'site'.")
+        if not isinstance(columns, list | tuple):
+            raise FormulaError(f"by is {shown(by)}; give a factor, several in a list, or 'site'.")
         by_site = SITE in columns and SITE not in codebook
         factors = tuple(_factor(name, codebook) for name in columns if not (by_site and name == SITE))
         if len(set(columns)) < len(columns):

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.arguments import check_federation, known_column
+from fedstats.contract.arguments import check_federation, check_names, known_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.federation import Federation, Meter, SiteRefused
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import QueryError
 from fedstats.contract.results import NOT_SHOWN, OVERALL
+from fedstats.contract.values import check_flag
 from fedstats.contract.variable import Variable
 from fedstats.methods.descriptives import Histogram, LevelCounts, Moments
 from fedstats.methods.patient_groups import PatientGroups
@@ -85,6 +86,7 @@ def table_one(
     Levels that are not shown count as one.
     """
     check_federation(federation)
+    check_flag("p_values", p_values)
     codebook = federation.codebook
     check_variables(variables, codebook)
     groups = PatientGroups.of(by, codebook, federation.sites)
@@ -136,22 +138,18 @@ def _grouped(describe: Callable[["_Made"], None], made: "_Made", name: str, *, r
             describe(_Made(whole.groups))
 
 
-def check_variables(variables: object, codebook: Codebook) -> None:
+def check_variables(variables: Sequence[str], codebook: Codebook) -> None:
     """Columns that a table can describe, each once.
 
     Raises
     ------
     FormulaError
     """
-    if isinstance(variables, str) or not isinstance(variables, Sequence):
-        raise FormulaError(f"variables is {variables!r}; give a list of columns, as in ['age', 'sex'].")
+    check_names("variables", variables)
     if not variables:
         raise FormulaError(
             "variables is empty; give the columns that the table is to describe, as in ['age', 'sex']."
         )
-    strange = [v for v in variables if not isinstance(v, str)]
-    if strange:
-        raise FormulaError(f"variables names {strange[0]!r}; give the names of columns as texts.")
     columns = [known_column(_column(text), codebook, "A variable").name for text in variables]
     if twice := [c for c in columns if columns.count(c) > 1]:
         raise FormulaError(

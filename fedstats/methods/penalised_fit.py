@@ -17,6 +17,7 @@ from fedstats.contract.formula import FormulaError
 from fedstats.contract.model_rows import ModelRows
 from fedstats.contract.query import Query
 from fedstats.contract.site_data import SiteData
+from fedstats.contract.values import shown
 from fedstats.numerics.firth import Firth
 from fedstats.numerics.newton import Derivatives, Solution, newton
 from fedstats.numerics.penalties import ElasticNet, Weighted, penalised
@@ -80,7 +81,9 @@ def check_penalty(penalty: object, *, robust: bool, profile: tuple[str, ...]) ->
             "give fs.Ridge(...) or fs.ElasticNet(...)."
         )
     if not isinstance(penalty, ElasticNet):
-        raise FormulaError(f"penalty is {penalty!r}; give fs.Ridge(...), fs.ElasticNet(...) or fs.Firth().")
+        raise FormulaError(
+            f"penalty is {shown(penalty)}; give fs.Ridge(...), fs.ElasticNet(...) or fs.Firth()."
+        )
     if profile:
         raise FormulaError(
             "A ridge, lasso or elastic net has no profile-likelihood interval: ask without penalty, with fs.Firth(), or without it."

@@ -10,6 +10,7 @@ from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.linear_predictor import DIGITS
 from fedstats.contract.propensity_weight import PropensityWeight
+from fedstats.contract.values import check_choice, check_flag
 from fedstats.methods.glm_regression import glm, glm_model
 from fedstats.methods.weighting import PropensityWeights, check_treatment, checked_ends
 from fedstats.numerics.balancing_weights import Estimand, Truncation
@@ -100,8 +101,8 @@ def check_recipe(
     ------
     FormulaError
     """
-    if estimand not in ESTIMANDS:
-        raise FormulaError(f"estimand is {estimand!r}; choose one of {list(ESTIMANDS)}.")
+    check_choice("estimand", estimand, ESTIMANDS)
+    check_flag("stabilised", stabilised)
     if stabilised and estimand != "ATE":
         raise FormulaError(
             "Stabilised weights are those of the estimand ATE; ask for it, or without stabilised."

@@ -19,6 +19,7 @@ from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.same_patients import check_information
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.threads import one_blas_thread
+from fedstats.contract.values import check_choice, check_flag
 from fedstats.methods import trend_evidence
 from fedstats.methods.cox_fit import model_of
 from fedstats.methods.cox_model import CoxModel, CoxQuery
@@ -205,8 +206,8 @@ def cox_zph(
     """
     check_federation(federation)
     federation = with_weights_of(federation, fit)
-    if transform not in get_args(Transform):
-        raise FormulaError(f"transform is {transform!r}; choose one of {list(get_args(Transform))}.")
+    check_choice("transform", transform, get_args(Transform))
+    check_flag("terms", terms)
     model, gamma = _model_of(federation, fit)
     meter = Meter(federation)
     with one_blas_thread():

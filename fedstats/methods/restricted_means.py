@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from fedstats.contract.arguments import check_level, is_number
 from fedstats.contract.federation import Federation
 from fedstats.contract.query import QueryError
 from fedstats.contract.survival_results import RestrictedMeans
+from fedstats.contract.values import check_level, is_number, shown
 from fedstats.methods.survival_counts import Grid, GroupCounts, robust_errors, survival_counts
 from fedstats.methods.weighting import Weighting, weights_name
 from fedstats.numerics.restricted_mean import Area, area_between_edges, area_of_steps, area_variance
@@ -68,7 +68,7 @@ def rmst(
     """
     check_level(level)
     if not is_number(tau) or tau <= 0:
-        raise ValueError(f"tau is {tau!r}; give a time above zero.")
+        raise ValueError(f"tau is {shown(tau)}; give a time above zero.")
     robust = robust_errors(federation, formula, weights, robust)
     counts = survival_counts(federation, formula, grid=grid, weights=weights).after(landmark)
     if tau <= counts.start:

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.contract.arguments import check_federation, is_number, known_column, number_column
+from fedstats.contract.arguments import check_federation, known_column, number_column
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.formula import FormulaError, Outcome, parse_groups
 from fedstats.contract.query import QueryError
+from fedstats.contract.values import check_flag, is_number, shown
 from fedstats.methods.longest_grid import on_longest_grid
 from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.weighting import PropensityWeights, Weighting, weighted
@@ -165,7 +166,7 @@ class SurvivalCounts:
         if landmark is None:
             return self
         if not is_number(landmark) or landmark <= 0:
-            raise ValueError(f"landmark is {landmark!r}; give a time above 0.")
+            raise ValueError(f"landmark is {shown(landmark)}; give a time above 0.")
         near = np.isclose(self.edges, landmark, rtol=1e-9)
         if landmark >= self.edges[-1] or near[-1]:
             raise QueryError(
@@ -274,6 +275,7 @@ def robust_errors(federation: Federation, formula: str, weights: Weighting, robu
     late = parse_groups(formula, federation.codebook)[0].entry is not None
     if robust is None:
         return isinstance(weights, PropensityWeights) and not late
+    check_flag("robust", robust)
     if robust and weights is None:
         raise FormulaError(
             "robust standard errors are those of a weighted curve: give weights, or leave out robust."
@@ -295,7 +297,7 @@ def check_strata(
     FormulaError
     """
     if strata is not None and not isinstance(strata, str | list | tuple):
-        raise FormulaError(f"strata is {strata!r}; give the name of a column, or several in a list.")
+        raise FormulaError(f"strata is {shown(strata)}; give the name of a column, or several in a list.")
     columns = (strata,) if isinstance(strata, str) else tuple(strata or ())
     for column in columns:
         if not known_column(column, codebook, "strata").levels and not local:
@@ -312,7 +314,7 @@ def stays_at_sites(columns: tuple[str, ...], codebook: Codebook) -> bool:
     return any(not codebook[column].levels for column in columns)
 
 
-def causes_of(outcome: Outcome, codebook: Codebook, censored: str | None = None) -> tuple[str, ...]:
+def causes_of(outcome: Outcome, codebook: Codebook, censored: object = None) -> tuple[str, ...]:
     """The codes of an outcome that are events: all levels but the one that ends follow-up without one (None: the first).
 
     Raises
@@ -329,8 +331,8 @@ def causes_of(outcome: Outcome, codebook: Codebook, censored: str | None = None)
         raise FormulaError(
             f"Causes are the levels of a factor; {outcome.event} has no levels in the codebook."
         )
-    if censored is not None and censored not in levels:
-        raise FormulaError(f"{outcome.event} has no level {censored!r}; it has {', '.join(levels)}.")
+    if censored is not None and not (isinstance(censored, str) and censored in levels):
+        raise FormulaError(f"{outcome.event} has no level {shown(censored)}; it has {', '.join(levels)}.")
     return tuple(level for level in levels if level != (levels[0] if censored is None else censored))
 
 

@@ -7,6 +7,7 @@ from fedstats.contract.arguments import check_survival_interval
 from fedstats.contract.curve import Curve, quantile
 from fedstats.contract.federation import Federation
 from fedstats.contract.formula import FormulaError
+from fedstats.contract.values import check_flag
 from fedstats.methods.survival_counts import Grid, GroupCounts, robust_errors, survival_counts
 from fedstats.methods.weighting import Weighting, weights_name
 from fedstats.numerics.survival_table import (
@@ -73,6 +74,7 @@ def kaplan_meier(
     entry at the left one; on distinct times neither moves.
     """
     check_survival_interval(conf_type, level)
+    check_flag("reverse", reverse)
     robust = robust_errors(federation, formula, weights, robust)
     if weights is not None and reverse:
         raise FormulaError("Follow-up is described as it is: leave out weights, or reverse.")

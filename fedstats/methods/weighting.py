@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import full_matrix
-from fedstats.contract.arguments import shown
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total, WithColumn
@@ -18,6 +17,7 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import canonical_json, spec_from_dict
+from fedstats.contract.values import shown
 from fedstats.contract.weight_results import ALL_SITES, EffectiveSizes, Overlap
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.stacked_equations import PropensityScores
@@ -319,9 +319,9 @@ def checked_ends(name: str, ends: Sequence[float], low: float, high: float) -> t
     try:
         first, last = (float(end) for end in ends)
     except (TypeError, ValueError):
-        raise FormulaError(f"{name} is {ends!r}; give two numbers, as in (0.01, 0.99).") from None
+        raise FormulaError(f"{name} is {shown(ends)}; give two numbers, as in (0.01, 0.99).") from None
     if not low <= first < last <= high:
         raise FormulaError(
-            f"{name} is {ends!r}; it lies between {low:g} and {high:g}, the smaller end first."
+            f"{name} is {shown(ends)}; it lies between {low:g} and {high:g}, the smaller end first."
         )
     return first, last
