@@ -136,7 +136,19 @@ def _of_terms(name: str, result: Any, *, joint: bool) -> Iterator[_Test]:
         )
     if not {"term", "p_value"} <= set(frame.columns):
         raise FormulaError(f"{name} has no p-values by term.")
+    _check_p_values(name, frame, own=isinstance(result, pd.DataFrame))
     written = dict(zip(result.names, result.terms, strict=False)) if is_fit else {}
     for row in frame[frame["term"] != "Intercept"].to_dict("records"):
         term = str(row["term"])
         yield _Test(term, row["p_value"], (written[term],) if term in written else ())
+
+
+def _check_p_values(name: str, frame: pd.DataFrame, *, own: bool) -> None:
+    """Between 0 and 1; none is missing of a frame of one's ``own``, where in a result's table a row may be no test."""
+    found = pd.to_numeric(frame["p_value"], errors="coerce")
+    wrong = frame[~found.between(0, 1) & (own | frame["p_value"].notna())]
+    if len(wrong):
+        term, p_value = wrong[["term", "p_value"]].iloc[0]
+        raise FormulaError(
+            f"{name} has the p-value {shown(p_value)} of {term}: a p-value is a number from 0 to 1; leave out a row that is no test."
+        )

@@ -157,6 +157,21 @@ WRONG = {
         "results is a Fit; give it by name",
     ),
     "tests of a number": (lambda: fs.adjusted_p_values({"os": 5}), fs.FormulaError, "os is an int"),
+    "a p-value above one": (
+        lambda: fs.adjusted_p_values({"os": pd.DataFrame({"term": ["age", "sex"], "p_value": [0.2, 1.2]})}),
+        fs.FormulaError,
+        "os has the p-value 1.2 of sex: a p-value is a number from 0 to 1; leave out a row that is no test.",
+    ),
+    "a p-value that is not there": (
+        lambda: fs.adjusted_p_values({"os": pd.DataFrame({"term": ["age"], "p_value": [np.nan]})}),
+        fs.FormulaError,
+        "os has the p-value nan of age",
+    ),
+    "a p-value as a text": (
+        lambda: fs.adjusted_p_values({"os": pd.DataFrame({"term": ["age"], "p_value": ["<0.05"]})}),
+        fs.FormulaError,
+        "os has the p-value '<0.05' of age",
+    ),
     "E-values of units that are none": (
         lambda: fs.cox(sites(), COX).e_values(steps={"agee": 10}),
         ValueError,
