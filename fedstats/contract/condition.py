@@ -67,9 +67,7 @@ class Condition(Spec):
             Levels that are not agreed, or put in an order; a number compared with a text.
         """
         if variable.kind == "label":
-            raise QueryError(
-                f"{self.column} groups patients inside a site; its values are not for questions."
-            )
+            raise QueryError(f"{self.column} {variable.in_words()}; its values are not for questions.")
         if variable.kind != "factor":
             if any(isinstance(v, str) for v in self.values):
                 raise QueryError(f"{self.column} is a number; compare it with a number, not with a text.")

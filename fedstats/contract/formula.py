@@ -18,7 +18,7 @@ from fedstats.contract.functions import KNOWN, FunctionError, functions_of
 from fedstats.contract.idioms import TERMS, said_here, said_on_the_left, with_plain_names
 from fedstats.contract.names import unreadable_column
 from fedstats.contract.shapes import Shape, centre_and_scale
-from fedstats.contract.variable import Variable
+from fedstats.contract.variable import AS_FACTOR, Variable
 
 #: Kinds of column that an event is of.
 _EVENTS = ("event", "numeric")
@@ -113,7 +113,7 @@ def parse_groups(formula: str, codebook: Codebook, *, causes: bool = False) -> t
         raise FormulaError(
             f"A curve is drawn by one factor, and {column} {variable.in_words()}: make a factor of it in the codebook."
             if variable.kind != "label"
-            else f"A curve is drawn by one factor, and {column} {variable.in_words()}; {variable.remedy()}."
+            else f"A curve is drawn by one factor, and {column} {variable.in_words()}; {variable.remedy(AS_FACTOR)}."
         )
     return outcome, column
 

@@ -8,6 +8,8 @@ import numpy as np
 from fedstats.contract.query import Spec
 
 Kind = Literal["numeric", "factor", "time", "event", "label"]
+#: What to do about a label that a table or a curve was to read.
+AS_FACTOR = "agree on its levels as a factor of the codebook"
 #: Levels that a sentence names.
 _SHOWN_LEVELS = 6
 
@@ -86,14 +88,14 @@ class Variable(Spec):
             case n:
                 return f"holds text or dates of {n} different values, which are no levels"
 
-    def remedy(self) -> str:
-        """What to do about a label that a model was to read."""
+    def remedy(self, otherwise: str = "use it as strata or cluster") -> str:
+        """What to do about a label that a model was to read, or with another ``otherwise`` a table."""
         if len(self.level_labels) == 1:
             return "leave it out"
         if self.level_labels and not self.levels:
-            return "group its values into a few levels in the data, or use it as strata or cluster"
+            return f"group its values into a few levels in the data, or {otherwise}"
         empty = "leave it out if it is empty, else " if self.missing else ""
-        return f"{empty}use it as strata or cluster"
+        return f"{empty}{otherwise}"
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def _design(codebook: Codebook, text: str) -> Design:
     column = text[2:-1].strip() if text.startswith("C(") and text.endswith(")") else text
     variable = known_column(column, codebook, "A variable")
     if variable.kind == "label":
-        raise FormulaError(f"{column} groups patients inside a site; there is no balance of it.")
+        raise FormulaError(f"{column} {variable.in_words()}; there is no balance of it.")
     if column == text and variable.kind not in ("factor", "event"):
         return Design((Column(column, (Part(column),), variable.centre, variable.scale),))
     levels = variable.levels or ("0", "1")

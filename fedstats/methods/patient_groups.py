@@ -13,6 +13,7 @@ from fedstats.contract.federation import Meter
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import Query
 from fedstats.contract.values import shown
+from fedstats.contract.variable import AS_FACTOR
 from fedstats.methods.descriptives import DistinctValues, Grouping
 from fedstats.methods.own_sums import OwnSums
 
@@ -102,7 +103,10 @@ class PatientGroups:
 def _factor(name: object, codebook: Codebook) -> Grouping:
     variable = known_column(name, codebook, "by")
     if not variable.levels:
+        what_to_do = (
+            variable.remedy(AS_FACTOR) if variable.kind == "label" else "make a factor of it in the codebook"
+        )
         raise FormulaError(
-            f"A table is grouped by a factor, and {variable.name} {variable.in_words()}: make a factor of it in the codebook."
+            f"A table is grouped by a factor, and {variable.name} {variable.in_words()}; {what_to_do}."
         )
     return Grouping(variable.name, variable.levels)

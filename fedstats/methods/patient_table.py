@@ -16,7 +16,7 @@ from fedstats.contract.formula import FormulaError
 from fedstats.contract.query import QueryError
 from fedstats.contract.results import NOT_SHOWN, OVERALL
 from fedstats.contract.values import check_flag
-from fedstats.contract.variable import Variable
+from fedstats.contract.variable import AS_FACTOR, Variable
 from fedstats.methods.descriptives import Histogram, LevelCounts, Moments
 from fedstats.methods.patient_groups import PatientGroups
 from fedstats.methods.table_layout import PatientTable
@@ -164,8 +164,8 @@ def check_variables(variables: Sequence[str], codebook: Codebook) -> None:
         )
     if labels := [c for c in columns if codebook[c].kind == "label"]:
         raise FormulaError(
-            f"variables names {labels[0]!r}, a label: its values stay at the sites, so a table cannot describe it. Leave it out, or agree "
-            "on its levels as a factor of the codebook."
+            f"variables names {labels[0]!r}, which {codebook[labels[0]].in_words()}, so that a table cannot describe it; "
+            f"{codebook[labels[0]].remedy(AS_FACTOR)}."
         )
 
 

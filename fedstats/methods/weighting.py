@@ -301,7 +301,9 @@ def check_treatment(codebook: Codebook, formula: str) -> None:
             "a factor of two of them in the codebook, empty for the other patients, or of one against the rest."
         )
     if variable.kind in ("label", "time"):
-        raise FormulaError(f"{name} is no treatment: give a column of 0 and 1, or a factor of two levels.")
+        raise FormulaError(
+            f"{name} {variable.in_words()}; a treatment is a column of 0 and 1, or a factor of two levels."
+        )
 
 
 def _effective(total: Any, arm: int) -> float:

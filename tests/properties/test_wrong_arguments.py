@@ -34,6 +34,14 @@ def three_arms():
     return sites(FRAME.assign(arm=(["a", "b", "c", "b"] * 10)))
 
 
+def one_hospital():
+    return sites(FRAME.assign(hospital="north"))
+
+
+def many_texts():
+    return sites(pd.concat([FRAME, FRAME]).assign(each=[f"p{i}" for i in range(80)]))
+
+
 def weights():
     return fs.propensity_weights(sites(), "sex ~ age")
 
@@ -157,6 +165,36 @@ WRONG = {
         "results is a Fit; give it by name",
     ),
     "tests of a number": (lambda: fs.adjusted_p_values({"os": 5}), fs.FormulaError, "os is an int"),
+    "a table of one value": (
+        lambda: fs.table_one(one_hospital(), variables=["hospital"]),
+        fs.FormulaError,
+        "variables names 'hospital', which has one value in all rows, which tells nobody from anybody, so that a table cannot describe it; leave it out.",
+    ),
+    "a table by one value": (
+        lambda: fs.table_one(one_hospital(), by="hospital", variables=["age"]),
+        fs.FormulaError,
+        "grouped by a factor, and hospital has one value in all rows, which tells nobody from anybody; leave it out.",
+    ),
+    "a table of many texts": (
+        lambda: fs.table_one(many_texts(), variables=["each"]),
+        fs.FormulaError,
+        "'each', which holds text or dates of 80 different values, which are no levels, so that a table cannot describe it; group its values",
+    ),
+    "a propensity of one treatment": (
+        lambda: fs.propensity_weights(one_hospital(), "hospital ~ age"),
+        fs.FormulaError,
+        "hospital has one value in all rows, which tells nobody from anybody; a treatment is a column of 0 and 1",
+    ),
+    "a balance of one value": (
+        lambda: fs.balance(one_hospital(), by="sex", variables=["hospital"]),
+        fs.FormulaError,
+        "hospital has one value in all rows, which tells nobody from anybody; there is no balance of it.",
+    ),
+    "a condition on one value": (
+        lambda: one_hospital().where("hospital == 'north'"),
+        ValueError,
+        "hospital has one value in all rows",
+    ),
     "a p-value above one": (
         lambda: fs.adjusted_p_values({"os": pd.DataFrame({"term": ["age", "sex"], "p_value": [0.2, 1.2]})}),
         fs.FormulaError,

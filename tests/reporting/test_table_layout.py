@@ -124,7 +124,7 @@ def test_labels_and_units_are_printed():
         (["age", "arm", "age"], "names 'age' twice"),
         (["C(age)"], r"C\(age\) needs levels: age is numeric in the codebook; make it a factor there"),
         (["age", "C(age)"], "names 'age' twice"),
-        (["age", "practice"], "'practice', a label: its values stay at the sites"),
+        (["age", "practice"], "'practice', which is a label: it groups patients inside a site"),
     ],
 )
 def test_what_no_table_can_describe_is_said(variables, said):

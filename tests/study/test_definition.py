@@ -98,7 +98,7 @@ WRONG_STUDY = {
         '"ecog", "shoe"]',
         ["study.toml: table_one: There is no column 'shoe'"],
     ),
-    "a label in the table": ('"ecog"]', '"ecog", "practice"]', ["table_one", "'practice', a label"]),
+    "a label in the table": ('"ecog"]', '"ecog", "practice"]', ["table_one", "'practice', which is a label"]),
     "a column of the table twice": ('"ecog"]', '"ecog", "C(age)"]', ["table_one", "'age' twice"]),
     "a table of nothing": ('["age", "ecog"]', "[]", ["table_one", "variables is empty"]),
     "unknown group of the table": ('by = "sex"', 'by = "gender"', ["no column 'gender'"]),
