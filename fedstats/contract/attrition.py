@@ -15,7 +15,7 @@ from fedstats.contract.one_frame import WithStatus
 ATTRITION, ELIGIBLE = "attrition", "eligible"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Attrition(WithStatus):
     """Patients of all sites who leave at each step of eligibility.
 
@@ -33,6 +33,8 @@ class Attrition(WithStatus):
     rounds: int
     n_bytes: int
     sites: tuple[str, ...]
+
+    title = "Who left at which step of eligibility"
 
     @classmethod
     def of(

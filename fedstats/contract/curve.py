@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fedstats.contract.printed import Printed, dropped_in_words, with_heading
 from fedstats.contract.values import shown
 from fedstats.numerics.survival_table import (
     ConfType,
@@ -23,8 +24,8 @@ from fedstats.numerics.survival_table import (
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Curve:
+@dataclass(frozen=True, repr=False)
+class Curve(Printed):
     """Survival curves by group, with a row at time 0.
 
     Attributes
@@ -180,12 +181,33 @@ class Curve:
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
 
+    @property
+    def _kind(self) -> str:
+        kind = "Follow-up" if self.reverse else "Survival"
+        return kind + (f", weighted by {self.weights}" if self.weights else "")
+
+    def _groups(self) -> pd.DataFrame:
+        """One row a group, as R prints a curve: patients, events, and the median with its interval."""
+        found = [
+            {"group": group, "n": _n_of(rows), "n_event": rows["n_event"].sum()}
+            for group, rows in self.frame.groupby("group", sort=False)
+        ]
+        medians = self.medians[["group", "median", "conf_low", "conf_high"]]
+        return pd.DataFrame(found).merge(medians, on="group", how="left")
+
     def __str__(self) -> str:
-        return f"{self.formula} ({self.status})\n{self.medians.to_string(index=False)}"
+        dropped = f": {dropped_in_words(self.dropped)}" if self.dropped else ""
+        return with_heading(f"{self._kind}, {self.formula} ({self.status}){dropped}", self._groups())
 
     def _repr_html_(self) -> str:
         medians = self.medians.to_html(index=False, float_format="%.4g")
         return f"<p>{escape(self.formula)} ({escape(self.status)})</p>{medians}"
+
+
+def _n_of(frame: pd.DataFrame) -> float:
+    """Patients of one group's rows: at risk in the first, and all who enter after the second, which has the same; weights of them summed."""
+    found = float(frame["n_risk"].iloc[0] + frame["n_enter"].iloc[2:].sum())
+    return int(found) if found.is_integer() else found
 
 
 def left_of(frame: pd.DataFrame) -> Array:

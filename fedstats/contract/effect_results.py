@@ -8,12 +8,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.hypotheses import coefficient_table
+from fedstats.contract.printed import Printed
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class StandardisedRisks:
+@dataclass(frozen=True, repr=False)
+class StandardisedRisks(Printed):
     """What a model expects on average, were a column the same for all patients.
 
     Attributes
@@ -79,7 +80,7 @@ class StandardisedRisks:
         table.insert(0, "measure", measure)
         return table
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         head = f"Standardised {self.measure}s by {self.column} ({self.level * 100:g} % intervals)"
         return f"{head}\n{self.tidy().to_string(index=False, na_rep='')}"
 
@@ -87,8 +88,8 @@ class StandardisedRisks:
         return str(self.tidy().to_html(index=False, float_format="%.4g"))
 
 
-@dataclass(frozen=True)
-class MarginalEffects:
+@dataclass(frozen=True, repr=False)
+class MarginalEffects(Printed):
     """Average marginal effects; ``frame`` has one row an effect: term contrast estimate std_error statistic p_value conf_low conf_high."""
 
     frame: pd.DataFrame
@@ -100,7 +101,7 @@ class MarginalEffects:
         """One row an effect."""
         return self.frame.copy()
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         head = f"Average marginal effects ({self.level * 100:g} % intervals)"
         return f"{head}\n{self.frame.to_string(index=False)}"
 

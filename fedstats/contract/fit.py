@@ -28,13 +28,14 @@ from fedstats.contract.hypotheses import (
     wald_p_value,
     wald_test,
 )
+from fedstats.contract.printed import Printed
 from fedstats.numerics.e_value import Measure
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, repr=False)
+class Fit(Printed):
     """A fitted regression.
 
     Attributes

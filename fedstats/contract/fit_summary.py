@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from fedstats.contract.hypotheses import wald_p_value, wald_test
+from fedstats.contract.printed import dropped_in_words
 from fedstats.numerics.newton import NEARLY_COLLINEAR
 
 if TYPE_CHECKING:
@@ -161,11 +162,7 @@ def sizes_in_words(fit: "Fit") -> str:
     """``226 patients, 163 events, 2 rows dropped for an empty cell, 3 sites``."""
     said = [f"{fit.n} patients"]
     said += [] if fit.kind == "glm" and fit.n_event == 0 else [f"{fit.n_event} events"]
-    said += (
-        [f"{fit.dropped} row{'' if fit.dropped == 1 else 's'} dropped for an empty cell"]
-        if fit.dropped
-        else []
-    )
+    said += [dropped_in_words(fit.dropped)] if fit.dropped else []
     return ", ".join([*said, f"{len(fit.sites)} site{'' if len(fit.sites) == 1 else 's'}"])
 
 

@@ -7,13 +7,15 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from fedstats.contract.printed import Printed
+
 #: Why a group has no estimate of its own.
 NO_ESTIMATE = "their own patients do not tell every coefficient of the model (too few events, or a level that none of them or all of them have)"
 _ON_SCALE = ("estimate", "conf_low", "conf_high", "prediction_low", "prediction_high")
 
 
-@dataclass(frozen=True)
-class Heterogeneity:
+@dataclass(frozen=True, repr=False)
+class Heterogeneity(Printed):
     """Effects of a term in groups, put together.
 
     Attributes
@@ -81,7 +83,7 @@ class Heterogeneity:
         return (f"In no summary, for {NO_ESTIMATE}: {'; '.join(without)}.",)
 
     def __str__(self) -> str:
-        head = f"{self.term} by {self.by}: {self.formula}"
+        head = f"Effects of {self.term} by {self.by}, {self.formula} ({self.status})"
         frames = [self.pooled().to_string(index=False), self.glance().to_string(index=False)]
         return "\n".join([head, *frames, *self.notes])
 

@@ -12,14 +12,16 @@ from scipy.stats import chi2, norm
 from scipy.stats import f as f_distribution
 from scipy.stats import t as student
 
+from fedstats.contract.printed import Printed
+
 if TYPE_CHECKING:
     from fedstats.contract.fit import Fit
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class LinearHypothesis:
+@dataclass(frozen=True, repr=False)
+class LinearHypothesis(Printed):
     """Combinations of coefficients and the Wald test of what they should be.
 
     Attributes
@@ -66,13 +68,13 @@ class LinearHypothesis:
             df=self.df_residual,
         )
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         test = f"Wald test: statistic {self.statistic:.4g}, df {self.df}, p {self.p_value:.4g}"
         said = (f"{name} = {null:g}" for name, null in zip(self.names, self.null, strict=True))
         return f"Hypothesis {' and '.join(said)}; {test}\n{self.tidy().to_string(index=False)}"
 
     def _repr_html_(self) -> str:
-        head, _, _ = repr(self).partition("\n")
+        head, _, _ = str(self).partition("\n")
         return f"<p>{escape(head)}</p>{self.tidy().to_html(index=False, float_format='%.4g')}"
 
 

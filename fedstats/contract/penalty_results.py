@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fedstats.contract.printed import Printed
 from fedstats.numerics.penalties import ElasticNet
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class PenaltyPath:
+@dataclass(frozen=True, repr=False)
+class PenaltyPath(Printed):
     """Fits of one model under penalties from strong to weak.
 
     Attributes
@@ -91,8 +92,8 @@ class PenaltyPath:
         return f"<p>{escape(self.formula)}, mixing {self.mixing:g}</p>{table}"
 
 
-@dataclass(frozen=True)
-class CrossValidation:
+@dataclass(frozen=True, repr=False)
+class CrossValidation(Printed):
     """How well the fits of a path tell of patients who were left out of them.
 
     Attributes

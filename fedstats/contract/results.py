@@ -6,14 +6,13 @@ from html import escape
 import pandas as pd
 
 from fedstats.contract.one_frame import WithStatus
+from fedstats.contract.printed import Printed
 
 #: Of a table: the group of everybody, and the level that stands for those too small to be seen.
 OVERALL, NOT_SHOWN = "Overall", "(not shown)"
-#: Rows of a long table that are printed; ``tidy()`` has all.
-MOST_ROWS = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PredictedSurvival(WithStatus):
     """Survival of patients with given covariates.
 
@@ -32,12 +31,11 @@ class PredictedSurvival(WithStatus):
     conf_type: str = "log"
     level: float = 0.95
 
-    def __repr__(self) -> str:
-        head = f"Survival and cumulative hazard of {self.formula} ({self.status}, {self.level * 100:g} % intervals)"
-        return f"{head}\n{self.frame.to_string(index=False, max_rows=MOST_ROWS)}"
+    def _heading(self) -> str:
+        return f"Survival and cumulative hazard of {self.formula} ({self.status}, {self.level * 100:g} % intervals)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Table(WithStatus):
     """A descriptive table, one row a variable, level and group.
 
@@ -56,16 +54,15 @@ class Table(WithStatus):
     n_bytes: int
     sites: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return str(self.frame.to_string(index=False))
+    title = "Patient characteristics"
 
     def _repr_html_(self) -> str:
         bounds = [c for c in self.frame if str(c).endswith(("_low", "_high"))]  # on a page too wide with them
         return str(self.frame.drop(columns=bounds).to_html(index=False, float_format="%.4g", na_rep=""))
 
 
-@dataclass(frozen=True)
-class NotAvailable:
+@dataclass(frozen=True, repr=False)
+class NotAvailable(Printed):
     """An analysis that was refused or could not be estimated; it stands in a report under its name.
 
     Attributes

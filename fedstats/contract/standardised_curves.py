@@ -7,7 +7,7 @@ import pandas as pd
 from fedstats.contract.one_frame import WithStatus
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StandardisedSurvival(WithStatus):
     """Survival that a Cox model expects on average, were a column the same for all patients.
 
@@ -37,7 +37,5 @@ class StandardisedSurvival(WithStatus):
     def _summary(self) -> dict[str, object]:
         return {"column": self.column}
 
-    def __str__(self) -> str:
-        return (
-            f"Survival by {self.column}, {self.formula} ({self.status})\n{self.frame.to_string(index=False)}"
-        )
+    def _heading(self) -> str:
+        return f"Standardised survival by {self.column}, {self.formula} ({self.status})"

@@ -9,10 +9,11 @@ import pandas as pd
 
 from fedstats.contract.curve import read_at, times_given
 from fedstats.contract.one_frame import WithStatus
+from fedstats.contract.printed import dropped_in_words
 from fedstats.numerics.survival_table import ConfType
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class CountedResult(WithStatus):
     """What every one of them has.
 
@@ -45,25 +46,26 @@ class CountedResult(WithStatus):
         row.insert(len(self._summary()), "dropped", self.dropped)
         return row
 
-    def __str__(self) -> str:
-        said = ", ".join(
-            f"{name} {value:.4g}" for name, value in self._summary().items() if isinstance(value, float)
-        )
-        return f"{self.formula} ({self.status}){': ' + said if said else ''}\n{self.frame.to_string(index=False)}"
+    def _heading(self) -> str:
+        found = self._summary().items()
+        said = [f"{name} {value:.4g}" for name, value in found if isinstance(value, float | int)]
+        said += [dropped_in_words(self.dropped)] if self.dropped else []
+        return f"{self.title}, {self.formula} ({self.status}){': ' + ', '.join(said) if said else ''}"
 
     def _repr_html_(self) -> str:
-        head, _, _ = str(self).partition("\n")
-        return f"<p>{escape(head)}</p>{self.frame.to_html(index=False, float_format='%.4g', na_rep='')}"
+        return f"<p>{escape(self._heading())}</p>{self.frame.to_html(index=False, float_format='%.4g', na_rep='')}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class CurvePoints(CountedResult):
     """Milestones or quantiles of a curve; ``frame`` is that of :meth:`fedstats.Curve.at` or :meth:`fedstats.Curve.quantiles`."""
 
     level: float = 0.95
 
+    title = "Points of a curve"
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LogRankTest(CountedResult):
     """Test that the hazards of all groups are equal; ``frame`` has group n observed expected, weighted where ``rho`` or ``gamma`` is.
 
@@ -81,11 +83,13 @@ class LogRankTest(CountedResult):
     gamma: float = 0.0
     strata: tuple[str, ...] = ()
 
+    title = "Log-rank test"
+
     def _summary(self) -> dict[str, object]:
         return {"statistic": self.statistic, "df": self.df, "p_value": self.p_value}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class MaxComboTest(CountedResult):
     """The most extreme of several weighted log-rank tests of two groups; ``frame`` has rho gamma statistic p_value of each.
 
@@ -103,11 +107,13 @@ class MaxComboTest(CountedResult):
     alternative: str = "two-sided"
     strata: tuple[str, ...] = ()
 
+    title = "MaxCombo test"
+
     def _summary(self) -> dict[str, object]:
         return {"statistic": self.statistic, "p_value": self.p_value}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RestrictedMeans(CountedResult):
     """Restricted mean survival times; ``frame`` has group measure reference estimate std_error p_value conf_low conf_high low high.
 
@@ -124,11 +130,13 @@ class RestrictedMeans(CountedResult):
     weights: str = ""
     robust: bool = False
 
+    title = "Restricted mean survival times"
+
     def _summary(self) -> dict[str, object]:
         return {"tau": self.tau}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class CumulativeIncidence(CountedResult):
     """Probability of having had each cause by a time, where the others compete.
 
@@ -138,6 +146,22 @@ class CumulativeIncidence(CountedResult):
 
     level: float = 0.95
     conf_type: ConfType = "log"
+
+    title = "Cumulative incidence"
+
+    def _printed(self) -> pd.DataFrame:
+        """One row a group and cause: at risk in the beginning, those who had it, and the incidence where the curve ends."""
+        rows = [
+            {
+                "group": group,
+                "cause": cause,
+                "n_risk": rows["n_risk"].iloc[0],
+                "n_event": rows["n_event"].sum(),
+            }
+            | rows.iloc[-1][["time", "estimate", "std_error", "conf_low", "conf_high"]].to_dict()
+            for (group, cause), rows in self.frame.groupby(["group", "cause"], sort=False)
+        ]
+        return pd.DataFrame(rows)
 
     def at(self, times: float | Iterable[float]) -> pd.DataFrame:
         """Incidences at milestones: one row a group, cause and time, as of :meth:`fedstats.Curve.at`.
@@ -156,7 +180,7 @@ class CumulativeIncidence(CountedResult):
         return pd.DataFrame(rows)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PeriodHazardRatios(CountedResult):
     """Hazard ratios to the first group by period.
 
@@ -172,6 +196,8 @@ class PeriodHazardRatios(CountedResult):
     strata: tuple[str, ...] = ()
     level: float = 0.95
     cuts: tuple[float, ...] = field(default=())
+
+    title = "Hazard ratios by period, logarithms"
 
     def tidy(self, exponentiate: bool = False) -> pd.DataFrame:
         """One row a group and period; estimates and intervals as ratios if ``exponentiate``."""

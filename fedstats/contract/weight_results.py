@@ -10,7 +10,7 @@ from fedstats.contract.one_frame import OneFrame
 ALL_SITES = "all"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EffectiveSizes(OneFrame):
     """Patients of each arm, and how many equally weighted ones they are worth: Kish's (sum w)^2 / sum w^2.
 
@@ -23,8 +23,10 @@ class EffectiveSizes(OneFrame):
     rounds: int
     n_bytes: int
 
+    title = "Effective sample sizes by arm"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Overlap(OneFrame):
     """Patients of each arm by their propensity, in cells of agreed edges.
 
@@ -37,8 +39,10 @@ class Overlap(OneFrame):
     rounds: int
     n_bytes: int
 
+    title = "Patients of each arm by their propensity"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Balance(OneFrame):
     """Standardised mean differences of covariates between two arms, before weighting and after.
 
@@ -57,6 +61,12 @@ class Balance(OneFrame):
     refused: tuple[tuple[str, str], ...]
     rounds: int
     n_bytes: int
+
+    title = "Standardised mean differences"
+
+    def _heading(self) -> str:
+        untreated, treated = self.groups
+        return f"{super()._heading()}: {treated} less {untreated}, {self.denominator} standard deviations"
 
     def largest(self) -> pd.DataFrame:
         """The largest absolute difference of each site, before and after: site smd weighted_smd."""

@@ -15,6 +15,7 @@ from fedstats.contract.entries import Entries, between, each, pairs
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
+from fedstats.contract.printed import Printed, with_heading
 from fedstats.contract.query import POINT, QueryError
 from fedstats.contract.same_patients import check_information
 from fedstats.contract.site_data import SiteData
@@ -135,8 +136,8 @@ def _information(cox: CoxRows, r: Array, sums: rs.CellSums, terms: pl.CellTerms,
 # The coordinator's half ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ProportionalHazardsTest:
+@dataclass(frozen=True, repr=False)
+class ProportionalHazardsTest(Printed):
     """Tests that coefficients do not change with time.
 
     Attributes
@@ -163,7 +164,7 @@ class ProportionalHazardsTest:
         return pd.DataFrame([row | {"bytes": self.n_bytes, "sites": len(self.sites)}])
 
     def __str__(self) -> str:
-        return f"proportional hazards, {self.transform} ({self.status})\n{self.table.to_string(index=False)}"
+        return with_heading(f"Test of proportional hazards, {self.transform} ({self.status})", self.table)
 
     def _repr_html_(self) -> str:
         return self.table.to_html(index=False, float_format="%.4g")

@@ -22,7 +22,7 @@ _REFUSED = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PatientTable(Table):
     """A table of patient characteristics, with the differences of its groups.
 
@@ -84,7 +84,7 @@ class PatientTable(Table):
         return [*found, f"Status: {self.status}."]
 
     def __str__(self) -> str:
-        return "\n".join([self.wide().to_string(index=False), *self.notes()])
+        return "\n".join([self.title, self.wide().to_string(index=False), *self.notes()])
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes())

@@ -15,6 +15,7 @@ from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter, SiteRefused, Total, WithColumn
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError
+from fedstats.contract.printed import Printed
 from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import canonical_json, spec_from_dict
 from fedstats.contract.values import shown
@@ -30,8 +31,8 @@ Robust = bool | Literal["stacked"] | None
 Variance = Literal["model", "robust", "stacked"]
 
 
-@dataclass(frozen=True)
-class PropensityWeights:
+@dataclass(frozen=True, repr=False)
+class PropensityWeights(Printed):
     """Weights that sites make of their own rows, by a propensity model of all of them.  Made by :func:`fedstats.propensity_weights`.
 
     Pass it as ``weights=`` of what :func:`fedstats.propensity_weights` names.

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from fedstats.contract.printed import Printed
 from fedstats.federations.archive import Archive
 from fedstats.federations.files import LedgerMismatch, explained, present
 from fedstats.federations.keys import COORDINATOR, KEY_FILE, Identity, home_of
@@ -26,8 +27,8 @@ from fedstats.study.saved_results import save_results
 _PLACES = ["place", "fingerprint", "named_by_study", "software", "profile", "answers"]
 
 
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Printed):
     """What a check of an exchange has found.
 
     Attributes
