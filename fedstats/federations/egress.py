@@ -5,7 +5,7 @@ behind a number is a band.  A sheet of a refusal holds the counts that did not m
 site's own eyes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -97,8 +97,7 @@ def sheet(site: Site, question: Question, answer: Answer, turn: int = 0) -> Shee
         {"part": "question", "name": name, "value": value} for name, value in head
     ]
     if isinstance(answer.content, Release):
-        meanings = question.query.entries().items()
-        lines += [{"part": "sum", "name": name, "value": entries.means} for name, entries in meanings]
+        lines += _meanings(question.query, answer.content.values())
         lines += list(_judged(answer, site.policy))
         lines += list(_numbers(question.query, answer, answer.content, site.policy))
     else:
@@ -107,6 +106,7 @@ def sheet(site: Site, question: Question, answer: Answer, turn: int = 0) -> Shee
         said = {"name": refusal.entry, "value": str(found)}
         lines.append({"part": "refusal", **said, "rule": refusal.rule})
         lines += list(_failures(question.query, answer, site.policy))
+        lines += _meanings(question.query, _short(answer, site.policy))
     frame = pd.DataFrame(lines, columns=COLUMNS).astype(object)
     return Sheet(question.number, question.sha256, asked, released, frame.where(frame.notna(), ""))
 
@@ -153,6 +153,22 @@ def _smallest_groups(judged: pd.DataFrame, aggregate: Aggregate | None) -> list[
         held = patients[patients > 0]
         counts.append(float(held.min()) if held.size else float(found["count"]))
     return counts
+
+
+def _meanings(query: Query, names: Iterable[str]) -> list[dict[str, object]]:
+    """What the numbers of each sum are, in words: a number's own line has the short name of its sum."""
+    said = query.entries()
+    return [{"part": "sum", "name": name, "value": said[name].means} for name in names if name in said]
+
+
+def _short(answer: Answer, policy: DisclosurePolicy) -> list[str]:
+    """Sums of a refused answer with an entry that does not meet its rule."""
+    sums = answer.aggregate.sums if answer.aggregate is not None else {}
+    return [
+        name
+        for name, found in sums.items()
+        if not all(map(policy.meets, _rules(found), found.patients.ravel().tolist()))
+    ]
 
 
 def _numbers(

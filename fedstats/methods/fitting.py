@@ -44,7 +44,7 @@ CLOSE_WITH_FIRTH = 1e-8
 
 @dataclass(frozen=True)
 class LocalEstimate(Query):
-    """A site's own fit as sums that pool by inverse variance: V^-1 beta and V^-1.
+    """A site's own fit as sums that pool by inverse variance: its coefficients times their precision, and the precision.
 
     ``question`` is the derivatives query of the model; it is answered here as often as a fit needs.
     A site where the model cannot be fitted on its own contributes zeros.

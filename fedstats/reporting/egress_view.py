@@ -19,7 +19,10 @@ _PARTS = {
     "sum": "What the numbers are",
     "refusal": "Refused; what would make it pass",
 }
-_REFUSED = {"judgement": "Counts that did not meet the rule; they stay here"}
+_REFUSED = {
+    "judgement": "Counts that did not meet the rule; they stay here",
+    "sum": "What they are counts of",
+}
 
 
 class SheetsView:

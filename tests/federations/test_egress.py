@@ -3,6 +3,7 @@
 import csv
 import errno
 import os
+import re
 import stat
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from fedstats.federations.egress import BANDS, COLUMNS, account_line, band, shee
 from fedstats.federations.egress_folder import keep, summary
 from fedstats.federations.ledger import Question
 from fedstats.federations.site import Answer, Site
+from fedstats.reporting.wording import question_words
 from tests.docs.disclosure_page import EXAMPLE_IDS, EXAMPLES, PAGE
 from tests.federations.small_study import attended_pass, question_numbers, serving
 
@@ -118,6 +120,29 @@ def test_a_refusal_gets_a_sheet_with_the_numbers_for_the_sites_own_eyes():
     assert failed["name"].iloc[0].startswith("together[arm=")
     (refused,) = made.frame[made.frame["part"] == "refusal"].to_dict("records")
     assert (refused["rule"], refused["value"][:9]) == ("entry", "Too few p")
+
+
+@pytest.mark.parametrize(("kind", "i", "query"), EXAMPLES, ids=EXAMPLE_IDS)
+def test_whatever_a_line_is_named_by_is_said_in_words(kind, i, query):
+    """Of a refusal too: a person reads ``n_risk[arm=A, up to 6]`` beside what n_risk is."""
+    for here in (site(), site(STRICT, 40)):
+        made, _ = sheet_of(query, here)
+        said = made.frame[made.frame["part"] == "sum"].set_index("name")["value"]
+        own = made.frame["part"].isin(["number", "judgement"])
+        named = made.frame.loc[own, "name"].str.partition("[")[0]
+        of_sums = named[named.isin(list(query.entries()))]
+        assert set(of_sums) <= set(said.index)
+        assert (said == [query.entries()[name].means for name in said.index]).all()
+
+
+#: Markup and names of Python, in what a person at a site reads.
+OF_PYTHON = re.compile(r"`|:[a-z]+:|\^-1|[a-z]_[a-z]|[a-z][A-Z]|\bNone\b|\(\)")
+
+
+@pytest.mark.parametrize(("kind", "i", "query"), EXAMPLES, ids=EXAMPLE_IDS)
+def test_a_question_and_its_sums_are_said_without_names_of_python(kind, i, query):
+    said = [query.in_words(2), question_words(type(query)), *(e.means for e in query.entries().values())]
+    assert [text for text in said if OF_PYTHON.search(text)] == []
 
 
 def test_a_refusal_by_the_answer_as_a_whole_names_what_was_too_small():
