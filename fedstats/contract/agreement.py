@@ -11,7 +11,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import level_name
 from fedstats.contract.model_cells import few_values
 from fedstats.contract.table_checks import is_complex, is_number
-from fedstats.contract.variable import Kind, Variable, power_of_two
+from fedstats.contract.variable import Variable, power_of_two
 
 #: A numeric column with at most this many values may also be used as ``C(column)``.
 MOST_LEVELS = 40
@@ -26,7 +26,7 @@ def codebook_of(frames: Iterable[pd.DataFrame]) -> Codebook:
     ----------
     frames : iterable of DataFrame
         All sites' tables; only ``InProcess`` may look at them together.  Histogram edges are the
-        pooled deciles.  A column of pandas' categories is a factor, its levels in their order (those that occur); where the
+        pooled deciles.  A column of pandas' categories is a factor, its levels in their order (those that occur; Table 1 lists the others with 0); where the
         tables' orders contradict each other, levels are sorted, as those of a column of texts are.
 
     Raises
@@ -42,7 +42,7 @@ def codebook_of(frames: Iterable[pd.DataFrame]) -> Codebook:
 
 
 def _categories(tables: list[pd.DataFrame], name: object) -> list[str] | None:
-    """Levels in an order that all tables' categories allow, empty where they contradict; None: no table has categories."""
+    """Categories in an order that all tables' allow, by name where they contradict; None: no table has categories."""
     held = [t[name] for t in tables if name in t.columns]
     columns = [column for column in held if isinstance(column.dtype, pd.CategoricalDtype)]
     if not columns:
@@ -53,7 +53,7 @@ def _categories(tables: list[pd.DataFrame], name: object) -> list[str] | None:
     except CycleError:
         # a file's categories are often in the order of its rows; those that say they are ordered mean it
         if not any(column.cat.ordered for column in columns):
-            return []
+            return sorted({level for order in orders for level in order})
     raise ValueError(
         f"The tables order the categories of {name} differently: {_listed(orders)}. Give all tables one order, or pass a codebook."
     )
@@ -107,12 +107,11 @@ def _variable(name: str, column: pd.Series | np.ndarray, categories: list[str] |
         or any(isinstance(v, str) for v in present)
     ):
         known = {level_name(v) for v in present}
-        first = [level for level in categories or [] if level in known]
-        levels = (*first, *sorted(known - set(first)))
-        kind: Kind = "factor" if 2 <= len(levels) <= MOST_LEVELS else "label"
-        return Variable(
-            name, kind, levels=levels if kind == "factor" else (), level_labels=levels, missing=True
-        )
+        named = (*(categories or ()), *sorted(known - set(categories or ())))
+        levels = tuple(level for level in named if level in known)
+        if not 2 <= len(levels) <= MOST_LEVELS:
+            return Variable(name, "label", level_labels=levels, missing=True)
+        return Variable(name, "factor", levels=levels, level_labels=levels, missing=True, categories=named)
     if is_complex(present):  # no number that an analysis takes, and no level
         return Variable(name, "label", level_labels=tuple(sorted(map(str, set(present)))), missing=True)
     return _number(name, numbers.to_numpy(dtype=float), missing=missing)

@@ -34,6 +34,7 @@ class Variable(Spec):
     missing : bool               may cells be empty?
     unique : bool                must a label differ in every row, as a patient's does?
     of_site : bool               is it the site's own name, which a site fills in where its table has no such column?
+    categories : tuple of str    of frames that one person holds: all that these name, while ``levels`` are those that somebody has
     """
 
     name: str
@@ -51,6 +52,7 @@ class Variable(Spec):
     unique: bool = False
     knots: tuple[float, ...] = ()
     of_site: bool = False
+    categories: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

@@ -231,7 +231,7 @@ def _factor(meter: Meter, variable: Variable, made: _Made) -> None:
     rows = zip(table, shown, size, strict=True) if n_groups else [(table[-1], shown[-1], size[-1])]
     for name, (row, seen, n) in zip(names, rows, strict=True):
         cells = {"group": name, "missing": row[-1] if seen[-1] else np.nan} | differences
-        for level, said, percent in _levels(row, seen, n, levels):
+        for level, said, percent in _levels(row, seen, n, variable):
             made.rows.append(
                 {"variable": variable.name, "level": level, "n": said, "percent": percent} | cells
             )
@@ -249,11 +249,14 @@ def _as_compared(table: Array, shown: NDArray[np.bool_], size: Array) -> Array:
 
 
 def _levels(
-    row: Array, seen: NDArray[np.bool_], size: float, levels: tuple[str, ...]
+    row: Array, seen: NDArray[np.bool_], size: float, variable: Variable
 ) -> Iterator[tuple[str, float, float]]:
     """Level, patients, percentage of those with a level; at last what is not shown, together."""
     known = size - row[-1] if seen[-1] and size > row[-1] else np.nan
-    for level, count, there in zip(levels, row[:-1], seen[:-1], strict=True):
+    levels = variable.levels or ("0", "1")
+    found = dict(zip(levels, zip(row[:-1], seen[:-1], strict=True), strict=True))
+    for level in variable.categories or levels:
+        count, there = found.get(level, (0.0, True))  # a category that nobody has in any of the frames
         n = count if there else np.nan
         yield level, n, 100 * n / known
     if not seen.all():

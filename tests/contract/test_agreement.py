@@ -50,6 +50,48 @@ def test_orders_that_contradict_are_sorted_or_refused_where_they_say_that_they_a
     assert levels(table("low", "high", ordered=True), table("low", "high")) == ("low", "high")
 
 
+@pytest.mark.parametrize(
+    "policy", [fs.DisclosurePolicy.none(), fs.DisclosurePolicy()], ids=["none", "strict"]
+)
+def test_a_category_that_nobody_has_is_a_row_of_zeros_and_no_term(policy):
+    """R: table(stage, arm) and tableone list it with 0, and glm drops it."""
+    stages = ["I", "II", "III", "IV"]
+    values = pd.Series(["I", "II", "IV"] * 200)
+    frame = pd.DataFrame(
+        {
+            "stage": pd.Categorical(values, stages),
+            "arm": ["a", "a", "b", "b"] * 150,
+            "y": [0, 1, 1, 0, 1] * 120,
+        }
+    )
+    sites = fs.InProcess({"north": frame[:300], "south": frame[300:]}, policy=policy)
+    found = fs.table_one(sites, by="arm", variables=["stage"])
+    of_each = found.tidy().pivot_table(index="level", columns="group", values="n", sort=False)
+    of_each = of_each.astype(int).drop(columns="Overall")
+    assert of_each.index.tolist() == stages
+    expected = pd.crosstab(frame["stage"], frame["arm"], dropna=False)
+    assert of_each.to_numpy().tolist() == expected.to_numpy().tolist()
+    assert "III" in str(found)
+    without = sites.where("arm == 'a'")
+    assert fs.table_one(without, variables=["stage"]).tidy()["n"].tolist() == expected["a"].tolist()
+    occurring = frame.assign(stage=frame["stage"].cat.remove_unused_categories())
+    other = fs.InProcess({"north": occurring[:300], "south": occurring[300:]}, policy=policy)
+    same = fs.table_one(other, by="arm", variables=["stage"])
+    assert found.differences().equals(same.differences())
+    assert fs.logistic(sites, "y ~ stage").names == ("Intercept", "stage[II]", "stage[IV]")
+
+
+def test_categories_that_nobody_has_are_listed_where_orders_contradict():
+    sites = fs.InProcess(
+        {"a": table("x", "z", "empty"), "b": table("z", "x", values=["x", "z"])},
+        policy=fs.DisclosurePolicy.none(),
+    )
+    assert sites.codebook["x"].levels == ("empty", "x", "z")
+    frames = {"a": table("x", "z", "empty", values=["x", "z"]), "b": table("z", "x", values=["x", "z"])}
+    found = fs.table_one(fs.InProcess(frames, policy=fs.DisclosurePolicy.none()), variables=["x"]).tidy()
+    assert dict(zip(found["level"], found["n"], strict=True)) == {"empty": 0, "x": 2, "z": 2}
+
+
 def test_a_fit_takes_the_first_category_as_reference_whatever_is_at_which_site():
     frame = lung()
     order = ["2+", "0", "1"]
