@@ -448,38 +448,31 @@ def test_who_weighs_is_judged_whatever_the_inverse_of_firths_penalty():
     assert ask(frame, FirthCorrection(model, (-8.0, 8.0), hiding), LARGE) == "effective sample size"
 
 
-def youngest_by_polynomials(policy):
-    """A polynomial that is large for one age alone is refused; times two numbers that differ a little, its tenth parts are not."""
+def lab_of_the_youngest(policy, product):
+    """What two products that are large for one age alone, and hidden by a zero near it, tell of his laboratory value; and that value."""
     frame = cohort(age=np.where(DAY == 7, 38.0, 45.0 + (DAY % 35)))
-    roots = 62 + 17 * np.cos((np.arange(16) + 0.5) * np.pi / 16)
-    shape = [Part("age", None, OtherUnit(float(z), 17 / 2 ** (15 / 16))) for z in roots]
     found = []
     for zero in (38.01, 38.02):
-        design = Design(
-            (Column("P", (*shape, Part("age", None, OtherUnit(zero, 1.0)))), column("lab")), intercept=True
-        )
+        design = Design((product(Part("age", None, OtherUnit(zero, 1.0))), column("lab")), intercept=True)
         answer = ask(frame, GlmDerivatives(GlmModel("y", design, None, None, None), (0.0, 0.0, 0.0)), policy)
         if isinstance(answer, str):
             return answer
         found.append(full_matrix(answer["information"])[1])
     row = found[0] - found[1]
     return row[2] / row[0], frame.loc[7, "lab"]
+
+
+def youngest_by_polynomials(policy):
+    """A polynomial that is large for one age alone is refused; times two numbers that differ a little, its tenth parts are not."""
+    roots = 62 + 17 * np.cos((np.arange(16) + 0.5) * np.pi / 16)
+    shape = [Part("age", None, OtherUnit(float(z), 17 / 2 ** (15 / 16))) for z in roots]
+    return lab_of_the_youngest(policy, lambda near: Column("P", (*shape, near)))
 
 
 def youngest_by_powers(policy, centres):
     """The same of two eighth powers: their product is large for one age alone, and hidden by a zero near it."""
-    frame = cohort(age=np.where(DAY == 7, 38.0, 45.0 + (DAY % 35)))
     powers = [Part("age", None, Power(8, centre)) for centre in centres]
-    found = []
-    for zero in (38.01, 38.02):
-        near = Part("age", None, OtherUnit(zero, 1.0))
-        design = Design((Column("P", (*powers, near), scale=2.0**56), column("lab")), intercept=True)
-        answer = ask(frame, GlmDerivatives(GlmModel("y", design, None, None, None), (0.0, 0.0, 0.0)), policy)
-        if isinstance(answer, str):
-            return answer
-        found.append(full_matrix(answer["information"])[1])
-    row = found[0] - found[1]
-    return row[2] / row[0], frame.loc[7, "lab"]
+    return lab_of_the_youngest(policy, lambda near: Column("P", (*powers, near), scale=2.0**56))
 
 
 def test_powers_from_chosen_centres_give_the_youngest_patient_without_a_gate_and_are_refused():
