@@ -95,11 +95,19 @@ def rossi() -> pd.DataFrame:
 
 @cache
 def gbsg2() -> pd.DataFrame:
-    """German Breast Cancer Study Group 2: 686 women, three factors held as text; invented folds, centres and practices, times without ties."""
+    """German Breast Cancer Study Group 2: 686 women, three factors held as text; invented folds, centres and practices, times without ties.
+
+    In ``grade_gaps`` fold 2 has no grade I, fold 3 no grade III and fold 4 grade II alone, in ``grade_upper`` fold 3 no grade III; in
+    ``treated_gaps`` fold 5 has nobody with hormones.
+    """
     frame = lifelines_data.load_gbsg2()
     folds = np.random.default_rng(3).integers(1, 6, len(frame))
     i = np.arange(len(frame))
     columns = {"fold": folds.astype(str), "centre": 1 + i % 20, "practice": [f"p{k:02d}" for k in i % 20]}
+    upper = frame["tgrade"].mask((folds == 3) & (frame["tgrade"] == "III"), "II")
+    columns["grade_upper"] = upper
+    columns["grade_gaps"] = upper.mask((folds == 2) & (upper == "I") | (folds == 4), "II")
+    columns["treated_gaps"] = frame["horTh"].mask(folds == 5, "no")
     return frame.assign(**columns, untied=frame["time"] + i / 1000)
 
 

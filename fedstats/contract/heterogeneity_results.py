@@ -10,7 +10,9 @@ import pandas as pd
 from fedstats.contract.printed import Printed
 
 #: Why a group has no estimate of its own.
-NO_ESTIMATE = "their own patients do not tell every coefficient of the model (too few events, or a level that none of them or all of them have)"
+NO_ESTIMATE = "their own patients do not tell it (nobody or everybody has it, or all who have it have something else too), or a coefficient of their fit is infinite (too few events, or a level without one)"
+#: Why a group's fit is without a coefficient of the model.
+ALIASED = "a level that none or all of a group have, or that goes with others, is not in its own fit"
 _ON_SCALE = ("estimate", "conf_low", "conf_high", "prediction_low", "prediction_high")
 
 
@@ -22,7 +24,8 @@ class Heterogeneity(Printed):
     ----------
     formula, term, by : str
     groups : DataFrame     term group site practices members n n_event estimate std_error conf_low conf_high
-                           weight_fixed weight_random (in per cent), one row a group and coefficient
+                           weight_fixed weight_random (in per cent) aliased (coefficients that the group's own fit is without, for
+                           its patients do not tell them), one row a group and coefficient
     summaries : DataFrame  term effects (``fixed`` or ``random``) estimate std_error df p_value conf_low conf_high
                            prediction_low prediction_high, two rows a coefficient
     statistics : DataFrame term groups q df p_value i2 h2 tau2 tau2_low tau2_high, one row a coefficient
@@ -76,11 +79,29 @@ class Heterogeneity(Printed):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What one has to know of the summaries: which groups are in none."""
-        without = self.groups.loc[self.groups["estimate"].isna(), "group"].drop_duplicates()
-        if not len(without):
-            return ()
-        return (f"In no summary, for {NO_ESTIMATE}: {'; '.join(without)}.",)
+        """What one has to know of the summaries: which groups are in none, and which were fitted without a coefficient of the model."""
+        found = []
+        for terms, groups in self._without_estimate().items():
+            of = "" if len(terms) == self.groups["term"].nunique() else f" of {', '.join(terms)}"
+            found.append(f"In no summary{of}, for {NO_ESTIMATE}: {'; '.join(groups)}.")
+        fewer = self.groups.drop_duplicates("group")
+        fewer = fewer[(fewer["aliased"] != "") & fewer["group"].isin(self._with_estimate())]
+        if len(fewer):
+            listed = [f"{row.group} without {row.aliased}" for row in fewer.itertuples()]
+            found.append(f"Fitted as R does, for {ALIASED}: {'; '.join(listed)}.")
+        return tuple(found)
+
+    def _with_estimate(self) -> set[str]:
+        return set(self.groups.loc[self.groups["estimate"].notna(), "group"])
+
+    def _without_estimate(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """Groups that have none, by the coefficients of which they have none."""
+        missing = self.groups[self.groups["estimate"].isna()]
+        of_group = {str(group): tuple(rows["term"]) for group, rows in missing.groupby("group", sort=False)}
+        return {
+            terms: tuple(group for group, own in of_group.items() if own == terms)
+            for terms in dict.fromkeys(of_group.values())
+        }
 
     def __str__(self) -> str:
         head = f"Effects of {self.term} by {self.by}, {self.formula} ({self.status})"

@@ -89,23 +89,29 @@ class LocalEstimate(Query):
         )
 
 
-def own_maximum(question: Any, data: SiteData) -> Derivatives | None:
+def own_maximum(question: Any, data: SiteData, kept: NDArray[np.bool_] | None = None) -> Derivatives | None:
     """The derivatives at the maximum of a model on some rows alone; None where there is none.
 
     Parameters
     ----------
     question : Query    for the derivatives of the model, at whatever coefficients
+    data : SiteData
+    kept : (p,) bool    columns that are fitted, and of which the derivatives are; None: all.  Coefficients of the others stay
+                        where the fit begins
     """
     begin = getattr(question.model, "begin", None)
     start = np.zeros(len(question.beta)) if begin is None else begin(data.codebook)
+    kept = np.ones(len(start), dtype=bool) if kept is None else kept
 
     def derivatives(gamma: Array) -> Derivatives:
-        sums = replace(question, beta=tuple(gamma.tolist())).aggregate(data).sums
-        loglik, score = float(sums["loglik"].values[0]), sums["score"].values
-        return Derivatives(loglik, score, full_matrix(sums["information"].values), gamma)
+        beta = start.copy()
+        beta[kept] = gamma
+        sums = replace(question, beta=tuple(beta.tolist())).aggregate(data).sums
+        information = full_matrix(sums["information"].values)[np.ix_(kept, kept)]
+        return Derivatives(float(sums["loglik"].values[0]), sums["score"].values[kept], information, gamma)
 
     try:
-        return newton(derivatives, start, [str(j) for j in range(len(start))]).at
+        return newton(derivatives, start[kept], [str(j) for j in np.flatnonzero(kept)]).at
     except (NotConverged, FloatingPointError):
         return None
 

@@ -89,7 +89,10 @@ def heterogeneity(
     -----
     A group is a practice that its site's gate would let out alone, or several merged; every patient of the model is in one, and
     the site has to permit estimates of its own (``per_site_estimates``).  A group's estimate is that of the model on its patients
-    alone, other coefficients, baseline hazards and intercepts included.  The one-stage test is the score test of the model in which
+    alone, other coefficients, baseline hazards and intercepts included.  As R's ``coxph`` and ``glm`` do, its fit leaves out columns that
+    its patients do not tell, such as a level that none of them has (``aliased`` in ``tidy()``).  Where the term itself is
+    one of these, or cannot be told from other columns in whichever order they are written, or a coefficient is infinite, the group has no
+    estimate and is named in ``notes``.  The one-stage test is the score test of the model in which
     the term's coefficients differ between groups and the other coefficients do not (Debray et al. 2013), with a baseline hazard or an
     intercept for every practice.
     """

@@ -27,6 +27,7 @@ class GroupEstimate:
     practices: int
     n: int
     n_event: int
+    aliased: tuple[str, ...]
     estimate: Array
     variance: Array
     sums: dict[str, Array]
@@ -52,6 +53,7 @@ def read_groups(
                 round(float(of_group["practices"])),
                 round(float(n)),
                 round(float(of_group["n_event"])),
+                tuple(name for name, out in zip(design.names, of_group["aliased"], strict=True) if out > 0),
                 np.where(known, scale * of_group["estimate"], np.nan),
                 np.where(known, scale**2 * np.diag(of_group["covariance"]), np.nan),
                 of_group,
@@ -95,6 +97,7 @@ def tables_of_coefficient(
     table = pd.DataFrame(
         {"term": name, "group": [g.name for g in groups], "site": [g.site for g in groups]}
         | {what: [getattr(g, what) for g in groups] for what in ("practices", "members", "n", "n_event")}
+        | {"aliased": [", ".join(g.aliased) for g in groups]}
         | {"estimate": y, "std_error": np.sqrt(v), "conf_low": y - half, "conf_high": y + half}
         | shares
     )
@@ -137,4 +140,4 @@ def _without(
             row | {"conf_high": high, "p_value": found.random.p_value, "i2": found.i2, "tau2": found.tau2}
         )
     columns = ["term", "left_out", "estimate", "conf_low", "conf_high", "p_value", "i2", "tau2"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))

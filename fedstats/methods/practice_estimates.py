@@ -13,6 +13,7 @@ from fedstats.contract.query import Query, QueryError
 from fedstats.contract.site_data import SiteData
 from fedstats.methods.fitting import own_maximum
 from fedstats.methods.own_sums import entry_evidence, per_site
+from fedstats.numerics.aliasing import Aliasing, aliasing
 from fedstats.numerics.newton import Derivatives
 
 Array = NDArray[np.float64]
@@ -27,15 +28,21 @@ class _Group:
     names : tuple of str
     data : SiteData            their rows
     at_zero : Aggregate        the question's answer about them at coefficients of zero
-    own : Derivatives or None  at their own maximum
+    told : Aliasing            which coefficients these rows tell, by the curvature there
+    own : Derivatives or None  at their own maximum, of the coefficients that are kept
     at_own : Aggregate
     """
 
     names: tuple[str, ...]
     data: SiteData
     at_zero: Aggregate
+    told: Aliasing
     own: Derivatives | None
     at_own: Aggregate
+
+    def estimated(self, columns: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Which of some coefficients these patients estimate, (k,)."""
+        return self.told.estimable[list(columns)] & (self.own is not None)
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,8 @@ class PracticeEstimates(Query):
 
     Every practice that the site's own gate would let out alone is a group; the others are merged, and with the smallest
     of the former until the gate lets them pass too.  So all patients of the model are in some group, and no total less
-    the groups leaves a few.
+    the groups leaves a few.  A group's fit is without the columns that its patients do not tell, such as a level that none of them
+    has, as R's is; a coefficient is estimated if it is the same whichever of these are left out.
 
     ``question`` is the derivatives query of the model, at the coefficients of all groups together.  ``levels`` are those of ``by`` where it
     is a factor; a label's values stay at the site.  ``columns`` are the positions of the coefficients.
@@ -80,13 +88,19 @@ class PracticeEstimates(Query):
             ),
             "n": each("patients of a group", None, count="g"),
             "n_event": each("patients with the event", None, count="g"),
-            "estimated": each("whether the group has an estimate: 1 or 0", None, count="g"),
+            "estimated": each("whether the group has an estimate of it: 1 or 0", None, names, count="g k"),
+            "aliased": each(
+                "whether the group's own fit is without a coefficient: 1 or 0",
+                None,
+                design.described,
+                count="g p",
+            ),
             "practices": each("practices in a group", None, count="g"),
             "members": each("whether a practice is in a group: 1 or 0", None, self.levels, count="g l"),
         }
 
     def aggregate(self, data: SiteData) -> Aggregate:
-        """Of each group 2 k + 2 k k + k (p - k) numbers about its model, and its sizes."""
+        """Of each group 3 k + 2 k k + k (p - k) + p numbers about its model, and its sizes."""
         self._check()
         groups = self._groups(data)
         found = [self._numbers(group) for group in groups]
@@ -141,10 +155,15 @@ class PracticeEstimates(Query):
     def _group(self, data: SiteData, names: tuple[str, ...], rows: NDArray[np.bool_] | None) -> _Group:
         part = data if rows is None else data.part(rows)
         question: Any = self.question
-        zero = (0.0,) * len(question.beta)
-        at_zero, own = replace(question, beta=zero).aggregate(part), own_maximum(question, part)
-        beta = zero if own is None else tuple(own.beta.tolist())
-        return _Group(names, part, at_zero, own, replace(question, beta=beta).aggregate(part))
+        beta = np.zeros(len(question.beta))
+        at_zero = replace(question, beta=tuple(beta.tolist())).aggregate(part)
+        told = aliasing(full_matrix(at_zero.sums["information"].values))
+        worth = told.estimable[list(self.columns)].any()
+        own = own_maximum(question, part, told.kept) if worth else None
+        if own is not None:
+            beta[told.kept] = own.beta
+        at_own = replace(question, beta=tuple(beta.tolist())).aggregate(part)
+        return _Group(names, part, at_zero, told, own, at_own)
 
     def _passes(self, group: _Group) -> bool:
         """Whether the gate would let the model of these practices out, at zero and at its own maximum.
@@ -166,11 +185,14 @@ class PracticeEstimates(Query):
         at = self.question.aggregate(group.data).sums
         information = full_matrix(at["information"].values)
         others = [j for j in range(len(information)) if j not in chosen]
+        estimated = group.estimated(self.columns)
         estimate: Array = np.zeros(k)
         covariance: Array = np.zeros((k, k))
         if group.own is not None:
-            estimate = group.own.beta[chosen]
-            covariance = np.asarray(np.linalg.inv(group.own.information))[np.ix_(chosen, chosen)]
+            at_kept = (np.cumsum(group.told.kept) - 1)[chosen][estimated]
+            estimate[estimated] = group.own.beta[at_kept]
+            of_kept = np.asarray(np.linalg.inv(group.own.information))
+            covariance[np.ix_(estimated, estimated)] = of_kept[np.ix_(at_kept, at_kept)]
         events = at["n_event"].values[0] if "n_event" in at else 0.0
         return {
             "estimate": estimate,
@@ -180,7 +202,8 @@ class PracticeEstimates(Query):
             "cross": information[np.ix_(chosen, others)],
             "n": np.array(float(group.at_zero.patients)),
             "n_event": np.array(float(events)),
-            "estimated": np.array(float(group.own is not None)),
+            "estimated": estimated.astype(float),
+            "aliased": (~group.told.kept).astype(float),
             "practices": np.array(float(max(1, len(group.names)))),
             "members": np.array([float(level in group.names) for level in self.levels]),
         }

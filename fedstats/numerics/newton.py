@@ -18,6 +18,8 @@ DECREMENT = 1e-7
 #: A pivot of the information, scaled to unit diagonal, below which a column is a combination of
 #: earlier ones.  R's coxph uses eps**0.75 = 1.8e-12 on a matrix of the same scaling.
 PIVOT = 1e-11
+#: A column's information, as a share of the largest (or of one), below which it is constant.
+CONSTANT = 1e-13
 #: Below this a pivot is rounding: the column is a combination to the last digit, and not nearly one.
 EXACT = 1e-13
 #: The condition of the information, scaled to unit diagonal, above which a fit says that columns are nearly collinear.  Standard
@@ -167,7 +169,9 @@ def _solve(information: Array, score: Array, names: Sequence[str]) -> Array:
 def require_full_rank(information: Array, names: Sequence[str]) -> None:
     """Name constant and collinear columns, in the order in which the model lists them."""
     diagonal = np.asarray(np.diag(information))
-    constant = [n for n, v in zip(names, diagonal, strict=True) if not v > 1e-13 * max(1.0, diagonal.max())]
+    constant = [
+        n for n, v in zip(names, diagonal, strict=True) if not v > CONSTANT * max(1.0, diagonal.max())
+    ]
     if constant:
         raise NoInformation(constant)
     scale = np.sqrt(diagonal)

@@ -1,10 +1,12 @@
 """Effects by practice or site as a report shows them: forest plots with prediction intervals, and how far the groups differ."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from fedstats.contract.formula import parse
-from fedstats.contract.heterogeneity_results import NO_ESTIMATE, Heterogeneity
+from fedstats.contract.heterogeneity_results import ALIASED, NO_ESTIMATE, Heterogeneity
 from fedstats.reporting import formats
 from fedstats.reporting.effects import design_labels, design_steps
 from fedstats.reporting.figures import Picture, figure
@@ -43,7 +45,7 @@ def heterogeneity_table(spec: ModelSpec, found: Heterogeneity, study: Study) -> 
             line = {"term": label, "Group": row.term, "Patients": n, "Events": events}
             rows.append(line | {effect: _words(row), "Weight": weight})
     caption = heterogeneity_title(spec, found.term, study)
-    return table(pd.DataFrame(rows), caption=caption, note=_note(found, labels), groups="term")
+    return table(pd.DataFrame(rows), caption=caption, note=_note(found, labels, study), groups="term")
 
 
 def heterogeneity_pictures(spec: ModelSpec, found: Heterogeneity, study: Study) -> list[Picture]:
@@ -74,12 +76,14 @@ def _labels(found: Heterogeneity, study: Study) -> dict[str, str]:
 def _rows(found: Heterogeneity, term: str, study: Study) -> pd.DataFrame:
     """Groups under their names and what they say together, as ratios per the step that the label states."""
     _, design = parse(found.formula, study.codebook, intercept=False)
-    names = []
-    for row in found.groups[found.groups["term"] == term].itertuples():
-        site = study.site_title(str(row.site))
-        own = str(row.group).removeprefix(str(row.site)).removeprefix(": ")
-        names.append(f"{site}: {_named(own, str(row.members), int(row.practices))}" if own else site)
+    names = [_group(row, study) for row in found.groups[found.groups["term"] == term].itertuples()]
     return group_rows(found, term, design_steps(design, study.codebook).get(term, 1.0), names)
+
+
+def _group(row: Any, study: Study) -> str:
+    site = study.site_title(str(row.site))
+    own = str(row.group).removeprefix(str(row.site)).removeprefix(": ")
+    return f"{site}: {_named(own, str(row.members), int(row.practices))}" if own else site
 
 
 def _named(own: str, members: str, practices: int) -> str:
@@ -97,7 +101,19 @@ def _words(row: object) -> str:
     return formats.MISSING if np.isnan(values[0]) else formats.ratio(*values)
 
 
-def _note(found: Heterogeneity, labels: dict[str, str]) -> str:
+def _fewer(found: Heterogeneity, study: Study) -> str:
+    """Which groups' fits are without which coefficients; empty: none."""
+    rows = found.groups[(found.groups["aliased"] != "") & found.groups["estimate"].notna()]
+    _, design = parse(found.formula, study.codebook, intercept=False)
+    labels = design_labels(design, study.codebook)
+    listed = [
+        f"{_group(row, study)} without {', '.join(labels.get(name, name) for name in row.aliased.split(', '))}"
+        for row in rows.drop_duplicates("group").itertuples()
+    ]
+    return f"Fitted as R does, for {ALIASED}: {'; '.join(listed)}." if listed else ""
+
+
+def _note(found: Heterogeneity, labels: dict[str, str], study: Study) -> str:
     said = [f"Status: {found.status}."]
     for row in found.statistics.itertuples():
         name = f"{labels[row.term]}: " if len(labels) > 1 else ""
@@ -121,8 +137,9 @@ def _note(found: Heterogeneity, labels: dict[str, str]) -> str:
         )
     if found.hartung_knapp:
         said.append("Intervals of effects that vary: Hartung and Knapp.")
-    if found.notes:
+    if found.groups["estimate"].isna().any():
         said.append(f"Groups without an estimate are in no summary: {NO_ESTIMATE}.")
+    said += [fewer] if (fewer := _fewer(found, study)) else []
     said.append(
         "Small practices are merged by their site's rules; practices whose names are labels are numbered, the largest first."
     )

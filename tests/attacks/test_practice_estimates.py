@@ -97,3 +97,38 @@ def test_chosen_coefficients_do_not_choose_who_is_merged():
 def test_estimates_of_a_sites_own_are_a_permission_of_their_own(permitted):
     policy = replace(STRICT, per_site_estimates=permitted)
     assert (ask(patients(), by_practice(), policy) == "per-site estimate") is not permitted
+
+
+#: The practice of 110 patients has this many with ecog 1; the others are as they were.
+HELD = (0, 1, 5, 40)
+
+
+def with_level(held):
+    """The second practice has so many patients with ecog 1."""
+    frame = patients()
+    two = frame.index[frame["practice"] == "two"]
+    frame.loc[two, "ecog"] = (np.arange(len(two)) < held).astype(int)
+    return frame
+
+
+def alone(frame, policy):
+    """Whether the practice of 110 is fitted without ecog 1; None: it is no group by itself, or the question is refused."""
+    found = ask(frame, by_practice(), policy)
+    if isinstance(found, str):
+        return None
+    rows = np.flatnonzero((found["n"] == 110) & (found["practices"] == 1))
+    return bool(found["aliased"][rows[0], 1]) if len(rows) else None
+
+
+def test_whether_one_patient_has_a_level_is_told_without_a_gate_and_not_with_one():
+    """A fit that leaves out a level tells that nobody has it: past a gate nobody or enough do, else the practice is merged or all is refused."""
+    assert [alone(with_level(held), NONE) for held in HELD] == [True, False, False, False]
+    assert [alone(with_level(held), STRICT) for held in HELD] == [True, None, None, False]
+
+
+def test_a_practice_without_a_level_is_a_group_of_its_own():
+    """Nobody is in the cell, so the rules let it pass, as they do in a table by practice."""
+    found = ask(with_level(0), by_practice(), STRICT)
+    assert sorted(found["n"]) == [103 + FEW, 110, 140]
+    assert found["estimated"].all()
+    assert sorted(found["aliased"].tolist()) == [[0, 0], [0, 0], [0, 1]]

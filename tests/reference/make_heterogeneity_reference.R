@@ -9,7 +9,12 @@
 suppressPackageStartupMessages({ library(survival); library(metafor) })
 source("tests/reference/common.R")
 
-in_r <- function(words) gsub("\\bC\\(", "factor(", words, perl = TRUE)
+# Groups are fitted on the columns of all rows together: where one has nobody with a level, R gives NA for its coefficient.
+in_r <- function(words) gsub("\\bC\\((\\w+)\\)", "\\1", words, perl = TRUE)
+with_factors <- function(frame, words) {
+  for (name in gsub("^C\\(|\\)$", "", regmatches(words, gregexpr("\\bC\\(\\w+\\)", words))[[1]])) frame[[name]] <- factor(frame[[name]])
+  frame
+}
 
 together <- function(y, v, method, hk) {
   fit <- rma(y, v, method = method, test = if (hk) "knha" else "z", control = list(threshold = 1e-15, maxiter = 10000, tol = 1e-15))
@@ -52,26 +57,42 @@ one_stage <- function(frame, words, factor_term, family, ties, offset) {
 }
 
 case <- function(data, formula, term, by, family = NULL, ties = "efron", weights = NULL, offset = NULL, extra = NULL) {
-  frame <- datasets[[data]]
+  frame <- with_factors(datasets[[data]], formula)
   frame$w <- weights_of(frame, weights)
   frame$g <- factor(frame[[by]])
   words <- in_r(formula)
   factor_term <- in_r(term)
   if (!is.null(offset)) words <- sprintf("%s + offset(%s)", words, offset)
   cox <- is.null(family)
+  frame$x <- model.matrix(as.formula(sub("^[^~]*", "", words)), frame)[, -1, drop = FALSE]
+  own <- as.formula(paste(sub("~.*", "~ x", words), if (!is.null(offset)) sprintf("+ offset(%s)", offset)))
   fit_one <- function(rows) {
-    if (cox) return(coxph(as.formula(words), rows, weights = w, ties = ties, control = control_cox()))
-    glm(as.formula(words), families[[family]], rows, weights = w, control = glm.control(epsilon = 1e-15, maxit = 100))
+    if (cox) {
+      fit <- coxph(own, rows, weights = w, ties = ties, control = control_cox())
+      return(list(y = coef(fit), v = diag(vcov(fit))))
+    }
+    y <- v <- setNames(rep(NA_real_, ncol(rows$x)), colnames(rows$x))
+    # with tight limits glm takes no column for aliased, so these are found with its own
+    kept <- !is.na(coef(glm(own, families[[family]], rows, weights = w))[-1])
+    rows$x <- rows$x[, kept, drop = FALSE]
+    fit <- glm(own, families[[family]], rows, weights = w, control = glm.control(epsilon = 1e-15, maxit = 100))
+    y[kept] <- coef(fit)[-1]
+    v[kept] <- diag(vcov(fit))[-1]
+    list(y = y, v = v)
   }
   groups <- split(frame, frame$g)
   fits <- lapply(groups, fit_one)
-  chosen <- grep(factor_term, names(coef(fits[[1]])), fixed = TRUE)
+  chosen <- grep(factor_term, colnames(frame$x), fixed = TRUE)
   found <- lapply(chosen, function(j) {
-    y <- vapply(fits, function(f) coef(f)[[j]], 0)
-    v <- vapply(fits, function(f) diag(vcov(f))[[j]], 0)
+    y <- vapply(fits, function(f) f$y[[j]], 0)
+    v <- ifelse(is.na(y), NA, vapply(fits, function(f) f$v[[j]], 0))
+    all_y <- y
+    all_v <- v
+    y <- all_y[!is.na(all_y)]
+    v <- all_v[!is.na(all_y)]
     fixed <- rma(y, v, method = "FE")
     list(
-      y = I(unname(y)), se = I(unname(sqrt(v))), fixed = fixed$b[1], fixed_se = fixed$se,
+      y = I(unname(all_y)), se = I(unname(sqrt(all_v))), fixed = fixed$b[1], fixed_se = fixed$se,
       random = setNames(lapply(c("REML", "DL", "PM"), function(m) together(y, v, m, FALSE)), c("REML", "DL", "PM")),
       hartung_knapp = together(y, v, "REML", TRUE)
     )
@@ -79,7 +100,9 @@ case <- function(data, formula, term, by, family = NULL, ties = "efron", weights
   test <- one_stage(frame, words, factor_term, family, ties, offset)
   list(
     data = data, formula = formula, term = term, by = by, family = if (!cox) strsplit(family, " ")[[1]][1], ties = ties, weights = weights,
-    offset = offset, split = by, sizes = I(unname(vapply(groups, nrow, 0L))), coefficients = found, statistic = test[1], df = test[2]
+    offset = offset, split = by,
+    aliased = I(unname(vapply(fits, function(f) sum(is.na(f$y)), 0L))),
+    sizes = I(unname(vapply(groups, nrow, 0L))), coefficients = found, statistic = test[1], df = test[2]
   )
 }
 
@@ -90,11 +113,16 @@ cases <- list(
   "lung, sex by ECOG, weights" = case("lung", "Surv(time, status) ~ sex + age", "sex", "ecog3", weights = "weight"),
   "gbsg2, age and nodes by practice" = case("gbsg2", "pnodes ~ C(horTh) + age", "age", "practice", family = "poisson log"),
   "gbsg2, events by practice" = case("gbsg2", "cens ~ age + pnodes", "age", "practice", family = "binomial logit"),
-  "lung, deaths by ECOG, offset" = case("lung", "status ~ sex + age", "sex", "ecog3", family = "binomial logit", offset = "age_effect")
+  "lung, deaths by ECOG, offset" = case("lung", "status ~ sex + age", "sex", "ecog3", family = "binomial logit", offset = "age_effect"),
+  "gbsg2, nodes by fold, gaps in grades" = case("gbsg2", "Surv(time, cens) ~ pnodes + C(grade_gaps) + age", "pnodes", "fold"),
+  "gbsg2, hormones by fold, gaps in both" = case("gbsg2", "Surv(time, cens) ~ C(grade_gaps) + age + C(treated_gaps)", "C(treated_gaps)", "fold", ties = "breslow"),
+  "gbsg2, grades by fold, one without III" = case("gbsg2", "Surv(time, cens) ~ C(grade_upper) + age", "C(grade_upper)", "fold"),
+  "gbsg2, events by fold, gaps in grades" = case("gbsg2", "cens ~ C(grade_gaps) + age + pnodes", "age", "fold", family = "binomial logit"),
+  "gbsg2, counts by fold, gaps in grades" = case("gbsg2", "pnodes ~ age + C(grade_gaps)", "age", "fold", family = "poisson log")
 )
 # Where a group has nobody with a level, or no events, its own estimate does not exist and R drops its column of the test.
 aliased <- function(data, formula, term, by, family = NULL, ties = "efron") {
-  frame <- datasets[[data]]
+  frame <- with_factors(datasets[[data]], formula)
   frame$w <- 1
   frame$g <- factor(frame[[by]])
   test <- one_stage(frame, in_r(formula), in_r(term), family, ties, NULL)

@@ -40,9 +40,22 @@ def of_each(result, case):
 def test_a_group_is_fitted_as_r_fits_its_rows(found):
     for rows, expected in zip(*of_each(*found), strict=True):
         y, se = numbers(expected["y"]), numbers(expected["se"])
-        assert (np.abs(rows["estimate"] - y) <= 1e-9 * np.fmax(np.abs(y), se)).all()
+        known = np.isfinite(y)
+        assert rows["estimate"].notna().tolist() == known.tolist()
+        gap = np.abs(rows["estimate"].to_numpy() - y)[known]
+        assert (gap <= 1e-9 * np.fmax(np.abs(y), se)[known]).all()
         np.testing.assert_allclose(rows["std_error"], se, rtol=1e-8)
         assert rows["n"].tolist() == found[1]["sizes"]
+
+
+@pytest.mark.reference("estimates of practices")
+def test_a_group_is_fitted_without_the_levels_that_it_has_not(found):
+    """As many coefficients are left out as R gives NA, and named."""
+    for rows, _ in zip(*of_each(*found), strict=True):
+        assert [len(a.split(", ")) if a else 0 for a in rows["aliased"]] == found[1]["aliased"]
+    without = [row.group for row in found[0].groups.itertuples() if row.aliased]
+    said = " ".join(found[0].notes)
+    assert all(group in said for group in without)
 
 
 def agree(pooled, statistics, expected, level=0.95):
@@ -73,7 +86,7 @@ def test_groups_are_put_together_as_metafor_does(found):
         fixed = pooled[pooled["effects"] == "fixed"].iloc[0]
         y, se = numbers(expected["y"]), numbers(expected["se"])
         # a mean of estimates as near as they are, with weights as near as their standard errors
-        allowed = 1e-9 * np.fmax(np.abs(y), se).max() + 2e-8 * np.ptp(y)
+        allowed = 1e-9 * np.nanmax(np.fmax(np.abs(y), se)) + 2e-8 * np.ptp(y[np.isfinite(y)])
         assert abs(fixed["estimate"] - expected["fixed"]) <= allowed
         assert fixed["std_error"] == pytest.approx(expected["fixed_se"], rel=1e-8)
         ends = numbers(expected["hartung_knapp"]["tau2_ci"])
@@ -83,7 +96,8 @@ def test_groups_are_put_together_as_metafor_does(found):
         without = result.leave_one_out()[lambda t, term=term: t["term"] == term].set_index("left_out")[
             "estimate"
         ]
-        order = result.groups[result.groups["term"] == term].sort_values("members")["group"]
+        rows = result.groups[result.groups["term"] == term].sort_values("members")
+        order = rows.loc[rows["estimate"].notna(), "group"]
         np.testing.assert_allclose(
             without[order], expected["hartung_knapp"]["without"], atol=ITERATED * expected["fixed_se"]
         )
@@ -125,16 +139,71 @@ def test_of_counts_no_events_are_listed():
     assert found.groups["n_event"].isna().all()
 
 
-def test_groups_without_an_estimate_are_named():
-    """The level z is in one group alone: what the others say of x is not asked for without it."""
+def practices_of_sixty(**columns):
     random = np.random.default_rng(4)
     frame = pd.DataFrame(
         {"y": random.integers(0, 2, 240), "x": random.normal(size=240), "p": list("abcd") * 60}
     )
-    frame["rare"] = np.where((frame["p"] == "a") & (frame.index % 3 == 0), "z", "other")
+    frame["f"] = np.array(["r", "s", "t"])[random.integers(0, 3, 240)]
+    frame["b"] = np.array(["no", "yes"])[random.integers(0, 2, 240)]
+    return frame.assign(**{name: make(frame) for name, make in columns.items()})
+
+
+def by_practice(frame, formula, term):
     sites = fs.InProcess({"all": frame}, policy=fs.DisclosurePolicy.none())
-    told = fs.heterogeneity(sites, "y ~ x + rare", term="x", by="p")
-    assert told.notes[0].endswith("all of them have): all: b; all: c; all: d.")
-    assert told.notes[0] in str(told)
-    assert "all: b; all: c; all: d." in told._repr_html_()
-    assert fs.heterogeneity(sites, "y ~ x", term="x", by="p").notes == ()
+    found = fs.heterogeneity(sites, formula, term=term, by="p")
+    return found, found.groups.pivot_table("estimate", "term", "group", dropna=False)
+
+
+def test_a_level_that_one_group_alone_has_leaves_the_others_in():
+    """They are fitted as if the level were nowhere."""
+    frame = practices_of_sixty(rare=lambda f: np.where((f["p"] == "a") & (f.index % 3 == 0), "z", "other"))
+    told, estimates = by_practice(frame, "y ~ x + rare", "x")
+    plain, without = by_practice(frame[frame["p"] != "a"], "y ~ x", "x")
+    np.testing.assert_allclose(estimates[without.columns].loc["x"], without.loc["x"], rtol=1e-9)
+    (note,) = told.notes
+    assert note.startswith("Fitted as R does, for a level that none or all of a group have")
+    assert note.endswith(": all: b without rare[z]; all: c without rare[z]; all: d without rare[z].")
+    assert note in str(told)
+    assert note in told._repr_html_()
+    assert plain.notes == ()
+
+
+def test_a_group_that_does_not_tell_the_term_stays_out_and_is_named():
+    """Whether nobody has it, everybody, or all who have it have something else too, in whichever order they are written."""
+    frame = practices_of_sixty(
+        arm=lambda f: f["b"].mask(f["p"] == "a", "no").mask(f["p"] == "c", "yes"),
+        other=lambda f: f["b"].where(f["p"] == "b", np.roll(f["b"], 1)),
+    )
+    for formula in ("y ~ arm + other + x", "y ~ x + other + arm"):
+        told, estimates = by_practice(frame, formula, "arm")
+        assert estimates.loc["arm[yes]"].notna().tolist() == [False, False, False, True]
+        (note,) = told.notes  # of groups that have no estimate no fit is told of
+        assert note.endswith("all: a; all: b; all: c.")
+
+
+def test_a_term_of_several_levels_stays_where_a_group_tells_it():
+    """Of an empty level the group has no effect, of an empty reference none at all: R would compare with another level."""
+    frame = practices_of_sixty(
+        g=lambda f: (
+            f["f"].mask((f["p"] == "a") & (f["f"] == "t"), "s").mask((f["p"] == "b") & (f["f"] == "r"), "s")
+        )
+    )
+    told, estimates = by_practice(frame, "y ~ g + x", "g")
+    assert estimates.loc["g[s]"].notna().tolist() == [True, False, True, True]
+    assert estimates.loc["g[t]"].notna().tolist() == [False, False, True, True]
+    assert told.statistics["groups"].tolist() == [3, 2]
+    neither, one, _ = told.notes
+    assert neither.startswith("In no summary, for")
+    assert neither.endswith(": all: b.")
+    assert one.startswith("In no summary of g[t], for")
+    assert one.endswith(": all: a.")
+
+
+def test_a_separated_level_leaves_its_group_out():
+    """Its patients have no event: its coefficient runs to minus infinity, and R warns."""
+    frame = practices_of_sixty(y=lambda f: f["y"].mask((f["p"] == "a") & (f["f"] == "t"), 0))
+    told, estimates = by_practice(frame, "y ~ x + f", "x")
+    assert estimates.loc["x"].notna().tolist() == [False, True, True, True]
+    assert told.notes[0].endswith(": all: a.")
+    assert told.groups["aliased"].tolist() == [""] * 4
