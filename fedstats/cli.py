@@ -128,7 +128,9 @@ def status(run_id: str | None = None, /, *, runs: Path = Path("runs")) -> int:
         time = duration(step["seconds"]) if "seconds" in step else ""
         table.add_row(step.get("label") or name, step["status"], time, why)
     show(table)
-    if content["exit_code"]:
+    if content["exit_code"] == ExitCode.DIFFERS:
+        show(f"Differs from the pooled rows by more than the tolerance: {'; '.join(content['differing'])}")
+    elif content["exit_code"]:
         show(f"Go on with: {resume_command(content, runs)}")
     return content["exit_code"] or ExitCode.OK
 
@@ -193,7 +195,7 @@ def _unfinished(runs: Path) -> str:
     from fedstats.running.runs import all_runs  # noqa: PLC0415
 
     for content in all_runs(runs):
-        if content["status"] not in {"ok", "running"}:
+        if content["status"] not in {"ok", "differs", "running"}:
             return str(content["run"])
     raise UsageError(f"There is no unfinished run in {runs}; name the run to look at again: --resume RUN.")
 

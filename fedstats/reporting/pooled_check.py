@@ -82,6 +82,25 @@ def headline(frame: pd.DataFrame) -> str:
     return f"Largest differences: {listed}. Tolerance ({TOLERANCE}): {kept}."
 
 
+def differing(frame: pd.DataFrame) -> list[str]:
+    """Analyses of which an estimate does not keep the tolerance, each once."""
+    return list(dict.fromkeys(frame.loc[~frame["kept"].astype(bool), "analysis"]))
+
+
+def verdict(frame: pd.DataFrame) -> str:
+    """What stands above everything else: whether all that was compared with the pooled rows is what they give."""
+    analyses = frame["analysis"].nunique()
+    compared = f"{formats.count(analyses)} {'analysis' if analyses == 1 else 'analyses'}"
+    if not len(frame):
+        return "The pooled rows are at hand, and none of the analyses can be compared with them."
+    if not (names := differing(frame)):
+        return f"Compared with the pooled rows: {compared}, all within the tolerance."
+    return (
+        f"Differs from the pooled rows by more than the tolerance: {'; '.join(names)} ({len(names)} of {compared} compared). "
+        "Do not use these estimates before the cause is known; “Federated against pooled”, near the end, has the numbers."
+    )
+
+
 def _one_site(study: Study, name: str, fit: Fit, pooled: pd.DataFrame) -> dict[str, Any]:
     """The same estimator with all rows at one site: what adding up over sites changes."""
     options = {k: v for k, v in fit.options.items() if v and not k.startswith("propensity")}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,14 @@ from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
 from fedstats.reporting.follow_up_view import method_of, title_of
 from fedstats.reporting.model_section import model_parts
 from fedstats.reporting.model_text import method, model_title
-from fedstats.reporting.pooled_check import compare, headline
+from fedstats.reporting.pooled_check import compare, differing, headline, verdict
 from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.reporting.refusals_table import refusals_table
 from fedstats.reporting.section import Section
 from fedstats.reporting.tables import table
 from fedstats.reporting.weights_view import weights_method, weights_title
 from fedstats.reporting.wording import question_title
-from fedstats.running.files import sha256_of
+from fedstats.running.files import POOLED_CHECK, sha256_of, write_json
 from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.definition import Study
@@ -102,7 +103,29 @@ class StudyReport:
             f"<p>Disclosure profile: <strong>{escape(study.profile)}</strong>. {escape(PROFILES[study.profile])}"
             " A site may have been stricter.</p>"
         )
-        return Section(f"<p>{escape(lead)}</p>", note, profile)
+        return Section(f"<p>{escape(lead)}</p>", self._verdict(), note, profile)
+
+    @cached_property
+    def compared(self) -> pd.DataFrame | None:
+        """The analyses beside the same of the pooled rows, where these are at hand; the run reads from its folder which differ."""
+        if not self.pooled_data:
+            return None
+        frame = compare(self.study, self.found, self._pooled)
+        frame["analysis"] = [self._title_of(name) for name in frame["analysis"]]
+        if self.run_folder is not None:
+            write_json(self.run_folder / POOLED_CHECK, {"differing": differing(frame)})
+        return frame
+
+    @cached_property
+    def _pooled(self) -> pd.DataFrame:
+        return pooled_rows(self.study, self.pooled_data)
+
+    def _verdict(self) -> str:
+        """Whether the analyses are those of the pooled rows; empty where nothing can be compared."""
+        if self.compared is None:
+            return ""
+        said = escape(verdict(self.compared))
+        return f'<div class="failure"><p>{said}</p></div>' if differing(self.compared) else f"<p>{said}</p>"
 
     def question(self) -> Section:
         """The question and the analyses that answer it."""
@@ -185,12 +208,10 @@ class StudyReport:
 
     def pooled_check(self) -> Section:
         """The largest difference to the same analyses of the pooled rows, where these are at hand."""
-        if not self.pooled_data:
+        if self.compared is None:
             return Section("<p>The rows are not in one place, so there is no pooled fit to compare with.</p>")
-        pooled = pooled_rows(self.study, self.pooled_data)
-        frame = compare(self.study, self.found, pooled)
+        frame = self.compared.copy()
         summary = headline(frame)
-        frame["analysis"] = [self._title_of(name) for name in frame["analysis"]]
         small = dict.fromkeys(("largest difference", "in standard errors"), formats.precise)
         frame["kept"] = np.where(frame["kept"], "kept", "not kept")
         said = f"<p>The rows of this study may be pooled. {escape(summary)}</p>"
@@ -202,7 +223,7 @@ class StudyReport:
             formats=small,
             labels={"kept": "Tolerance"},
         )
-        return Section(said, checked, *cell_effects(self.study, self.found, pooled, self._title_of))
+        return Section(said, checked, *cell_effects(self.study, self.found, self._pooled, self._title_of))
 
     def provenance(self) -> Section:
         """From what this report was made."""

@@ -1,6 +1,6 @@
 """What the exit code of a run says.  This is the only place that knows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 from fedstats.running.outcome import Outcome
@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     DATA_INVALID = 3
     RELEASE_REFUSED = 4
     SITE_MISSING = 5
+    DIFFERS = 6
     USAGE = 64
     INTERRUPTED = 130
 
@@ -27,6 +28,7 @@ MEANING = {
     ExitCode.DATA_INVALID: "the data failed validation, or could not be made",
     ExitCode.RELEASE_REFUSED: "the release check failed",
     ExitCode.SITE_MISSING: "a site was missing or late",
+    ExitCode.DIFFERS: "everything finished, and analyses differ from the pooled rows by more than the tolerance",
     ExitCode.USAGE: "wrong usage: a name, an option or a parameter",
     ExitCode.INTERRUPTED: "interrupted",
 }
@@ -53,13 +55,15 @@ class DataNotMade(RuntimeError):  # noqa: N818 (a sentence for a person, not a p
     """The data of a rehearsal could not be made."""
 
 
-def exit_code(outcomes: Iterable[Outcome]) -> ExitCode:
+def exit_code(outcomes: Iterable[Outcome], differing: Sequence[str] = ()) -> ExitCode:
     """The exit code of a run: its first cause decides.
 
     Parameters
     ----------
     outcomes : iterable of Outcome
         In any order.  A step that was *stopped* because another one had ended is no cause.
+    differing : sequence of str
+        Analyses that are not what the pooled rows give, where the report could compare them.
 
     Returns
     -------
@@ -69,6 +73,6 @@ def exit_code(outcomes: Iterable[Outcome]) -> ExitCode:
     """
     causes = [outcome for outcome in outcomes if outcome.status not in {"ok", "stopped"}]
     if not causes:
-        return ExitCode.OK
+        return ExitCode.DIFFERS if differing else ExitCode.OK
     first = min(causes, key=lambda outcome: outcome.ended)
     return _BY_ERROR.get(first.error, ExitCode.NOTEBOOK_FAILED)

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+#: In a run's folder: which analyses its report found to differ from the pooled rows.
+POOLED_CHECK = "reports/pooled_check.json"
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file at once: readers see the old content or the new one."""

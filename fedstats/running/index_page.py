@@ -40,6 +40,7 @@ _WORDS = {
     "timeout": ("over its time limit", "bad"),
     "stopped": ("stopped, since what it needs failed", ""),
     "interrupted": ("interrupted", "bad"),
+    "differs": ("finished, and differs from the pooled rows", "bad"),
 }
 #: Ends that are a cause, and the error of those who only miss somebody else.
 _FAILED, _MISSED = ("failed", "killed", "timeout"), "SiteMissing"
@@ -111,6 +112,9 @@ def _summary(manifest: Mapping[str, Any]) -> str:
     )
     if manifest["status"] == "running":
         text += " Reload this page for the latest state."
+    if manifest["status"] == "differs":
+        listed = "".join(f"<li>{_safe(name)}</li>" for name in manifest["differing"])
+        text += f" These analyses differ by more than the tolerance:</p><ul>{listed}</ul><p>The report has the numbers, at its end."
     return f"{text}</p>"
 
 
@@ -184,7 +188,7 @@ def _files(name: str, step: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def _resume(manifest: Mapping[str, Any], resume: str) -> str:
-    if manifest["status"] in {"ok", "running"}:
+    if manifest["status"] in {"ok", "running", "differs"}:
         return ""
     return (
         f"<h2>Going on</h2>\n<p>Once the cause is gone, this redoes only what is missing:</p>\n"

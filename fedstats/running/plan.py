@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fedstats.running.exit_codes import UsageError
+from fedstats.running.files import POOLED_CHECK, read_json
 from fedstats.running.manifest import NAME, check_run_id, remembered_study, study_files
 from fedstats.running.outcome import Step
 from fedstats.running.provenance import HOME
@@ -57,6 +58,13 @@ class Plan:
         self.absent_file(step).unlink(missing_ok=True)
         if step is self.coordinator:  # a site that starts before it would believe that all is done
             (self.exchange / "closed.json").unlink(missing_ok=True)
+        if step is self.report:
+            (self.folder / POOLED_CHECK).unlink(missing_ok=True)
+
+    def differing(self) -> list[str]:
+        """Analyses that the report found to differ from the pooled rows by more than the tolerance; none where it compared nothing."""
+        found = read_json(self.folder / POOLED_CHECK)
+        return [str(name) for name in found["differing"]] if isinstance(found, dict) else []
 
     def absent_file(self, step: Step) -> Path:
         """The file that tells the others that a step has failed and will not answer."""

@@ -23,6 +23,8 @@ from fedstats.running.steps import run_together
 
 #: An hour: a notebook that takes longer waits for something that does not come.
 LIMIT_SECONDS = 3600.0
+#: What a run is called that has ended with a code; all others have failed.
+_STATUS = {ExitCode.OK: "ok", ExitCode.DIFFERS: "differs", ExitCode.INTERRUPTED: "interrupted"}
 
 
 def run_study(
@@ -135,7 +137,7 @@ class _Run:
         except Exception as error:  # noqa: BLE001
             (self.folder / "logs" / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
             code, why = ExitCode.BUG, f"Unexpected {type(error).__name__}; the details are in logs/error.txt."
-        status = {ExitCode.OK: "ok", ExitCode.INTERRUPTED: "interrupted"}.get(code, "failed")
+        status = _STATUS.get(code, "failed")
         self.manifest.end(status, code)
         self._page()
         self._last_words(code, why, time.time() - began)
@@ -158,7 +160,9 @@ class _Run:
         if self.manifest.is_done(coordinator):
             self._execute([self.plan.report], done=self.manifest.is_done)
             self._export()
-        return exit_code(self.outcomes)
+        differing = self.plan.differing() if self.manifest.is_done(self.plan.report) else []
+        self.manifest.content["differing"] = differing
+        return exit_code(self.outcomes, differing)
 
     def _execute(self, steps: Sequence[Step], done: Callable[[Step], bool]) -> None:
         todo = []
@@ -215,6 +219,13 @@ class _Run:
         shown = self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
         if code is ExitCode.OK:
             sys.stdout.write(f"Finished in {duration(seconds)}: {shown / 'reports' / 'report.html'}\n")
+            return
+        if code is ExitCode.DIFFERS:
+            listed = "; ".join(self.manifest.content["differing"])
+            sys.stderr.write(
+                f"Finished in {duration(seconds)}, and these analyses differ from the pooled rows by more than the tolerance: {listed}. "
+                f"See {shown / 'reports' / 'report.html'}, under 'Federated against pooled'.\n"
+            )
             return
         labels = {step.name: step.label for step in self.plan.all_steps()}
         failed = [outcome for outcome in self.outcomes if outcome.status not in {"ok", "stopped"}]

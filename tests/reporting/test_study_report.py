@@ -10,6 +10,7 @@ import fedstats as fs
 from fedstats.reporting.exchange_account import NO_ARCHIVE
 from fedstats.reporting.study_report import StudyReport
 from fedstats.reporting.wording import question_title
+from fedstats.running.files import POOLED_CHECK, read_json
 from tests.federations.small_study import CODEBOOK, STUDY, serving, site_objects, tables, write_study
 
 PARTS = ("title", "question", "sites", "patients", "curves", "models", "egress", "pooled_check", "provenance")
@@ -108,3 +109,52 @@ def test_a_question_beyond_the_study_keeps_its_own_words(report):
     other = replace(asked, model=replace(asked.model, strata=("ecog",)))
     assert question_title(other, report.study) == other.in_words()
     assert asked.in_words() != question_title(asked, report.study)
+
+
+def beside_the_rows(finished, folder, **moved):
+    """A report of the results, some of them moved, with the rows at hand and a run to write to."""
+    study = fs.Study.load(finished / "study.toml")
+    fs.save_results(
+        dict(fs.load_results(finished / "results.json")) | moved, folder / "results.json", study=study.digest
+    )
+    rows = []
+    for name, frame in tables(120).items():
+        rows.append(str(folder / f"{name}.csv"))
+        frame.to_csv(rows[-1], index=False)
+    exchange, home = finished / "exchange", finished / "home"
+    return StudyReport(
+        study.file, folder / "results.json", exchange, home=home, pooled_data=rows, run_folder=folder
+    )
+
+
+def test_the_top_of_the_report_says_that_the_pooled_rows_say_the_same(finished, tmp_path):
+    report = beside_the_rows(finished, tmp_path)
+    top = report.title()._repr_html_()
+    assert re.search(r"Compared with the pooled rows: \d+ analyses, all within the tolerance\.", top)
+    assert "failure" not in top
+    assert read_json(tmp_path / POOLED_CHECK) == {"differing": []}
+
+
+def test_the_top_of_the_report_names_what_differs_from_the_pooled_rows(finished, tmp_path):
+    """It is what a reader sees first, and what the exit code of the run goes by."""
+    found = fs.load_results(finished / "results.json")
+    fit, curve = found["own_baseline"], found["survival_by_sex"]
+    estimate = curve.frame["estimate"].where(curve.frame["time"] == 0, curve.frame["estimate"] - 1e-9)
+    report = beside_the_rows(
+        finished,
+        tmp_path,
+        own_baseline=replace(fit, beta=fit.beta * (1 + 1e-8)),
+        survival_by_sex=replace(curve, frame=curve.frame.assign(estimate=estimate)),
+    )
+    top = report.title()._repr_html_()
+    names = ["Survival by sex", "A baseline hazard at each practice"]
+    assert sorted(read_json(tmp_path / POOLED_CHECK)["differing"]) == sorted(names)
+    assert '<div class="failure">' in top
+    assert "(2 of " in top
+    assert all(name in top for name in names)
+    assert report.pooled_check()._repr_html_().count(">not kept<") == 3  # the fit beside two others
+
+
+def test_where_no_rows_are_at_hand_nothing_is_said_of_them(report):
+    assert "tolerance" not in report.title()._repr_html_()
+    assert report.compared is None

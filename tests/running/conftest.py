@@ -76,6 +76,8 @@ import pathlib
 with open(pathlib.Path(study_file).parent / "started.txt", "a") as file:
     file.write("report\\n")
 print(pathlib.Path(results).read_text(), len(pooled_data))
+if (pathlib.Path(study_file).parent / "differs").exists():
+    (pathlib.Path(run_folder) / "reports" / "pooled_check.json").write_text('{"differing": ["Survival <b>", "Response"]}')
 """
 
 REHEARSAL = """

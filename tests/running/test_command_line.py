@@ -127,10 +127,11 @@ def test_a_run_that_is_finished_or_at_work_is_not_gone_on_with_unless_it_is_name
     begin(checkout, "lung", "lung-1")
     with only_one(checkout / "inside" / "runs" / "lung-1"):
         assert main(["run", "--resume"]) == 64
-    Manifest(checkout / "inside" / "runs" / "lung-1", {}).end("ok", 0)
-    assert main(["run", "--resume"]) == 64
+    for status, code in (("ok", 0), ("differs", 6)):
+        Manifest(checkout / "inside" / "runs" / "lung-1", {}).end(status, code)
+        assert main(["run", "--resume"]) == 64
     assert calls == []
-    assert capsys.readouterr().err.count("There is no unfinished run in runs;") == 2
+    assert capsys.readouterr().err.count("There is no unfinished run in runs;") == 3
 
 
 def test_resume_finds_a_study_elsewhere_by_the_path_that_the_run_remembers(checkout, calls):
@@ -164,6 +165,12 @@ def test_status_has_the_exit_code_of_the_run_and_says_how_to_go_on(checkout, cap
         manifest.end(status, code)
         assert main(["status"]) == code
         assert ("Go on with: python3 study.py run --resume lung-1\n" in capsys.readouterr().out) == bool(code)
+    manifest.content["differing"] = ["Survival", "Response"]
+    manifest.end("differs", 6)
+    assert main(["status"]) == 6
+    said = capsys.readouterr().out
+    assert "Differs from the pooled rows by more than the tolerance: Survival; Response\n" in said
+    assert "--resume" not in said
 
 
 class LabThatLeaves:

@@ -57,9 +57,14 @@ def test_first_cause_decides(outcomes, code):
     assert exit_code(outcomes) == code
 
 
+def test_a_difference_from_the_pooled_rows_is_a_code_of_its_own_where_nothing_failed():
+    assert exit_code([OK], ["Survival"]) == 6
+    assert exit_code([OK, ended("report", "failed", "ValueError")], ["Survival"]) == 2
+
+
 def test_every_code_is_explained():
     assert set(MEANING) == set(ExitCode)
-    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 5, 64, 130]
+    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 5, 6, 64, 130]
 
 
 def test_sentences_are_one_line():

@@ -94,6 +94,27 @@ def test_failing_going_on_and_redoing_only_what_is_missing(study, capsys):
 
     assert run_study(study, runs=runs, run_id="one", resume=True, limit_seconds=120, progress=False) == 0
     assert started(study) == []
+
+    differs = study.folder / "differs"
+    differs.touch()
+    (runs / "one" / "reports" / "3_report.ipynb").write_text("{}")
+    capsys.readouterr()
+    for again in (["report"], []):  # a report that is there already says so too
+        assert run_study(study, runs=runs, run_id="one", resume=True, limit_seconds=120, progress=False) == 6
+        assert started(study) == again
+        said = capsys.readouterr().err
+        assert "differ from the pooled rows by more than the tolerance: Survival <b>; Response." in said
+        assert "report.html" in said
+        assert "--resume" not in said
+    content = manifest(study, "one")
+    assert (content["status"], content["exit_code"]) == ("differs", 6)
+    assert all(step["status"] == "ok" for step in content["steps"].values())
+    assert "<li>Survival &lt;b&gt;</li><li>Response</li>" in page.read_text()
+    assert "--resume" not in page.read_text()
+    differs.unlink()
+    (runs / "one" / "reports" / "3_report.ipynb").write_text("{}")
+    assert run_study(study, runs=runs, run_id="one", resume=True, limit_seconds=120, progress=False) == 0
+
     recorded = json.dumps(manifest(study, "one"))
     assert str(study.folder) not in recorded  # no path of a machine
     assert "<run>/exchange" in recorded
