@@ -79,8 +79,10 @@ class Curve(Printed):
         return not (self.weights or self.reverse or self.landmark)
 
     def tidy(self) -> pd.DataFrame:
-        """One row a group and time."""
-        return self.frame.copy()
+        """One row a group and time; ``attrs["dropped"]`` are patients left out for an empty cell."""
+        frame = self.frame.copy()
+        frame.attrs["dropped"] = self.dropped
+        return frame
 
     def glance(self) -> pd.DataFrame:
         """One row: what was estimated how, and what it cost."""
@@ -195,13 +197,16 @@ class Curve(Printed):
         medians = self.medians[["group", "median", "conf_low", "conf_high"]]
         return pd.DataFrame(found).merge(medians, on="group", how="left")
 
-    def __str__(self) -> str:
+    def _heading(self) -> str:
         dropped = f": {dropped_in_words(self.dropped)}" if self.dropped else ""
-        return with_heading(f"{self._kind}, {self.formula} ({self.status}){dropped}", self._groups())
+        return f"{self._kind}, {self.formula} ({self.status}){dropped}"
+
+    def __str__(self) -> str:
+        return with_heading(self._heading(), self._groups())
 
     def _repr_html_(self) -> str:
         medians = self.medians.to_html(index=False, float_format="%.4g")
-        return f"<p>{escape(self.formula)} ({escape(self.status)})</p>{medians}"
+        return f"<p>{escape(self._heading())}</p>{medians}"
 
 
 def _n_of(frame: pd.DataFrame) -> float:

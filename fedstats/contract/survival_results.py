@@ -46,6 +46,12 @@ class CountedResult(WithStatus):
         row.insert(len(self._summary()), "dropped", self.dropped)
         return row
 
+    def tidy(self) -> pd.DataFrame:
+        """The table, one row an estimate; ``attrs["dropped"]`` are patients left out for an empty cell."""
+        frame = self.frame.copy()
+        frame.attrs["dropped"] = self.dropped
+        return frame
+
     def _heading(self) -> str:
         found = self._summary().items()
         said = [f"{name} {value:.4g}" for name, value in found if isinstance(value, float | int)]
@@ -201,7 +207,7 @@ class PeriodHazardRatios(CountedResult):
 
     def tidy(self, exponentiate: bool = False) -> pd.DataFrame:
         """One row a group and period; estimates and intervals as ratios if ``exponentiate``."""
-        frame = self.frame.copy()
+        frame = super().tidy()
         if exponentiate:
             ends = ["estimate", "conf_low", "conf_high"]
             frame[ends] = np.exp(frame[ends])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Cohort, Evidence, Sum, hidden_levels_of
 from fedstats.contract.design import level_codes
 from fedstats.contract.dominance import deviations, shares
-from fedstats.contract.entries import Entries, between, crossed, each, groups_of
+from fedstats.contract.entries import Entries, between, crossed, each, groups_of, listed, one
 from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.model_evidence import of_own_site
 from fedstats.contract.query import Query, QueryError, Spec
@@ -63,9 +63,14 @@ class _ByGroup(Query):
     def _axis(self) -> tuple[str, ...]:
         return crossed(("",), *(groups_of(grouping.column, grouping.levels) for grouping in self._groupings))
 
+    @property
+    def _without_group(self) -> dict[str, Entries]:
+        return {"ungrouped": one(f"rows with an empty cell in {listed(self._by)}")} if self._by else {}
+
     def _split(
         self, data: SiteData
-    ) -> tuple[pd.Series, NDArray[np.int64], int, tuple[Evidence, ...], tuple[Cohort, ...]]:
+    ) -> tuple[pd.Series, NDArray[np.int64], int, tuple[Evidence, ...], tuple[Cohort, ...], dict[str, Sum]]:
+        """Values and group of who has one, how many groups, what the gate judges, whose values, and how many have no group."""
         data.require(self._by)
         data.require([self.variable], made_too=self.made_too)
         frame, n_groups = data.frame, 1
@@ -88,7 +93,8 @@ class _ByGroup(Query):
         every: tuple[tuple[str, ...], ...] = tuple((column,) for column in self._by)
         levels = (*every, tuple(sorted(self._by))) if len(every) > 1 else every
         cohorts = tuple(Cohort(data.positions[rows], columns, levels=levels) for rows in (keep, there))
-        return frame.loc[keep, self.variable], group[keep], n_groups, evidence, cohorts
+        left = {"ungrouped": Sum(np.array([ungrouped]), np.array([len(frame)]))} if self._by else {}
+        return frame.loc[keep, self.variable], group[keep], n_groups, evidence, cohorts, left
 
 
 @dataclass(frozen=True)
@@ -109,11 +115,11 @@ class LevelCounts(_ByGroup):
             "counts": each("patients with a level, or an empty cell", self._axis, levels, count="g (l + 1)"),
             "together": each("patients with a level that is not shown", self._axis, count="g"),
             "hidden": each("whether a level is not shown: 1 or 0", levels, count="l + 1"),
-        }
+        } | self._without_group
 
     def aggregate(self, data: SiteData) -> Aggregate:
-        """(groups, levels + 1) counts, of which those of hidden levels leave added up, (groups,)."""
-        values, group, n_groups, evidence, cohorts = self._split(data)
+        """(groups, levels + 1) counts, of which those of hidden levels leave added up, (groups,), and how many have no group."""
+        values, group, n_groups, evidence, cohorts, ungrouped = self._split(data)
         if self.levels != (data.codebook[self.variable].levels or ("0", "1")):
             # with levels of its own a question would show alone what another one adds up
             evidence = (Evidence("agreed grid", np.array([1]), "levels of the question's own"), *evidence)
@@ -136,7 +142,7 @@ class LevelCounts(_ByGroup):
             "counts": Sum(counts, counts),
             "together": Sum(together, together),
             "hidden": Sum(hidden.astype(float), np.array(len(values))),
-        }
+        } | ungrouped
         return Aggregate(sums, len(values), evidence, cohorts)
 
 
@@ -169,11 +175,13 @@ class Moments(_ByGroup):
         about = f"(value - {self.centre:g}) / {self.scale:g}"
         said = {"n": "patients with a value", "missing": "patients with an empty cell"}
         said |= {"sum": f"sum of {about}", "squares": f"sum of squares of {about}"}
-        return {name: each(means, self._axis, count="g") for name, means in said.items()}
+        return {
+            name: each(means, self._axis, count="g") for name, means in said.items()
+        } | self._without_group
 
     def aggregate(self, data: SiteData) -> Aggregate:
-        """4 sums a group: n, missing, sum, sum of squares."""
-        values, group, n_groups, evidence, cohorts = self._split(data)
+        """4 sums a group, n, missing, sum, sum of squares, and how many have no group."""
+        values, group, n_groups, evidence, cohorts, ungrouped = self._split(data)
         agreed = data.codebook[self.variable]
         if (self.centre, self.scale) != (agreed.centre, agreed.scale):
             evidence = (
@@ -184,7 +192,7 @@ class Moments(_ByGroup):
         there = ~np.isnan(x)
         n = np.bincount(group[there], minlength=n_groups)
         missing = np.bincount(group[~there], minlength=n_groups)
-        sums = {"n": Sum(n, n), "missing": Sum(missing, missing)}
+        sums = {"n": Sum(n, n), "missing": Sum(missing, missing)} | ungrouped
         with np.errstate(over="ignore", invalid="ignore"):  # whether a sum is finite is said after the gate
             z = (x[there] - self.centre) / self.scale
             sums["sum"] = Sum(np.bincount(group[there], z, n_groups), n)
@@ -241,7 +249,7 @@ class Histogram(_ByGroup):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """(groups, edges + 1) counts."""
-        values, group, n_groups, evidence, cohorts = self._split(data)
+        values, group, n_groups, evidence, cohorts, _ = self._split(data)
         if self.edges != data.codebook[self.variable].edges:
             # a sliding edge would tell one patient after the other
             evidence = (Evidence("agreed grid", np.array([1]), "edges of the question's own"), *evidence)
@@ -271,7 +279,7 @@ class DistinctValues(_ByGroup):
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """Values (k,) and counts (groups, k)."""
-        values, group, n_groups, evidence, cohorts = self._split(data)
+        values, group, n_groups, evidence, cohorts, _ = self._split(data)
         x = values.to_numpy(dtype=float)
         there = ~np.isnan(x)
         distinct, position = np.unique(x[there], return_inverse=True)

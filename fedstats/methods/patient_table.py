@@ -83,7 +83,8 @@ def table_one(
     -----
     Standardised mean differences are absolute, as in R's ``tableone``; for factors Yang & Dalton
     (2012).  Of more than two groups ``smd`` is the mean over pairs and ``smd_max`` the largest; ``differences()`` has all.
-    Levels that are not shown count as one.
+    Levels that are not shown count as one.  Patients with an empty cell in ``by`` are in no group, and not in the column of all groups:
+    how many they are stands in ``ungrouped``, in ``tidy().attrs`` and below the printed table.
     """
     check_federation(federation)
     check_flag("p_values", p_values)
@@ -117,6 +118,7 @@ def table_one(
         pairs=pd.DataFrame(made.pairs, columns=PAIR_COLUMNS),
         tests=pd.DataFrame(made.tests if p_values else [], columns=["variable", *GroupTest._fields]),
         labels=_labels(codebook, frame),
+        ungrouped=max(made.ungrouped, default=0),
     )
 
 
@@ -191,6 +193,11 @@ class _Made:
     pairs: list[tuple[str, str, str, float]] = field(default_factory=list)
     tests: list[tuple[str, str, float, float]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    ungrouped: list[int] = field(default_factory=list)
+
+    def count_ungrouped(self, found: dict[str, Array]) -> None:
+        """What sites say of patients without a group: of every variable the same."""
+        self.ungrouped.append(round(float(np.sum(found.get("ungrouped", 0.0)))))
 
     def compare(
         self, variable: str, difference: Callable[[int, int], float], test: GroupTest
@@ -219,6 +226,7 @@ def _factor(meter: Meter, variable: Variable, made: _Made) -> None:
     groups, levels = made.groups, variable.levels or ("0", "1")
     question = LevelCounts(variable.name, *groups.asked, levels, across=groups.across)
     found, hidden = groups.hidden(meter, question, len(levels) + 1)
+    made.count_ungrouped(found)
     counts, together = np.rint(found["counts"]), np.rint(found["together"])
     names, n_groups = [*groups.names, OVERALL], len(groups.names)
     shown = np.vstack([~hidden, ~hidden.any(axis=0)])  # of all groups together: what every group shows
@@ -271,6 +279,7 @@ def _number(meter: Meter, variable: Variable, made: _Made) -> None:
     groups = made.groups
     question = Moments(variable.name, *groups.asked, variable.centre, variable.scale, across=groups.across)
     total = groups.sums(meter, question)
+    made.count_ungrouped(total)
     sums = np.column_stack([total[k] for k in ("n", "missing", "sum", "squares")])
     quartiles: dict[str, dict[str, float]] = {}
     _grouped(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.results import NOT_SHOWN, Table
+from fedstats.contract.results import NOT_SHOWN, OVERALL, Table
 
 if TYPE_CHECKING:
     from great_tables import GT
@@ -21,6 +21,10 @@ _REFUSED = {
     "(median and quartiles) (by group)": "has median and quartiles of all patients together alone",
 }
 
+#: Where a few have no group: columns by group would tell, beside the column of all, who they are.
+_UNGROUPED = ("(by group)", "dropped rows")
+_FEW_UNGROUPED = "is described of all patients together, for a few of them have no group"
+
 
 @dataclass(frozen=True, repr=False)
 class PatientTable(Table):
@@ -31,11 +35,19 @@ class PatientTable(Table):
     pairs : DataFrame     variable group other smd: of every pair of groups
     tests : DataFrame     variable name statistic p_value, where p-values were asked for
     labels : mapping      of a variable to its title (``""``) and the labels of its levels
+    ungrouped : int       patients with an empty cell in ``by``: they are in no column
     """
 
     pairs: pd.DataFrame = field(default_factory=pd.DataFrame)
     tests: pd.DataFrame = field(default_factory=pd.DataFrame)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    ungrouped: int = 0
+
+    def tidy(self) -> pd.DataFrame:
+        """The table, one row a variable, level and group; ``attrs["ungrouped"]`` are patients without a group."""
+        frame = super().tidy()
+        frame.attrs["ungrouped"] = self.ungrouped
+        return frame
 
     def differences(self) -> pd.DataFrame:
         """Absolute standardised mean differences, one row a variable and pair of groups: variable group other smd."""
@@ -76,10 +88,12 @@ class PatientTable(Table):
             found.append(
                 f"{NOT_SHOWN}: levels with cells too small to be seen at a site, and others with them, together."
             )
+        if self.ungrouped:
+            found.append(without_group(self.ungrouped))
         for name, rule in self.refused:
             column, _, what = name.partition(" ")
             title = self.labels.get(column, {}).get("", column)
-            said = _REFUSED.get(what, "is not released")
+            said = _FEW_UNGROUPED if (what, rule) == _UNGROUPED else _REFUSED.get(what, "is not released")
             found.append(f"{title} {said}: at a site it did not meet the rule '{rule}'.")
         return [*found, f"Status: {self.status}."]
 
@@ -116,6 +130,12 @@ class PatientTable(Table):
         missing = part.drop_duplicates("group")
         if missing["missing"].isna().any() or missing["missing"].any():
             yield "Missing", {r.group: _number(r.missing, 0) for r in missing.itertuples()}
+
+
+def without_group(n: int) -> str:
+    """That some patients are in no column, as a sentence."""
+    who = "1 patient" if n == 1 else f"{n} patients"
+    return f"{who} without a group, for an empty cell in its column, {'is' if n == 1 else 'are'} in none of the columns, nor in {OVERALL}."
 
 
 def group_sizes(frame: pd.DataFrame) -> dict[str, float]:

@@ -8,6 +8,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.curve import Curve
 from fedstats.contract.results import NOT_SHOWN
 from fedstats.contract.results import Table as Description
+from fedstats.methods.table_layout import without_group
 from fedstats.reporting import formats
 from fedstats.reporting.characteristics import THREE, characteristics, group_headings, has_interpolated
 from fedstats.reporting.coarsening import spans
@@ -39,6 +40,8 @@ def patient_tables(title: str, found: Description, codebook: Codebook) -> list[T
                 f" {NOT_SHOWN[1:-1].capitalize()}: levels with a cell too small to be seen at a site, and others with "
                 f"them, so that it follows from no total; {NOT_SHOWN} counts all of them, and as one in the SMD."
             )
+        if ungrouped := getattr(found, "ungrouped", 0):
+            note += f" {without_group(ungrouped)}"
         wide = characteristics(codebook, found.frame, p_values)
         sizes = group_headings(found.frame)
         parts.append(table(wide, caption=title, note=note, groups="variable", labels=sizes))

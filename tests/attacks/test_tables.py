@@ -12,6 +12,7 @@ from fedstats.contract.variable import TimeGrid, Variable
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods import follow_up
+from fedstats.methods.descriptives import Moments
 from fedstats.methods.risk_table import RiskTable
 from tests.attacks.targets import BOOK, NONE, STRICT, N, ask, cohort
 
@@ -319,3 +320,27 @@ def test_what_is_answered_on_the_way_to_the_longest_grid_is_a_part_of_it():
         answered = [set(one.query.grid) for one in sites.history() if one.answered]
         assert answered
         assert all(edges <= set(curve["time"]) for edges in answered)
+
+
+# Patients without a group -------------------------------------------------------------------------
+
+
+def without_group(policy, few, levels=("F", "M")):
+    """How many have no group, as the answer has it: with levels of the question's own, all who have another."""
+    frame = cohort()
+    frame["sex"] = frame["sex"].astype(object)
+    frame.loc[frame.index[:few], "sex"] = None
+    book = Codebook(tuple(replace(v, missing=True) if v.name == "sex" else v for v in BOOK.variables))
+    lab = book["lab"]
+    found = ask(frame, Moments("lab", "sex", levels, lab.centre, lab.scale), policy, book)
+    return found if isinstance(found, str) else int(found["ungrouped"][0])
+
+
+def test_a_few_without_a_group_are_told_without_a_gate_and_not_with_one():
+    assert [without_group(NONE, few) for few in (0, 3, 11)] == [0, 3, 11]
+    assert [without_group(STRICT, few) for few in (0, 3, 11)] == [0, "dropped rows", 11]
+
+
+def test_the_number_that_leaves_is_the_one_that_was_judged():
+    """A level that the question does not name has no group either: the three are never told apart from its patients."""
+    assert without_group(STRICT, 3, levels=("F",)) == 3 + (cohort()["sex"] == "M").sum()

@@ -61,6 +61,47 @@ def test_where_a_group_is_too_small_everybody_is_described(sites):
     assert "age (by group)" in str(parts[-1])
 
 
+@pytest.mark.parametrize("by", ["arm", ["site", "arm"]])
+def test_who_has_no_group_is_counted_wherever_the_table_is_read(tmp_path, by):
+    rng = np.random.default_rng(5)
+    frames = {
+        name: pd.DataFrame({"arm": rng.choice(["A", "B"], 300), "grade": rng.choice(["1", "2"], 300)}).assign(
+            age=rng.normal(60, 9, 300)
+        )
+        for name in ("north", "south")
+    }
+    frames["north"].loc[:29, "arm"] = None
+    sites = fs.InProcess(frames)
+    table = fs.table_one(sites, by=by, variables=["age", "grade"])
+    said = "30 patients without a group, for an empty cell in its column, are in none of the columns, nor in Overall."
+    assert table.refused == () or {what for what, _ in table.refused} == {"age (median and quartiles)"}
+    assert table.sizes()["Overall"] == 570
+    assert (table.ungrouped, table.tidy().attrs["ungrouped"]) == (30, 30)
+    save_results({"table_one": table}, tmp_path / "results.json")
+    again = load_results(tmp_path / "results.json")["table_one"]
+    for shown in (
+        str(table),
+        table._repr_html_(),
+        str(again),
+        str(patient_tables("T", again, sites.codebook)[0]),
+    ):
+        assert said in shown
+    everybody = fs.table_one(sites, variables=["age"])
+    assert everybody.ungrouped == 0
+    assert "without a group" not in str(everybody)
+
+
+def test_a_few_without_a_group_are_why_everybody_is_described_together(sites):
+    """Beside the table of all patients the groups would tell of the three."""
+    frame = pd.DataFrame({"arm": ["A", "B"] * 150, "age": np.random.default_rng(6).normal(60, 9, 300)})
+    frame.loc[:2, "arm"] = None
+    table = fs.table_one(fs.InProcess({"s": frame}), by="arm", variables=["age"])
+    assert ("age (by group)", "dropped rows") in table.refused
+    assert "age is described of all patients together, for a few of them have no group" in str(table)
+    assert table.tidy()["n"].tolist() == [300]
+    assert table.ungrouped == 0
+
+
 def test_by_site_each_hides_its_own(sites):
     rows = fs.table_one(sites, by="site", variables=["grade"]).tidy().set_index(["level", "group"])["n"]
     assert rows[("grade 3", "south")] == 30
