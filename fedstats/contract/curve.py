@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fedstats.contract.entries import listed
 from fedstats.contract.printed import Printed, dropped_in_words, with_heading
 from fedstats.contract.values import shown
 from fedstats.numerics.survival_table import (
@@ -46,6 +47,7 @@ class Curve(Printed):
     reverse : bool      of the end of follow-up: events are those who left without one
     landmark : float    from which time on; 0: from the beginning
     dropped : int       patients left out for an empty cell in one of the curve's columns
+    empty : tuple       groups of which nobody is at risk: there is no curve of them
     """
 
     formula: str
@@ -64,6 +66,7 @@ class Curve(Printed):
     reverse: bool = False
     landmark: float = 0.0
     dropped: int = 0
+    empty: tuple[str, ...] = ()
 
     @property
     def grid(self) -> tuple[float, ...]:
@@ -202,11 +205,21 @@ class Curve(Printed):
         return f"{self._kind}, {self.formula} ({self.status}){dropped}"
 
     def __str__(self) -> str:
-        return with_heading(self._heading(), self._groups())
+        return "\n".join([with_heading(self._heading(), self._groups()), *self._notes()])
 
     def _repr_html_(self) -> str:
         medians = self.medians.to_html(index=False, float_format="%.4g")
-        return f"<p>{escape(self._heading())}</p>{medians}"
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes())
+        return f"<p>{escape(self._heading())}</p>{medians}{notes}"
+
+    def _notes(self) -> list[str]:
+        """What one has to know of who has a part, a sentence each."""
+        return nobody_in(self.empty)
+
+
+def nobody_in(groups: tuple[str, ...]) -> list[str]:
+    """That groups are empty, as a sentence; none where there are none."""
+    return [f"Nobody is at risk in {listed(groups)}: left out, as R does after droplevels."] if groups else []
 
 
 def _n_of(frame: pd.DataFrame) -> float:

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from fedstats.contract.curve import read_at, times_given
+from fedstats.contract.curve import nobody_in, read_at, times_given
 from fedstats.contract.one_frame import WithStatus
 from fedstats.contract.printed import dropped_in_words
 from fedstats.numerics.survival_table import ConfType
@@ -27,6 +27,7 @@ class CountedResult(WithStatus):
     landmark : float      from which time on; 0: from the beginning
     grid : tuple          right edges of the cells; none on distinct times
     dropped : int         patients left out for an empty cell in one of the question's columns
+    empty : tuple         groups of which nobody is at risk: they have no part
     """
 
     formula: str
@@ -39,6 +40,7 @@ class CountedResult(WithStatus):
     landmark: float = 0.0
     grid: tuple[float, ...] = ()
     dropped: int = 0
+    empty: tuple[str, ...] = ()
 
     def glance(self) -> pd.DataFrame:
         """One row: what was found, patients left out, how it was worked out, and what it cost."""
@@ -59,7 +61,15 @@ class CountedResult(WithStatus):
         return f"{self.title}, {self.formula} ({self.status}){': ' + ', '.join(said) if said else ''}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self._heading())}</p>{self.frame.to_html(index=False, float_format='%.4g', na_rep='')}"
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes())
+        return f"<p>{escape(self._heading())}</p>{self.frame.to_html(index=False, float_format='%.4g', na_rep='')}{notes}"
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *self._notes()])
+
+    def _notes(self) -> list[str]:
+        """What one has to know of who has a part, a sentence each."""
+        return nobody_in(self.empty)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

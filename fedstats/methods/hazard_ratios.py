@@ -15,7 +15,7 @@ from fedstats.contract.hypotheses import coefficient_table, wald_test
 from fedstats.contract.query import QueryError
 from fedstats.contract.survival_results import PeriodHazardRatios
 from fedstats.contract.values import check_choice, check_level, is_number, shown
-from fedstats.methods.survival_counts import Grid, SurvivalCounts, survival_counts
+from fedstats.methods.survival_counts import Grid, SurvivalCounts, compared_groups, survival_counts
 from fedstats.numerics.group_hazards import group_derivatives
 from fedstats.numerics.newton import Derivatives, Solution, newton
 from fedstats.numerics.partial_likelihood import Ties
@@ -70,10 +70,7 @@ def period_hazard_ratios(
     check_level(level)
     check_choice("ties", ties, get_args(Ties))
     counts = survival_counts(federation, formula, grid=grid, strata=strata)
-    if len(counts.names) < 2:
-        raise FormulaError(
-            f"A hazard ratio compares groups, and {formula!r} has none: write Surv(time, event) ~ group."
-        )
+    compared_groups(counts.names, counts.empty, formula)
     agreed = federation.codebook.grid
     ends = _checked_cuts(cuts, agreed.cuts if agreed else (), counts)
     period = np.searchsorted(ends, counts.edges * (1 - 1e-9), side="left")

@@ -251,7 +251,7 @@ def local_sums(
     covariance[:, :, 1:, 1:] = within.transpose(0, 2, 1, 3)
     covariance[:, :, 0, 1:] = -covariance[:, :, 1:, 1:].sum(axis=2)
     covariance[:, :, :, 0] = -covariance[:, :, :, 1:].sum(axis=3)
-    common = {
+    common: dict[str, Any] = {
         "formula": formula,
         "unit": book[outcome.time or ""].unit or (book.grid.unit if book.grid else ""),
         "status": ROUNDED if total["rounded"][0] else "exact",
@@ -260,4 +260,7 @@ def local_sums(
         "sites": federation.sites,
         "dropped": round(float(total["dropped"][0])),
     }
-    return LocalSums(names, total["n"], LogRankSums(observed, expected, covariance), common)
+    there = total["n"] > 0  # the others are no groups, as after R's droplevels
+    common["empty"] = tuple(name for name, is_there in zip(names, there, strict=True) if not is_there)
+    sums = LogRankSums(observed[:, there], expected[:, there], covariance[:, :, there][:, :, :, there])
+    return LocalSums(tuple(n for n in names if n not in common["empty"]), total["n"][there], sums, common)

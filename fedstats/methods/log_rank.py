@@ -19,6 +19,7 @@ from fedstats.methods.survival_counts import (
     Grid,
     SurvivalCounts,
     check_strata,
+    compared_groups,
     stays_at_sites,
     survival_counts,
 )
@@ -69,7 +70,7 @@ def logrank(
     Returns
     -------
     LogRankTest
-        R's ``survdiff`` on the pooled rows, with times moved to the right edges of their cells where there is a grid: the
+        R's ``survdiff`` on the pooled rows, groups without a patient left out (``empty``), with times moved to the right edges of their cells where there is a grid: the
         variance is the hypergeometric one, so ties that the grid makes are taken account of.
 
     Raises
@@ -145,7 +146,8 @@ def max_combo(
     found = _compared(federation, formula, pairs, strata, grid, landmark)
     if len(found.names) != 2:
         raise FormulaError(
-            f"MaxCombo compares two groups; {formula!r} has {len(found.names)}: ask for logrank, or for a subset."
+            f"MaxCombo compares two groups, and there are patients in {listed(found.names)}: ask for logrank, or of the patients of two, as in "
+            "sites.where(\"arm != 'C'\")."
         )
     sums = found.sums
     if not (np.diag(sums.covariance[:, :, 1, 1]) > 0).all():
@@ -187,6 +189,7 @@ def _compared(
             'landmark, or ask of sites.where("time > 6").'
         )
     found = local_sums(federation, formula, columns, tests)
+    compared_groups(found.names, found.common["empty"], formula)
     if not found.sums.observed.any():
         raise QueryError(f"There are no events among the patients of {formula!r}.")
     return found
@@ -202,10 +205,7 @@ def _sums(counts: SurvivalCounts, weights: Sequence[tuple[float, float]]) -> Log
 
 
 def _check_groups(counts: SurvivalCounts, formula: str) -> None:
-    if len(counts.names) < 2:
-        raise FormulaError(
-            f"A test compares groups, and {formula!r} has none: write Surv(time, event) ~ group."
-        )
+    compared_groups(counts.names, counts.empty, formula)
     if not counts.n_event.any():
         raise QueryError(f"There are no events among the patients of {formula!r}.")
 

@@ -75,9 +75,9 @@ def rmst(
         raise ValueError(f"tau is {tau:g}, which is not after the landmark at {counts.start:g}.")
     means = {}
     for i, name in enumerate(counts.names):
-        if (group := counts.group(i)).n_risk.any():
-            _check_followed(name, group, tau, exact=counts.is_exact)
-            means[name] = _mean(group, counts.start, float(tau), robust=robust)
+        group = counts.group(i)
+        _check_followed(name, group, tau, exact=counts.is_exact)
+        means[name] = _mean(group, counts.start, float(tau), robust=robust)
     status = (
         counts.status
         if counts.is_exact

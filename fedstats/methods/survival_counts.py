@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.arguments import check_federation, known_column, number_column
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.entries import listed
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.formula import FormulaError, Outcome, parse_groups
 from fedstats.contract.query import QueryError
@@ -88,6 +89,7 @@ class SurvivalCounts:
     asked : tuple              edges of the question, before a landmark too
     dropped : int              rows with an empty cell in a column of the question
     start : float              the landmark; 0 without one
+    empty : tuple of str       groups of which nobody is at risk, which are none of the others
     """
 
     formula: str
@@ -107,6 +109,7 @@ class SurvivalCounts:
     asked: tuple[float, ...] = ()
     dropped: int = 0
     start: float = 0.0
+    empty: tuple[str, ...] = ()
 
     @property
     def is_exact(self) -> bool:
@@ -126,7 +129,32 @@ class SurvivalCounts:
             "grid": self.grid,
             "landmark": self.start,
             "dropped": self.dropped,
+            "empty": self.empty,
         }
+
+    def of_groups_there(self) -> "SurvivalCounts":
+        """The counts without groups of which nobody is at risk, as R's are after ``droplevels``.
+
+        Raises
+        ------
+        QueryError
+            Nobody is at risk at all.
+        """
+        there = np.array([n_risk.any() for n_risk in self.n_risk], dtype=bool)
+        if there.all():
+            return self
+        if not there.any():
+            since = f" after {self.start:g}" if self.start else ""
+            raise QueryError(f"Nobody is at risk{since} for {self.formula!r}.")
+        one_each = {"n_risk": self.n_risk, "n_enter": self.n_enter, "n_beyond": self.n_beyond}
+        one_each |= {k: v for k in ("squares", "event_squares") if (v := getattr(self, k)) is not None}
+        cut: dict[str, Any] = {name: values[there] for name, values in one_each.items()}
+        cut |= {"n_event": self.n_event[:, there]}
+        names, empty = (
+            tuple(n for n, is_there in zip(self.names, there.tolist(), strict=True) if is_there is of)
+            for of in (True, False)
+        )
+        return replace(self, names=names, empty=(*self.empty, *empty), **cut)
 
     @property
     def grid(self) -> tuple[float, ...]:
@@ -181,7 +209,7 @@ class SurvivalCounts:
         cut = {"n_risk": self.n_risk, "n_enter": self.n_enter, "n_event": self.n_event}
         cut |= {k: v for k in ("squares", "event_squares") if (v := getattr(self, k)) is not None}
         kept: dict[str, Any] = {name: values[..., later] for name, values in cut.items()}
-        return replace(self, edges=self.edges[later], start=float(landmark), **kept)
+        return replace(self, edges=self.edges[later], start=float(landmark), **kept).of_groups_there()
 
 
 def survival_counts(
@@ -259,7 +287,28 @@ def survival_counts(
         meter,
         edges,
         round(float(total["dropped"][0])),
-    )
+    ).of_groups_there()
+
+
+def compared_groups(names: tuple[str, ...], empty: tuple[str, ...], formula: str) -> None:
+    """Two groups or more are there to be compared.
+
+    Raises
+    ------
+    FormulaError
+        The formula has no groups.
+    QueryError
+        All patients are in one of them.
+    """
+    if len(names) + len(empty) < 2:
+        raise FormulaError(
+            f"A test compares groups, and {formula!r} has none: write Surv(time, event) ~ group."
+        )
+    if len(names) < 2:
+        raise QueryError(
+            f"Nothing is compared by {formula!r}: nobody is at risk in {listed(empty)}, and all are in {listed(names)}. Ask of patients of "
+            "two groups or more."
+        )
 
 
 def robust_errors(federation: Federation, formula: str, weights: Weighting, robust: bool | None) -> bool:

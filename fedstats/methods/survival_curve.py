@@ -106,6 +106,7 @@ def kaplan_meier(
         reverse,
         counts.start,
         counts.dropped,
+        counts.empty,
     )
 
 
