@@ -1,6 +1,6 @@
 """Table 1 as it goes into a paper: one column a group, one line a level or a number."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,12 @@ _REFUSED = {
     "(median and quartiles) (by group)": "has median and quartiles of all patients together alone",
 }
 
+_QUARTILES = ("median", "q1", "q3")
+#: What a cell in the place of a quartile says.
+IN_A_CELL = (
+    "A range of two numbers in the place of a quartile is the codebook's cell in which it lies: wider than a standard deviation, it "
+    "does not tell where."
+)
 #: Where a few have no group: columns by group would tell, beside the column of all, who they are.
 _UNGROUPED = ("(by group)", "dropped rows")
 _FEW_UNGROUPED = "is described of all patients together, for a few of them have no group"
@@ -60,7 +66,7 @@ class PatientTable(Table):
     def wide(self, digits: int = 1) -> pd.DataFrame:
         """Texts as a paper prints them: Variable, Characteristic, a column a group with its patients, SMD, and p where asked for.
 
-        n (%), mean (SD), median [quartiles]; ``≈`` marks a median that is interpolated, ``–`` what is not shown: :meth:`notes` says why.
+        n (%), mean (SD), median [quartiles]; ``≈`` marks a median that is interpolated, ``18–55`` is a cell in which it lies, ``–`` what is not shown: :meth:`notes` says why.
         """
         lines = []
         headings = {group: f"{group} (N = {n:.0f})" for group, n in self.sizes().items()}
@@ -90,6 +96,8 @@ class PatientTable(Table):
             )
         if self.ungrouped:
             found.append(without_group(self.ungrouped))
+        if names_a_cell(self.frame):
+            found.append(IN_A_CELL)
         for name, rule in self.refused:
             column, _, what = name.partition(" ")
             title = self.labels.get(column, {}).get("", column)
@@ -125,7 +133,7 @@ class PatientTable(Table):
         else:
             rows = list(part.itertuples())
             yield "Mean (SD)", {r.group: f"{_number(r.mean, digits)} ({_number(r.sd, digits)})" for r in rows}
-            if part["median"].notna().any():
+            if part[["median", "median_low"]].notna().any(axis=None):
                 yield "Median [quartiles]", {r.group: _median(r, digits) for r in rows}
         missing = part.drop_duplicates("group")
         if missing["missing"].isna().any() or missing["missing"].any():
@@ -160,8 +168,39 @@ def _count(n: float, percent: float, digits: int) -> str:
 
 
 def _median(row: Any, digits: int) -> str:
-    mark = "≈ " if np.any([row.median_low < row.median_high, row.q1_low < row.q1_high]) else ""
-    return f"{mark}{_number(row.median, digits)} [{_number(row.q1, digits)}, {_number(row.q3, digits)}]"
+    mark = "≈ " if is_interpolated(row) else ""
+    median, q1, q3 = (quartile_words(row, name, lambda v: _number(v, digits)) for name in _QUARTILES)
+    return f"{mark}{median} [{q1}, {q3}]"
+
+
+def is_interpolated(row: Any) -> bool:
+    """Whether one of the values of a line is interpolated between the codebook's edges."""
+    ends = ((getattr(row, name), *_cell(row, name)) for name in _QUARTILES)
+    return any(pd.notna(value) and low < high for value, low, high in ends)
+
+
+def quartile_words(row: Any, name: str, number: Callable[[float], str]) -> str:
+    """A quartile of a line; where only its cell is known, the cell's edges, of an open one the edge."""
+    value, (low, high) = getattr(row, name), _cell(row, name)
+    if pd.notna(value) or pd.isna(low):
+        return number(value)
+    if np.isinf(low) or np.isinf(high):
+        return f"above {low:g}" if np.isinf(high) else f"up to {high:g}"
+    return f"{low:g}–{high:g}"
+
+
+def names_a_cell(frame: pd.DataFrame) -> bool:
+    """Whether a quartile of a table is a cell and not a value."""
+    return any(
+        (frame[name].isna() & np.isfinite(frame[f"{name}_high"] - frame[f"{name}_low"])).any()
+        for name in _QUARTILES
+        if f"{name}_low" in frame
+    )
+
+
+def _cell(row: Any, name: str) -> tuple[float, float]:
+    low, high = (float(getattr(row, f"{name}_{side}", np.nan)) for side in ("low", "high"))
+    return low, high
 
 
 def _p_value(value: float) -> str:

@@ -8,12 +8,12 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.curve import Curve
 from fedstats.contract.results import NOT_SHOWN
 from fedstats.contract.results import Table as Description
-from fedstats.methods.table_layout import without_group
+from fedstats.methods.table_layout import IN_A_CELL, names_a_cell, without_group
 from fedstats.reporting import formats
 from fedstats.reporting.characteristics import THREE, characteristics, group_headings, has_interpolated
 from fedstats.reporting.coarsening import spans
 from fedstats.reporting.tables import Table, table
-from fedstats.reporting.wording import left_out
+from fedstats.reporting.wording import no_part
 from fedstats.study.curve_spec import CurveSpec
 
 
@@ -30,6 +30,8 @@ def patient_tables(title: str, found: Description, codebook: Codebook) -> list[T
         note += f"Status: {found.status}."
         if has_interpolated(found.frame):
             note += " ≈: median and quartiles interpolated; the true values lie in the same cells of the codebook."
+        if names_a_cell(found.frame):
+            note += f" {IN_A_CELL}"
         tests = getattr(found, "tests", pd.DataFrame())
         p_values = dict(zip(tests.get("variable", []), tests.get("p_value", []), strict=True))
         note += " Of several groups the mean over pairs." if found.frame["group"].nunique() > THREE else ""
@@ -76,7 +78,7 @@ def _medians(curve: Curve) -> list[str]:
 def median_table(spec: CurveSpec, curve: Curve, title: str = "") -> Table:
     """Medians with intervals; on a grid those on exact times lie within what is printed (but for robust standard errors)."""
     unit, medians = curve.unit or "time", curve.medians
-    note = f"Status: {curve.status}.{left_out(curve.dropped)}"
+    note = f"Status: {curve.status}.{no_part(curve)}"
     if curve.status == "exact":
         intervals = [
             f"{formats.estimate(a)} to {formats.estimate(b)}"

@@ -9,10 +9,9 @@ import pandas as pd
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.variable import Variable
-from fedstats.methods.table_layout import group_sizes
+from fedstats.methods.table_layout import group_sizes, is_interpolated, quartile_words
 from fedstats.reporting import formats
 
-QUARTILES = ("median", "q1", "q3")
 #: Stands in the place of a cell that is too small to be seen, and of those hidden with it.
 HIDDEN = "not shown"
 #: Columns of a table of two groups: these and everybody.
@@ -70,28 +69,16 @@ def group_headings(frame: pd.DataFrame) -> dict[str, str]:
 
 def has_interpolated(frame: pd.DataFrame) -> bool:
     """Is a median or a quartile interpolated between the codebook's edges?"""
-    return any(
-        (frame[f"{q}_low"] < frame[f"{q}_high"]).any() for q in ("q1", "median", "q3") if f"{q}_low" in frame
-    )
+    return any(is_interpolated(row) for row in frame.itertuples())
 
 
 def _median(line: Any) -> str:
     if pd.isna(line.median) and pd.isna(getattr(line, "median_low", np.nan)):
         return "not released"
-    mark = (
-        "≈ " if any(getattr(line, f"{q}_low", 0) < getattr(line, f"{q}_high", 0) for q in QUARTILES) else ""
-    )
-    median, q1, q3 = (_quantile(line, name) for name in QUARTILES)
-    return f"{mark}{median} [{q1} to {q3}]"
-
-
-def _quantile(line: Any, name: str) -> str:
-    """A quantile; of one in an open outer cell only the edge is known."""
-    value = getattr(line, name)
-    if pd.notna(value):
-        return plain(value)
-    low, high = (getattr(line, f"{name}_{side}", np.nan) for side in ("low", "high"))
-    return f"above {plain(low)}" if high == np.inf else f"up to {plain(high)}"
+    mark = "≈ " if is_interpolated(line) else ""
+    median, q1, q3 = (quartile_words(line, name, plain) for name in ("median", "q1", "q3"))
+    to = ", " if "–" in q1 + q3 else " to "  # two cells are not a range
+    return f"{mark}{median} [{q1}{to}{q3}]"
 
 
 def plain(value: float) -> str:

@@ -23,7 +23,7 @@ from fedstats.reporting.figures import Picture, figure
 from fedstats.reporting.model_text import p_words
 from fedstats.reporting.plots import forest_plot
 from fedstats.reporting.tables import Table, table
-from fedstats.reporting.wording import left_out
+from fedstats.reporting.wording import no_part
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.follow_ups import FollowUp
 
@@ -96,7 +96,7 @@ def _milestones(found: CurvePoints, title: str) -> Table:
             formats.MISSING if np.isnan(row[0]) else formats.percent_interval(*row) for row in rows
         ],
     }
-    note = f"A dash: beyond what is known of the group. Status: {found.status}.{left_out(found.dropped)}"
+    note = f"A dash: beyond what is known of the group. Status: {found.status}.{no_part(found)}"
     if found.grid:
         columns["On exact times"] = [
             formats.MISSING if np.isnan(low) else f"{formats.percent(low)} to {formats.percent(high)}"
@@ -108,7 +108,7 @@ def _milestones(found: CurvePoints, title: str) -> Table:
 
 def _quantiles(found: CurvePoints, title: str) -> Table:
     frame, unit = found.frame, found.unit or "time"
-    note = f"Times by which so many have had the event. Status: {found.status}.{left_out(found.dropped)}"
+    note = f"Times by which so many have had the event. Status: {found.status}.{no_part(found)}"
     if found.grid:
         times, limits = spans(frame["low"], frame["high"]), spans(frame["conf_low"], frame["conf_high"])
         note += " Between which edges of the grid the quantile on exact times, and its interval, lie."
@@ -141,7 +141,7 @@ def _means(_: CurveSpec, found: RestrictedMeans, title: str) -> Table:
     }
     unit = f" {found.unit}" if found.unit else ""
     since = f" after the landmark at {found.landmark:g}" if found.landmark else ""
-    note = f"Mean time without the event{since} up to {found.tau:g}{unit}, in the unit of time. Status: {found.status}.{left_out(found.dropped)}"
+    note = f"Mean time without the event{since} up to {found.tau:g}{unit}, in the unit of time. Status: {found.status}.{no_part(found)}"
     if found.grid:
         columns["On exact times"] = [
             f"{formats.precise(low)} to {formats.precise(high)}"
@@ -194,7 +194,7 @@ def _log_rank(_: CurveSpec, found: LogRankTest, title: str) -> Table:
     strata = f" Within strata of {', '.join(found.strata)}." if found.strata else ""
     note = (
         f"χ² = {formats.estimate(found.statistic)} on {found.df} df, P {p_words(found.p_value)}.{strata}{weights} "
-        f"Status: {found.status}.{left_out(found.dropped)}{_MOVED if found.grid else ''}"
+        f"Status: {found.status}.{no_part(found)}{_MOVED if found.grid else ''}"
     )
     return table(pd.DataFrame(columns), caption=title, note=note)
 
@@ -212,7 +212,7 @@ def _max_combo(_: CurveSpec, found: MaxComboTest, title: str) -> Table:
     )
     note = (
         f"Weights S^ρ (1 − S)^γ. The most extreme of the tests: P {p_words(found.p_value)}, their correlation taken account of.{sides}{strata} Z above zero: "
-        f"more events of the second group than expected. It says that the curves differ somewhere, and not how. Status: {found.status}.{left_out(found.dropped)}"
+        f"more events of the second group than expected. It says that the curves differ somewhere, and not how. Status: {found.status}.{no_part(found)}"
         f"{_MOVED if found.grid else ''}"
     )
     return table(pd.DataFrame(columns), caption=title, note=note)
@@ -228,7 +228,7 @@ def _ratios(_: CurveSpec, found: PeriodHazardRatios, title: str) -> Table:
     tests = found.constancy.iloc[-1]
     note = (
         f"Against the first group; events of all groups. That the ratio is the same in all periods: P {p_words(tests['p_value'])} "
-        f"(Wald). {found.ties.capitalize()} ties. Status: {found.status}.{left_out(found.dropped)}"
+        f"(Wald). {found.ties.capitalize()} ties. Status: {found.status}.{no_part(found)}"
     )
     return table(pd.DataFrame(columns), caption=title, note=note)
 

@@ -11,7 +11,7 @@ from fedstats.reporting.coarsening import grid_words
 from fedstats.reporting.counts_view import curve_follow_up_parts
 from fedstats.reporting.figures import Picture, figure
 from fedstats.reporting.plots import survival_plot
-from fedstats.reporting.wording import left_out
+from fedstats.reporting.wording import no_part
 from fedstats.study.curve_follow_ups import curve_follow_ups, incidence_follow_ups
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
 from fedstats.study.definition import Study
@@ -69,7 +69,7 @@ def _incidence(spec: IncidenceSpec, found: Any) -> list[Any]:
         return [heading, found]
     words = (
         "The probability of having had each event by a time. Who has had one of them can have no other: one minus a "
-        f"Kaplan–Meier curve of each would be too high. Aalen–Johansen. Status: {found.status}.{left_out(found.dropped)}"
+        f"Kaplan–Meier curve of each would be too high. Aalen–Johansen. Status: {found.status}.{no_part(found)}"
     )
     return [heading, _incidence_picture(spec, found), paragraph(words)]
 

@@ -19,6 +19,11 @@ def left_out(n: int) -> str:
     return f" {who} left out because a value is missing."
 
 
+def no_part(found: Any) -> str:
+    """Who has no part in a result of counts, as sentences: patients for an empty cell, groups that nobody is in."""
+    return left_out(found.dropped) + "".join(f" Nobody is at risk in {group}." for group in found.empty)
+
+
 def question_words(kind: type[Query]) -> str:
     """What a kind of query asks for: the first sentence of its documentation."""
     return (kind.__doc__ or kind.__name__).strip().splitlines()[0].rstrip(".")

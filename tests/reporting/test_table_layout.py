@@ -204,3 +204,51 @@ def test_rank_tests_are_no_functions_of_sums(sites):
     with pytest.raises(TypeError, match="nonnormal"):
         fs.table_one(sites, by="arm", variables=["age"], nonnormal=["age"])
     assert "Kruskal" in fs.table_one.__doc__
+
+
+def ages(edges, policy=None):
+    """Of 600 ages around 60 with a standard deviation of 9, under a codebook with some edges."""
+    rng = np.random.default_rng(7)
+    book = fs.Codebook((Variable("age", "numeric", centre=60.0, scale=8.0, edges=edges),))
+    sites = fs.InProcess({"s": pd.DataFrame({"age": rng.normal(60, 9, 600)})}, book, policy=policy)
+    return sites, fs.table_one(sites, variables=["age"])
+
+
+def test_a_quartile_in_a_cell_wider_than_a_standard_deviation_is_the_cell():
+    """In a narrower one it is interpolated, and the printed table says which is which."""
+    sites, table = ages((10.0, 55.0, 58.0, 62.0, 110.0))
+    row = table.tidy().iloc[0]
+    assert row["sd"] == pytest.approx(9, abs=1)
+    assert np.isnan(row["q1"])
+    assert (row["q1_low"], row["q1_high"]) == (10, 55)
+    assert row["median"] == pytest.approx(60, abs=1)
+    line = table.wide().iloc[1, -2]
+    assert line == f"≈ {row['median']:.1f} [10–55, 62–110]"
+    assert "approximate: interpolated" in table.status
+    assert "a range of two numbers" in " ".join(table.notes()).lower()
+    report = str(patient_tables("T", table, sites.codebook)[0])
+    assert "[10–55, 62–110]" in report
+    assert "A range of two numbers" in report
+    assert "≈: median and quartiles interpolated" in report
+
+
+def test_the_width_that_is_told_apart_is_the_spread_of_the_group():
+    edges = (44.0, 52.0, 60.0, 68.0, 76.0)
+    _, told = ages(edges)
+    assert told.tidy()[["q1", "median", "q3"]].notna().all(axis=None)
+    assert "A range" not in " ".join(told.notes())
+    _, wide = ages(edges[::2])  # cells of sixteen years
+    assert wide.tidy()[["q1", "median", "q3"]].isna().all(axis=None)
+    assert "≈" not in wide.wide().iloc[1, -2]
+
+
+def test_exact_quartiles_are_told_whatever_the_edges():
+    _, exact = ages((10.0, 110.0), policy=fs.DisclosurePolicy.none())
+    assert exact.status == "exact"
+    assert exact.tidy()[["q1", "median", "q3"]].notna().all(axis=None)
+
+
+def test_of_an_open_cell_the_edge_is_printed():
+    _, table = ages((58.0, 60.0, 62.0))
+    line = table.wide().iloc[1, -2]
+    assert line.endswith("[up to 58, above 62]")
