@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import fedstats as fs
+from fedstats.reporting.wording import no_part
 from tests.datasets import lung, split_unevenly
 
 BY = "Surv(time, status) ~ ecog3"
@@ -56,6 +57,10 @@ def test_the_others_are_what_they_are_without_the_level(asked, gone, k):
     assert said in str(found)
     assert said in found._repr_html_()
     assert "Nobody" not in str(expected)
+    assert (no_part(found), no_part(expected)) == (
+        f" Nobody is at risk in {gone}.",
+        "",
+    )  # below its table in a report
 
 
 def test_survdiff_and_maxcombo_of_r():
