@@ -6,8 +6,9 @@ from typing import get_args
 import numpy as np
 
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation
-from fedstats.contract.formula import FormulaError
+from fedstats.contract.formula import FormulaError, parse
 from fedstats.contract.query import QueryError
 from fedstats.contract.values import check_choice, check_level, kind_of, shown
 from fedstats.contract.variable import Variable
@@ -25,6 +26,23 @@ def check_federation(federation: object) -> None:
         raise TypeError(
             f"An analysis asks a federation, not {kind_of(federation)}: wrap the sites' tables as "
             'fs.InProcess({"north": frame, "south": frame}).'
+        )
+
+
+def check_terms_left(federation: Federation, formula: str, design: Design) -> None:
+    """Every term of a model has a column among the patients that are asked of: a factor has two levels or more.
+
+    Raises
+    ------
+    FormulaError
+    """
+    if federation.codebook is federation.agreed:
+        return
+    _, whole = parse(formula, federation.agreed, intercept=design.intercept)
+    gone = [term for term in dict.fromkeys(whole.term_of_each) if term not in design.term_of_each]
+    if gone:
+        raise FormulaError(
+            f"{gone[0]} compares nothing: among the patients that are asked of, one level of it is left. Leave it out, or ask of more patients."
         )
 
 

@@ -4,7 +4,7 @@ import ast
 import re
 import sys
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -79,6 +79,21 @@ class Condition(Spec):
             raise QueryError(
                 f"{self.column} has no level {unknown[0]!r} in the codebook; it has {', '.join(variable.levels)}."
             )
+
+    def leaves(self, variable: Variable) -> Variable:
+        """The column as it is of those who meet the condition: with the levels that they may have."""
+        if variable.name != self.column or not variable.levels:
+            return variable
+        if variable.kind == "factor":
+            named = {level_name(value) for value in self.values}
+            kept = [(level in named) != (self.comparison == "!=") for level in variable.levels]
+        else:  # a number with agreed values, which are in an order
+            kept = self._compare(np.array([float(level) for level in variable.levels])).tolist()
+        if not any(kept):  # nobody meets it
+            return variable
+        both = variable.levels, variable.level_labels
+        levels, labels = (tuple(v for v, keep in zip(of, kept, strict=False) if keep) for of in both)
+        return replace(variable, levels=levels, level_labels=labels)
 
     def _compare(self, x: NDArray[np.float64]) -> NDArray[np.bool_]:
         value = float(self.values[0])

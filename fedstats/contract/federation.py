@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -15,7 +15,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition, conditions
 from fedstats.contract.disclosure import Refusal
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import parse
+from fedstats.contract.formula import parse_again
 from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.propensity_weight import PropensityWeight
 from fedstats.contract.query import Query, QueryError, canonical_json
@@ -150,6 +150,16 @@ class Federation(ABC):
         answers = self.ask(query, each=True)
         return {s: Total(answers.query, r.values(), r.n_bytes) for s, r in self._released(answers).items()}
 
+    @property
+    def agreed(self) -> Codebook:
+        """The codebook with all levels, which sites hold questions against; ``codebook`` may have those of some patients alone."""
+        return self.codebook
+
+    @property
+    def codebooks(self) -> tuple[Codebook, Codebook]:
+        """What a fit may be of: the levels of these patients, and all."""
+        return self.codebook, self.agreed
+
     def where(self, condition: str) -> "Federation":
         """The same sites, about the patients who meet a condition such as ``"ecog >= 2"``."""
         return Subset(self, conditions(condition))
@@ -173,7 +183,7 @@ class Federation(ABC):
             The column is ``predict(fit, type="lp", reference="zero")`` of R, offset included: of a Cox model the product of
             columns and coefficients, of others the intercept too.
         """
-        return WithColumn(self, linear_predictor(name, fit, self.codebook))
+        return WithColumn(self, linear_predictor(name, fit, *self.codebooks))
 
     def _released(self, answers: Answers) -> dict[str, Release]:
         released = {}
@@ -186,17 +196,29 @@ class Federation(ABC):
 
 
 class Subset(Federation):
-    """A federation of the patients who meet structured conditions."""
+    """A federation of the patients who meet structured conditions.
+
+    In its codebook a factor has the levels that they may have, as in R after ``droplevels``: of models and groups these are all.
+    """
 
     def __init__(self, whole: Federation, subset: tuple[Condition, ...]) -> None:
         for condition in subset:
-            if condition.column not in whole.codebook:
-                raise QueryError(whole.codebook.has_no(condition.column))
-            condition.check(whole.codebook[condition.column])
+            if condition.column not in whole.agreed:
+                raise QueryError(whole.agreed.has_no(condition.column))
+            condition.check(whole.agreed[condition.column])
         self.whole, self.subset = whole, subset
-        self.sites, self.codebook, self.hint = whole.sites, whole.codebook, whole.hint
+        self.sites, self.hint = whole.sites, whole.hint
+        self.codebook = whole.codebook
+        for condition in subset:
+            left = tuple(condition.leaves(variable) for variable in self.codebook.variables)
+            self.codebook = replace(self.codebook, variables=left)
         self.distinct_values, self.max_points = whole.distinct_values, whole.max_points
         self.made_columns, self.rehearses = whole.made_columns, whole.rehearses
+
+    @property
+    def agreed(self) -> Codebook:
+        """That of the whole."""
+        return self.whole.agreed
 
     def __repr__(self) -> str:
         who = " and ".join(condition.in_words() for condition in self.subset)
@@ -217,6 +239,11 @@ class Subset(Federation):
 
 class WithColumn(Federation):
     """A federation with one column more, which sites make of their own."""
+
+    @property
+    def agreed(self) -> Codebook:
+        """With the column."""
+        return self.whole.agreed.with_variable(self.made.variable(self.whole.agreed))
 
     def __init__(self, whole: Federation, made: LinearPredictor | PropensityWeight) -> None:
         if within := whole.made_columns & {*made.variables}:
@@ -257,18 +284,29 @@ def _check_named_fit(name: object, fit: object) -> None:
         )
 
 
-def linear_predictor(name: str, fit: Fit, codebook: Codebook) -> LinearPredictor:
-    """The linear predictor of a fit as a column."""
+def linear_predictor(name: str, fit: Fit, *codebooks: Codebook) -> LinearPredictor:
+    """The linear predictor of a fit as a column.
+
+    Parameters
+    ----------
+    name : str
+    fit : Fit
+    *codebooks : Codebook
+        The levels of some patients, and those agreed on: the fit may be of these patients, or of others.
+
+    Raises
+    ------
+    FormulaError
+        In none of them its formula has the fit's coefficients.
+    QueryError
+        There is no fit, or its effects change with time.
+    """
     _check_named_fit(name, fit)
     if fit.varying:
         raise QueryError(
             "Effects that change with time make no one linear predictor: fit without time_varying."
         )
-    _, design = parse(fit.formula, codebook, intercept=fit.kind != "cox")
-    if design.names != fit.names:
-        raise QueryError(
-            "The fit is of another codebook: its coefficients are not those of its formula here."
-        )
+    _, design = parse_again(fit.formula, fit.names, codebooks, intercept=fit.kind != "cox")
     return LinearPredictor.of(name, design, fit.beta, fit.options.get("offset"))
 
 

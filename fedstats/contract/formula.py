@@ -3,6 +3,7 @@
 import ast
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,6 +89,25 @@ def parse(formula: str, codebook: Codebook, *, intercept: bool) -> tuple[Outcome
             f"{min(both)} is the outcome of {formula!r}, and no term of it: leave it out on the right."
         )
     return outcome, terms
+
+
+def parse_again(
+    formula: str, names: Sequence[str], codebooks: Iterable[Codebook], *, intercept: bool
+) -> tuple[Outcome, Design]:
+    """Outcome and design of a formula that was fitted, by the first codebook with whose levels it has the fit's coefficients.
+
+    Raises
+    ------
+    FormulaError
+        There is none.
+    """
+    parsed = (parse(formula, codebook, intercept=intercept) for codebook in codebooks)
+    found = next((both for both in parsed if list(both[1].names) == list(names)), None)
+    if found is None:
+        raise FormulaError(
+            "The fit is of another codebook: its coefficients are not those of its formula here."
+        )
+    return found
 
 
 def parse_groups(formula: str, codebook: Codebook, *, causes: bool = False) -> tuple[Outcome, str | None]:

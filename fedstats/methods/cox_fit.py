@@ -4,7 +4,7 @@ import numpy as np
 
 from fedstats.contract.federation import Federation
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import FormulaError, parse
+from fedstats.contract.formula import FormulaError, parse_again
 from fedstats.methods.cox_model import CoxModel
 
 
@@ -20,11 +20,7 @@ def model_of(federation: Federation, fit: Fit) -> tuple[CoxModel, tuple[float, .
         raise FormulaError("This is about a Cox model: give the result of fs.cox.")
     if fit.varying:
         raise FormulaError("This is about effects that are constant: fit the model without time_varying.")
-    outcome, design = parse(fit.formula, federation.codebook, intercept=False)
-    if design.names != fit.names:
-        raise FormulaError(
-            "The fit is of another codebook: its coefficients are not those of its formula here."
-        )
+    outcome, design = parse_again(fit.formula, fit.names, federation.codebooks, intercept=False)
     offset, strata = fit.options["offset"], tuple(fit.options["strata"])
     grid = tuple(fit.options.get("grid", ()))
     model = CoxModel(

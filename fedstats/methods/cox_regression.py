@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
-from fedstats.contract.arguments import check_federation, check_patients, known_column, number_column
+from fedstats.contract.arguments import (
+    check_federation,
+    check_patients,
+    check_terms_left,
+    known_column,
+    number_column,
+)
 from fedstats.contract.entries import Entries, derivatives
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.fit import Fit
@@ -266,6 +272,7 @@ def cox_model(
     FormulaError
     """
     outcome, design = parse(formula, federation.codebook, intercept=False)
+    check_terms_left(federation, formula, design)
     if outcome.time is None:
         raise FormulaError("A Cox model needs Surv(time, event) on the left of its formula.")
     design = with_periods(design, cuts, federation.codebook, outcome.time)

@@ -5,7 +5,7 @@ import numpy as np
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.federation import Federation
 from fedstats.contract.fit import Fit
-from fedstats.contract.formula import FormulaError, parse
+from fedstats.contract.formula import FormulaError, parse_again
 from fedstats.methods.glm_model import GlmModel
 from fedstats.numerics.families import Family, family_of
 
@@ -62,11 +62,7 @@ def model_of(federation: Federation, fit: Fit) -> tuple[GlmModel, tuple[float, .
             "Fitted values need the intercepts, which stay at the sites: give a fit without intercepts=."
         )
     family = family_of(options.get("family", "binomial"), options.get("link"))
-    outcome, design = parse(fit.formula, federation.codebook, intercept=True)
-    if design.names != fit.names:
-        raise FormulaError(
-            "The fit is of another codebook: its coefficients are not those of its formula here."
-        )
+    outcome, design = parse_again(fit.formula, fit.names, federation.codebooks, intercept=True)
     centre, scale = agreed_units(federation, outcome.event, family, centred=design.intercept)
     model = GlmModel(
         outcome.event,

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from fedstats.contract.aggregate import full_matrix
-from fedstats.contract.arguments import check_federation, known_column, number_column
+from fedstats.contract.arguments import (
+    check_federation,
+    check_terms_left,
+    known_column,
+    number_column,
+)
 from fedstats.contract.design import Design
 from fedstats.contract.federation import Federation, Meter
 from fedstats.contract.fit import Fit
@@ -274,6 +279,7 @@ def glm_model(
     """
     chosen = _family(family, link)
     outcome, design = parse(formula, federation.codebook, intercept=intercepts is None)
+    check_terms_left(federation, formula, design)
     if outcome.time is not None:
         raise FormulaError(
             f"A {chosen.name} model needs one column on the left of its formula, not Surv()."

@@ -116,7 +116,7 @@ def heterogeneity(
         fit, question, design = _glm(federation, formula, column, family, options)
     columns = columns_of(term, design)
     meter = Meter(federation)
-    levels = federation.codebook[column].levels if column is not None else ()
+    levels = federation.agreed[column].levels if column is not None else ()
     with one_blas_thread():
         answers = meter.each(PracticeEstimates(question, column, levels, columns))
         groups = list(read_groups(answers, design, columns, levels))

@@ -22,6 +22,7 @@ from fedstats.contract.site_data import SiteData
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_rows import CoxRows
+from fedstats.methods.survival_counts import compared_groups
 from fedstats.numerics.weighted_log_rank import LogRankSums, log_rank_sums, rounded
 
 Array = NDArray[np.float64]
@@ -234,6 +235,8 @@ def local_sums(
             f"A test compares groups, and {formula!r} has none: write Surv(time, event) ~ group."
         )
     check_exponents(tests)
+    names = tuple(book[group].level_label(v) for v in book[group].levels)
+    compared_groups(names, (), formula)
     levels = design(f"C({group})", book, intercept=False)
     model = CoxModel(
         outcome.entry, outcome.time or "", outcome.event, levels, strata, "breslow", None, None, 0.0, None,
@@ -243,7 +246,6 @@ def local_sums(
     total = meter.sum(LocalLogRank(model, tuple(tests)))
     if not total["n"].any():
         raise QueryError(f"There are no patients with complete values for {formula!r}.")
-    names = tuple(book[group].level_label(v) for v in book[group].levels)
     shape = (len(tests), len(names))
     observed, expected = (total[key].reshape(shape) for key in ("observed", "expected"))
     covariance = np.zeros((shape[0], shape[0], shape[1], shape[1]))

@@ -100,7 +100,9 @@ def table_one(
     made = _Made(groups)
     for text in variables:
         column = _column(text)
-        variable = codebook[column]
+        variable = federation.agreed[
+            column
+        ]  # a variable is counted by all levels, groups are those that there may be
         as_factor = column != text or variable.kind in ("factor", "event")
         rows = _factor if as_factor else _number
         _grouped(partial(rows, meter, variable), made, column, rehearses=federation.rehearses)

@@ -20,6 +20,8 @@ from fedstats.methods.weighting import PropensityWeights, Weighting, weighted
 
 Array = NDArray[np.float64]
 Grid = float | Sequence[float] | None
+#: The one group of a formula without any.
+EVERYBODY = ("all",)
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ def survival_counts(
         )  # fmt: skip
 
     total, edges, status = on_longest_grid(federation, meter, outcome, grid, ask)
-    names = tuple(book[group].level_label(v) for v in levels) if group else ("all",)
+    names = tuple(book[group].level_label(v) for v in levels) if group else EVERYBODY
     strata_names = _combined([[book[c].level_label(v) for v in book[c].levels] for c in columns])
     shape = (len(names), len(strata_names), len(edges))
     counts = {k: v if weights else np.rint(v) for k, v in total.items()}
@@ -300,14 +302,14 @@ def compared_groups(names: tuple[str, ...], empty: tuple[str, ...], formula: str
     QueryError
         All patients are in one of them.
     """
-    if len(names) + len(empty) < 2:
+    if names == EVERYBODY and not empty:
         raise FormulaError(
             f"A test compares groups, and {formula!r} has none: write Surv(time, event) ~ group."
         )
     if len(names) < 2:
+        gone = f"nobody is at risk in {listed(empty)}, and " if empty else ""
         raise QueryError(
-            f"Nothing is compared by {formula!r}: nobody is at risk in {listed(empty)}, and all are in {listed(names)}. Ask of patients of "
-            "two groups or more."
+            f"Nothing is compared by {formula!r}: {gone}all are in {listed(names)}. Ask of patients of two groups or more."
         )
 
 
