@@ -13,6 +13,8 @@ Alternative = Literal["two-sided", "less", "greater"]
 
 #: Of a MaxCombo p-value: the power of two of the directions that it is averaged over.
 DIRECTIONS = 17
+#: A contrast of groups with less of the largest variance has none: what it has is rounding.
+NO_CONTRAST = 1e-9
 
 
 class LogRankSums(NamedTuple):
@@ -67,35 +69,40 @@ def rounded(sums: LogRankSums) -> LogRankSums:
 
     Events beyond expectation are multiples of a thousandth of their standard deviation, covariances of a 256th of a variance, weighted
     events of one (or of a standard deviation, where that is less), each unit a power of two and no larger.  Of several groups
-    the standard deviation is that of the contrast that varies least: so a chi-squared changes by less than half a percent,
-    whatever the groups.  As many events are expected as observed, as before, and where some were, some are.
+    the standard deviation is that of the contrast that varies least, of those that vary: so a chi-squared changes by less than half a percent,
+    whatever the groups, and a group of which nobody is there changes no digit of the others.  As many events are expected as observed,
+    as before, and where some were, some are.
     """
-    beyond = (sums.observed - sums.expected)[:, 1:]
-    within = sums.covariance[:, :, 1:, 1:]
-    tests, groups = beyond.shape
-    spread = np.sqrt([_least_variance(within[k, k]) for k in range(tests)])
+    there = sums.expected.sum(axis=0) > 0
+    reference = int(np.argmax(there))  # a group of which nobody is at risk has no part in anything
+    others = np.delete(np.arange(len(there)), reference)
+    beyond = (sums.observed - sums.expected)[:, others]
+    within = sums.covariance[:, :, others[:, None], others]
+    contrasts = max(int(there.sum()) - 1, 1)
+    spread = np.sqrt([_least_variance(within[k, k]) for k in range(len(within))])
     beyond = _to_units(beyond, (spread / 1000)[:, None])
-    beyond = np.column_stack([-beyond.sum(axis=1), beyond])
+    beyond = np.insert(beyond, reference, -beyond.sum(axis=1), axis=1)
     unit = _power_below(np.minimum(spread, 1.0))[:, None]
     observed = _to_units(sums.observed, unit)
     none_left = (sums.expected > 0) & (observed <= beyond)
     observed = np.where(none_left, observed + np.ceil((beyond - observed) / unit + 0.5) * unit, observed)
     expected = observed - beyond
-    within = _to_units(within, (np.outer(spread, spread) / (256 * max(groups, 1)))[:, :, None, None])
+    within = _to_units(within, (np.outer(spread, spread) / (256 * contrasts))[:, :, None, None])
     covariance = np.zeros_like(sums.covariance)
-    covariance[:, :, 1:, 1:] = within
-    covariance[:, :, 0, 1:] = -within.sum(axis=2)
-    covariance[:, :, :, 0] = -covariance[:, :, :, 1:].sum(axis=3)
+    covariance[:, :, others[:, None], others] = within
+    covariance[:, :, reference, others] = -within.sum(axis=2)
+    covariance[:, :, :, reference] = -covariance[:, :, :, others].sum(axis=3)
     return LogRankSums(observed, expected, covariance)
 
 
 def _least_variance(covariance: Array) -> float:
-    """Of the contrasts of groups that events were expected of, (G - 1, G - 1), the smallest variance; 1 where there is none."""
-    there = np.diag(covariance) > 0
-    if not there.any():
-        return 1.0
-    values = np.linalg.eigvalsh(covariance[np.ix_(there, there)])
-    return float(max(values[0], 1e-6 * values[-1]))
+    """Of the contrasts of groups that there are, (G - 1, G - 1), the smallest variance; 1 where there is none.
+
+    A contrast without any, of groups that are never at risk together, has nothing to be rounded by.
+    """
+    values = np.linalg.eigvalsh(covariance) if len(covariance) else np.zeros(1)
+    values = values[values > NO_CONTRAST * values[-1]]
+    return float(max(values[0], 1e-6 * values[-1])) if len(values) else 1.0
 
 
 def _to_units(values: Array, most: Array) -> Array:

@@ -129,6 +129,26 @@ def test_rounded_sums_leave_it_open(seed):
     assert many.mean(axis=0).max() < 0.95
 
 
+def test_a_level_that_nobody_has_adds_no_digits():
+    """Were a variance taken of a contrast that has none, sums of the others would leave 64 times as fine."""
+    book = fs.Codebook(
+        tuple(replace(v, levels=("absent", *v.levels)) if v.name == "f0" else v for v in BOOK.variables)
+    )
+    frame, columns = patients(300, 100), tuple(Column(f"f0[{v}]", (Part("f0", v),)) for v in ("no", "yes"))
+    two = question()
+    three = replace(two, model=replace(two.model, design=Design(columns)))
+    for policy in (fs.DisclosurePolicy.none(), ROUNDS):
+        of_two, of_three = (
+            fs.InProcess({"here": frame}, held, policy=policy).sum(asked)
+            for held, asked in ((BOOK, two), (book, three))
+        )
+        for name in ("observed", "expected"):
+            np.testing.assert_allclose(of_three[name][:, 1:], of_two[name], rtol=1e-12)
+            assert (of_three[name][:, 0] == 0).all()
+        cells = full_matrix(of_three["covariance"]).reshape(4, 2, 4, 2)
+        np.testing.assert_allclose(cells[:, 1, :, 1], full_matrix(of_two["covariance"]), atol=1e-12)
+
+
 def test_four_tests_take_a_hundred_events():
     with pytest.raises(fs.SiteRefused) as refused:
         told(patients(300, 99), STRICT, question())
