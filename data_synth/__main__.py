@@ -10,6 +10,7 @@ from pathlib import Path
 from data_synth.assumptions import NETWORK, SITES
 from data_synth.files import BLOCK, write_network
 from data_synth.plan import Plan, Switches
+from data_synth.table_writers import WRITERS
 
 
 def _switches(words: Sequence[str]) -> Switches:
@@ -41,10 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=NETWORK["seed"], help="same seed, same rows")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of patients")
     parser.add_argument("--block", type=int, default=BLOCK, help="patients in memory at a time")
+    parser.add_argument(
+        "--format", choices=list(WRITERS), default="csv", help="what the tables are written as"
+    )
     given = parser.parse_args(arguments)
     try:
         plan = Plan(given.truth, given.seed, given.scale, tuple(given.sites), _switches(given.biases))
-        written = write_network(plan, given.out, given.block)
+        written = write_network(plan, given.out, given.block, given.format)
     except ValueError as error:
         parser.error(str(error))
     sys.stdout.writelines(f"{path}\n" for path in written)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
-from math import isnan
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from data_synth.assumptions import COURSE, Columns
 from data_synth.network import chunks
 from data_synth.plan import Plan
+from data_synth.table_writers import WRITERS, TableWriter
 from data_synth.tables import tables
 
 BLOCK = 10_000
 
 
-def write_network(plan: Plan, out: Path, block: int = BLOCK) -> list[Path]:
+def write_network(plan: Plan, out: Path, block: int = BLOCK, form: str = "csv") -> list[Path]:
     """Write one folder of tables a site, and ``planted.json`` beside them.
 
     Parameters
@@ -31,6 +31,8 @@ def write_network(plan: Plan, out: Path, block: int = BLOCK) -> list[Path]:
         The folder; made if need be.  A site's folder is either the old or the whole new one.
     block : int
         Patients held in memory before their rows are written; it changes no byte of the files.
+    form : {"csv", "parquet"}
+        What the files are: a folder holds one of them, for a site's tables count once.
 
     Returns
     -------
@@ -39,7 +41,9 @@ def write_network(plan: Plan, out: Path, block: int = BLOCK) -> list[Path]:
     """
     if block < 1:
         raise ValueError(f"A block holds at least one patient; asked for: {block}.")
-    folders = [_write_site(plan, site, out, block) for site in plan.sites]
+    if form not in WRITERS:
+        raise ValueError(f"Tables are written as {' or '.join(WRITERS)}, not as {form!r}.")
+    folders = [_write_site(plan, site, out, block, form) for site in plan.sites]
     planted = out / "planted.json"
     planted.write_text(
         json.dumps(_planted(plan), indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
@@ -47,13 +51,17 @@ def write_network(plan: Plan, out: Path, block: int = BLOCK) -> list[Path]:
     return [*folders, planted]
 
 
-def _write_site(plan: Plan, site: str, out: Path, block: int) -> Path:
+def _write_site(plan: Plan, site: str, out: Path, block: int, form: str) -> Path:
     folder, part = out / site, out / f".{site}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    for found in blocks(plan, site, block):
-        for name, table in tables(found, plan).items():
-            _append(table, part / f"{name}.csv")
+    with ExitStack() as stack:
+        writers: dict[str, TableWriter] = {}
+        for found in blocks(plan, site, block):
+            for name, table in tables(found, plan).items():
+                if name not in writers:
+                    writers[name] = stack.enter_context(WRITERS[form](part, name))
+                writers[name].add(table)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return folder
@@ -73,24 +81,6 @@ def blocks(plan: Plan, site: str, block: int = BLOCK) -> Iterator[Columns]:
 
 def _together(held: list[Columns]) -> Columns:
     return {name: np.concatenate([one[name] for one in held]) for name in held[0]}
-
-
-def _append(table: pd.DataFrame, path: Path) -> None:
-    """Append rows; the cells are numbers, dates, codes and levels, which need no quotes."""
-    columns = [_texts(table[name]) for name in table]
-    with path.open("a", encoding="utf-8", newline="") as file:
-        if file.tell() == 0:
-            file.write(",".join(table) + "\n")
-        file.writelines(",".join(cells) + "\n" for cells in zip(*columns, strict=True))
-
-
-def _texts(column: pd.Series) -> list[str]:
-    values = column.tolist()
-    if column.dtype == bool:
-        return ["true" if value else "false" for value in values]
-    if column.dtype.kind == "f":
-        return ["" if isnan(value) else repr(value) for value in values]
-    return ["" if value is None else str(value) for value in values]
 
 
 def _planted(plan: Plan) -> dict[str, object]:
