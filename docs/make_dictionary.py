@@ -79,9 +79,10 @@ def _table(name: str, table: Table) -> Iterator[str]:
 
 def _values(entry: Column) -> str:
     if entry.levels:
-        return ", ".join(
+        listed = ", ".join(
             f"{level} ({entry.labels[level]})" if level in entry.labels else level for level in entry.levels
         )
+        return f"{listed}; {', '.join(entry.unknown)} counts as missing" if entry.unknown else listed
     if entry.pattern:
         return f"{entry.vocabulary}, as `{entry.pattern.replace('|', chr(92) + '|')}`"
     return ", ".join(filter(None, (_unit(entry), _range(entry))))

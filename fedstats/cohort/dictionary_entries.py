@@ -48,7 +48,8 @@ class Column(Amount):
     """A column of a table.
 
     ``filled_when`` and ``empty_when`` name a column of the same row and the value with which a cell must be filled or
-    empty.  ``varies`` says that one value in all rows is a fault; numbers and dates always vary.
+    empty.  ``varies`` says that one value in all rows is a fault; numbers and dates always vary.  ``unknown`` lists levels
+    with which a site says that nobody knows: to the study they are empty cells.
     """
 
     kind: Kind
@@ -60,6 +61,7 @@ class Column(Amount):
     varies: bool = False
     filled_when: dict[str, str] = Field(default_factory=dict)
     empty_when: dict[str, str] = Field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _what_the_kind_has(self) -> Self:
@@ -69,6 +71,8 @@ class Column(Amount):
             raise ValueError("a level is named twice")
         if strange := sorted(set(self.labels) - set(self.levels)):
             raise ValueError(f"labels name {strange}, which are no levels")
+        if strange := sorted(set(self.unknown) - set(self.levels)):
+            raise ValueError(f"unknown names {strange}, which are no levels")
         if (self.kind == "code") != bool(self.pattern):
             raise ValueError(
                 "a code has a pattern, and no other kind has: without one it would take free text"

@@ -80,6 +80,7 @@ def _read_table(
     for raw in chunks(path, list(dict.fromkeys(sources.values())), mapped):
         frame, unread = _read_chunk(name, raw, table, sources, mapped, findings)
         check_cells(name, frame, table, schema, unread, findings)
+        frame = _without_unknown(name, frame, table, findings)
         parts.append(_compact(in_agreed_units(name, frame, table, mapped, findings), table))
         rows += len(frame)
         if watch is not None:
@@ -155,6 +156,20 @@ def _read_chunk(
                 lines=list(raw.index[read.unread]), values=list(cells[read.unread]),
             )  # fmt: skip
     return pd.DataFrame(columns, index=raw.index), unread
+
+
+def _without_unknown(name: str, frame: pd.DataFrame, table: Table, findings: Findings) -> pd.DataFrame:
+    """Empty the cells whose level says that nobody knows, once they have passed as filled."""
+    for column, entry in table.columns.items():
+        bad = frame[column].isin(entry.unknown) if entry.unknown else None
+        if bad is not None and bad.any():
+            findings.add(
+                name, column, f"is {' or '.join(entry.unknown)}, which counts as missing",
+                "Look it up where the record has it. Patients without it are described, and are in no model that needs it.",
+                severity="warning", lines=list(frame.index[bad]),
+            )  # fmt: skip
+            frame = frame.assign(**{column: frame[column].mask(bad, None)})
+    return frame
 
 
 def _compact(frame: pd.DataFrame, table: Table) -> pd.DataFrame:

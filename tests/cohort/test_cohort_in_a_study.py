@@ -10,7 +10,7 @@ from fedstats.federations.in_process import InProcess
 from fedstats.reporting.site_page import SitePage
 from fedstats.study.toml_file import StudyError
 from tests.cohort.clean_site import clean_site, write_site
-from tests.cohort.cohort_study import write_cohort_study
+from tests.cohort.cohort_study import NSCLC, write_cohort_study
 
 
 @pytest.fixture
@@ -45,6 +45,19 @@ def test_the_page_of_the_site_shows_attrition_and_what_is_missing(study, folder)
     assert "First line without immunotherapy" in html
     assert "The counts here stay at the site." in html
     assert "io_mono: " in html
+
+
+def test_patients_of_unknown_sex_stay_and_the_site_is_told(folder):
+    nsclc = fs.Study.load(NSCLC)
+    patient = pd.read_csv(folder / "patient.csv", dtype=str)
+    patient.loc[20:31, "sex"] = "U"
+    patient.to_csv(folder / "patient.csv", index=False)
+    rows = nsclc.rows(folder)
+    assert len(rows.frame) == 109
+    data = nsclc.site("us_network", rows, "none", remember=False).data
+    assert data.frame["sex"].isna().sum() == 12
+    said = "patient.sex: is U, which counts as missing in 12 rows"
+    assert said in SitePage(nsclc, "us_network").rows(rows)._repr_html_()
 
 
 def test_a_file_with_one_row_a_patient_still_does(study, folder, tmp_path):

@@ -53,6 +53,7 @@ def test_a_small_dictionary_is_read(tmp_path):
     [
         ('x = { kind = "text" }', "tables.patient.columns.x.kind is 'text'; write one of 'id', 'date'"),
         ('x = { kind = "category" }', "a category has levels, and no other kind has."),
+        ('x = { kind = "category", levels = ["a"], unknown = ["U"] }', "unknown names ['U'], which are no levels."),
         ('x = { kind = "code" }', "a code has a pattern, and no other kind has: without one it would take free text."),
         ('x = { kind = "code", pattern = "(" }', "the pattern cannot be read"),
         ('x = { kind = "number", range = [2, 1] }', "range is [smallest, largest]."),

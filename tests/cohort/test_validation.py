@@ -117,6 +117,19 @@ def test_a_table_without_faults_is_read_in_agreed_kinds_and_units(site, dictiona
     assert lab[["value", "unit", "uln"]].iloc[0].tolist() == [pytest.approx(3.8), "g/dL", pytest.approx(5.0)]
 
 
+def test_a_level_of_nobody_knows_is_a_filled_cell_that_the_study_has_not(site, dictionary):
+    patient = dictionary.tables["patient"]
+    sex = patient.columns["sex"].model_copy(update={"levels": ("F", "M", "U"), "unknown": ("U",)})
+    table = patient.model_copy(update={"columns": {**patient.columns, "sex": sex}})
+    knowing = dictionary.model_copy(update={"tables": {**dictionary.tables, "patient": table}})
+    read = validate(site(sex=["F", "U", "M"]), knowing)
+    assert read.tables["patient"]["sex"].isna().tolist() == [False, True, False]
+    assert read.errors == ()
+    assert [(f.column, f.what, f.rows) for f in read.warnings] == [
+        ("sex", "is U, which counts as missing", 1)
+    ]
+
+
 FAULTS = {
     "a level": ({"sex": ["F", "m", "F"]}, "patient.sex is none of F, M line 3: 'm'"),
     "no number": ({"weight": ["70", "81 kg", ""]}, "patient.weight is not a number line 3: '81 kg'"),
