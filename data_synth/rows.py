@@ -69,6 +69,8 @@ def rows(found: Columns) -> pd.DataFrame:
         table[column] = _where(source[column], found[f"has_{variable}"])
     for column in PANEL:
         table[column] = _where(found[column], found["has_panel"])
+    for column, gene in (("braf_v600e", "BRAF"), ("met_exon14", "MET")):
+        table[column] = _where((found["driver"] == gene).astype(float), found["has_driver"])
     table["kras_g12c"] = _where(found["g12c"], found["has_panel"])
     table["entry_months"] = _where(np.maximum(found["panel_day"], 0) / MONTH, found["has_panel"])
     positive = np.isin(found["driver"], EXCLUDING) & found["has_driver"]

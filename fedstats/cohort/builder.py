@@ -25,6 +25,7 @@ _RULES: dict[str, Callable[[Any, Screened], pd.Series]] = {
     "first": derivations.first,
     "any": derivations.any_,
     "count": derivations.count,
+    "score": derivations.score,
     "years": derivations.years,
     "days": derivations.days,
     "ratio": derivations.ratio,

@@ -100,9 +100,11 @@ class HasRow(Rows):
     """Yes where a patient has such a row, else no; empty where the site has no such table.
 
     ``at_least`` asks for a number of the row, times ``factors`` by the level of a column: doses of one drug as those of another.
+    ``tested`` names rows, as ``where`` does, one of which a patient must have: who was not tested has an empty cell, not "no".
     """
 
     kind: Literal["any"]
+    tested: Where = Field(default_factory=dict)
     at_least: tuple[str, FiniteFloat] | None = None
     factors: dict[str, FiniteFloat] = Field(default_factory=dict)
     factors_of: str = ""
@@ -113,6 +115,31 @@ class Count(Rows):
 
     kind: Literal["count"]
     column: str
+
+
+class Disease(Entry):
+    """A group of codes that counts ``points`` once, and none where the patient has the group ``unless`` as well."""
+
+    codes: tuple[str, ...] = Field(min_length=1)
+    points: Annotated[int, Field(ge=1)]
+    unless: str = ""
+
+
+class Score(Rows):
+    """Points of the groups of codes that a patient's rows have, each group once, as a comorbidity index; 0 without any.
+
+    Codes are compared without their points; one that ends in ``*`` stands for all that begin so.
+    """
+
+    kind: Literal["score"]
+    column: str
+    groups: dict[str, Disease]
+
+    @model_validator(mode="after")
+    def _groups_that_are_there(self) -> Self:
+        if unknown := {g.unless for g in self.groups.values() if g.unless} - set(self.groups):
+            raise ValueError(f"there is no group {', '.join(sorted(unknown))}")
+        return self
 
 
 class Years(Entry):
@@ -254,6 +281,7 @@ Derived = Annotated[
     | Nearest
     | HasRow
     | Count
+    | Score
     | Years
     | Days
     | Ratio

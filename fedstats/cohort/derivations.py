@@ -18,12 +18,13 @@ from fedstats.cohort.cohort_entries import (
     Ratio,
     Regimen,
     Rows,
+    Score,
     Value,
     Years,
 )
 from fedstats.cohort.dictionary_entries import Dictionary
 from fedstats.cohort.measurements import MEASURE
-from fedstats.cohort.screening import DAY, PATIENT, Screened, as_text, meets
+from fedstats.cohort.screening import DAY, PATIENT, Screened, as_text, is_one_of, matching, meets
 
 
 def value(spec: Value, here: Screened) -> pd.Series:
@@ -65,13 +66,15 @@ def any_(spec: HasRow, here: Screened) -> pd.Series:
     found = here.rows(spec)
     if found is None:
         return here.nobody()
+    tested = matching(here.tables, Rows(table=spec.table, where=spec.tested)) if spec.tested else None
     if spec.at_least is not None:
         column, bound = spec.at_least
         amount = found[column].astype(float)
         if spec.factors_of:
             amount = amount * as_text(found[spec.factors_of]).map(spec.factors).astype(float)
         found = found[amount >= bound]
-    return _yes(here, found)
+    has = _yes(here, found)
+    return has if tested is None else has.where(here.patients.isin(tested[PATIENT]))
 
 
 def _yes(here: Screened, found: pd.DataFrame) -> pd.Series:
@@ -85,6 +88,24 @@ def count(spec: Count, here: Screened) -> pd.Series:
     if found is None:
         return here.nobody()
     return here.by_patient(found.groupby(PATIENT)[spec.column].nunique()).fillna(0).astype(float)
+
+
+def score(spec: Score, here: Screened) -> pd.Series:
+    """Points of the groups of codes that a patient has, each group once."""
+    found = here.rows(spec)
+    if found is None:
+        return here.nobody()
+    codes = as_text(found[spec.column]).str.replace(".", "", regex=False)
+    kinds = codes.dropna().unique()
+    has = {
+        name: here.patients.isin(found.loc[codes.isin([c for c in kinds if is_one_of(g.codes, c)]), PATIENT])
+        for name, g in spec.groups.items()
+    }
+    points = [
+        group.points * (has[name] & ~has[group.unless] if group.unless else has[name])
+        for name, group in spec.groups.items()
+    ]
+    return pd.Series(np.sum(points, axis=0).astype(float), index=here.patients)
 
 
 def years(spec: Years, here: Screened) -> pd.Series:

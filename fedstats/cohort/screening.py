@@ -66,9 +66,7 @@ def matching(tables: dict[str, pd.DataFrame], spec: Rows) -> pd.DataFrame | None
     if frame is None:
         return None
     for column, wanted in spec.where.items():
-        frame = frame[
-            as_text(frame[column]).map(partial(_is_one_of, [_text(v) for v in wanted])).astype(bool)
-        ]
+        frame = frame[as_text(frame[column]).map(partial(is_one_of, [_text(v) for v in wanted])).astype(bool)]
     return frame
 
 
@@ -96,7 +94,8 @@ def meets(
     return met
 
 
-def _is_one_of(wanted: list[str], cell: object) -> bool:
+def is_one_of(wanted: Iterable[str], cell: object) -> bool:
+    """Whether a cell is one of these values, of which ``C34*`` stands for all that begin so."""
     return any(
         cell == value or (value.endswith("*") and isinstance(cell, str) and cell.startswith(value[:-1]))
         for value in wanted

@@ -383,7 +383,7 @@ def test_everybody_leaves_at_the_first_step_that_is_not_met():
         )
     )
     tables["biomarker"] = table(
-        *({"patient_id": p, "resulted": n, "result": "pos", "gene_or_marker": "EGFR", "assay": "PCR", "value": np.nan, MEASURE: None}
+        *({"patient_id": p, "resulted": n, "result": "pos", "gene_or_marker": "EGFR", "assay": "PCR", "variant": None, "value": np.nan, MEASURE: None}
           for p, n in (("egfr", -1), ("in", 5))),
         dates=("resulted",),
     )  # fmt: skip
@@ -435,3 +435,77 @@ def test_what_the_file_cannot_mean_is_said_with_its_place(tmp_path, old, new, sa
     with pytest.raises(StudyError) as error:
         read_cohort(file, DICTIONARY)
     assert said in str(error.value)
+
+
+# --- comorbidity and variants --------------------------------------------------------------------------------
+
+
+def comorbidities(*rows):
+    """Diagnoses as (patient, code, day)."""
+    return table(*({"patient_id": p, "code": c, "date": d} for p, c, d in rows))
+
+
+def test_charlson_counts_each_group_once_before_the_first_dose():
+    tables = people("lung", "twice", "late", "undated", "none")
+    tables["comorbidity"] = comorbidities(
+        ("lung", "J44.9", -400), ("twice", "I50.9", -10), ("twice", "I110", -300), ("twice", "E11.9", 0),
+        ("late", "J44.9", 1), ("undated", "N18.4", None), ("none", "L40.9", -50),
+    )  # fmt: skip
+    frame = made(tables, **own("cci", "cci_group"))
+    assert frame["cci"].tolist() == [1, 2, 0, 0, 0]
+    assert frame["cci_group"].tolist() == ["1", "2+", "0", "0", "0"]
+
+
+@pytest.mark.parametrize(
+    ("codes", "points"),
+    [
+        (["E11.9"], 1), (["E11.9", "E11.2"], 2), (["K70.3"], 1), (["K70.3", "K76.6"], 3), (["N18.5"], 2), (["B20"], 6),
+        (["I25.2"], 1), (["I25.1"], 0), (["C34.1"], 0), (["C78.7"], 0), (["I21.0", "I70.2", "I63.9", "F03", "M05.9", "K25.3"], 6),
+    ],
+)  # fmt: skip
+def test_a_code_has_the_points_of_its_group_and_the_worse_outranks(codes, points):
+    tables = people("a")
+    tables["comorbidity"] = comorbidities(*(("a", code, -100) for code in codes))
+    assert made(tables, **own("cci")).loc["a", "cci"] == points
+
+
+def test_groups_of_a_score_are_there():
+    groups = {"x": {"codes": ["A*"], "points": 1, "unless": "y"}}
+    with pytest.raises(ValueError, match="there is no group y"):
+        made(people("a"), s={"kind": "score", "table": "comorbidity", "column": "code", "groups": groups})
+
+
+def test_a_variant_is_yes_no_or_untested():
+    tables = people("g12c", "other", "wild", "failed", "untested", "panel")
+    rows = [
+        ("g12c", "KRAS", "pos", "G12C"), ("other", "KRAS", "pos", "G12D"), ("wild", "KRAS", "neg", None),
+        ("failed", "KRAS", "indeterminate", None), ("panel", "BRAF", "pos", "V600E"), ("panel", "MET", "pos", "METex14"),
+        ("wild", "BRAF", "pos", "G469A"), ("wild", "MET", "neg", None),
+    ]  # fmt: skip
+    found = table(
+        *(
+            {"patient_id": p, "gene_or_marker": g, "result": r, "variant": v, "resulted": 3}
+            for p, g, r, v in rows
+        ),
+        dates=("resulted",),
+    )
+    tables["biomarker"] = found
+    frame = made(tables, **own("kras_g12c", "braf_v600e", "met_exon14")).fillna("-")
+    assert frame["kras_g12c"].tolist() == ["yes", "no", "no", "-", "-", "-"]
+    assert frame["braf_v600e"].tolist() == ["-", "-", "no", "-", "-", "yes"]
+    assert frame["met_exon14"].tolist() == ["-", "-", "no", "-", "-", "yes"]
+
+
+def test_the_panel_is_its_genes_not_its_method():
+    tables = people("driver", "both")
+    rows = [("driver", "EGFR", -9), ("both", "EGFR", -9), ("both", "STK11", 30)]
+    tables["biomarker"] = table(
+        *(
+            {"patient_id": p, "gene_or_marker": g, "assay": "NGS", "result": "neg", "resulted": d}
+            for p, g, d in rows
+        ),
+        dates=("resulted",),
+    )
+    frame = made(tables, **own("entry_months", "ngs_done"))
+    assert frame["ngs_done"].tolist() == ["no", "yes"]
+    assert (frame["entry_months"] * 30.4375).round().fillna(-1).tolist() == [-1, 30]

@@ -25,7 +25,7 @@ GENOMIC = {*PANEL, "kras_g12c", "entry_months"}
 MAY_CHANGE = {
     "delayed_entry": GENOMIC,
     "immortal_time": {"irae", "irae_months"},
-    "missing": {*WHERE_KNOWN, "eligible"},
+    "missing": {*WHERE_KNOWN, "braf_v600e", "met_exon14", "eligible"},
     "systematic": {"smoking", "race"},
     "missed_deaths": OUTCOME_COLUMNS,
     "interval": {"pfs_months", "pfs_event", "resistant", "best_response"},

@@ -112,7 +112,7 @@ def test_terms_of_the_shipped_studies_are_per_steps_that_a_clinician_would_take(
         }
         for name in ("nsclc", "lung")
     }
-    assert steps["nsclc"] == {"age": 10, "albumin": 0.5, "nlr": 5, "index_year": 1}
+    assert steps["nsclc"] == {"age": 10, "albumin": 0.5, "nlr": 5, "cci": 1, "index_year": 1}
     assert steps["lung"]["age"] == 5
     assert steps["lung"]["ph.ecog"] == 1
     assert steps["lung"]["wt.loss"] == 5
