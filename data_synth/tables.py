@@ -156,16 +156,22 @@ def _faulty(table: pd.DataFrame, found: Columns) -> pd.DataFrame:
     for name, code in CODES["laboratory"].items():
         of_name = (table["loinc"] == code["loinc"]).to_numpy()
         for where, declared in UNITS["declared"].items():
-            other = CODES["other_units"].get(declared.get(name))
-            if other is not None:
+            if name in declared:
                 rows = of_name & (site == where)
-                table.loc[rows, "value"] = (table.loc[rows, "value"] * other["factor"]).round(other["digits"])
+                _convert(table, rows, declared[name])
                 table.loc[rows, "unit"] = declared[name]
         for where, undeclared in UNITS["undeclared"].items():
-            rows = of_name & (site == where) & (practice == undeclared["practice"])
-            table.loc[rows, "value"] *= undeclared.get(name, 1.0)
+            if name in undeclared:
+                rows = of_name & (site == where) & (practice == undeclared["practice"])
+                _convert(table, rows, undeclared[name])
     doubled = found["fault_draws"][table.index, 0] < UNITS["doubled"]
     return stacked([table, table[doubled]])
+
+
+def _convert(table: pd.DataFrame, rows: np.ndarray, unit: str) -> None:
+    """Write values and limits of normal in another unit, rounded as laboratories do."""
+    other, numbers = CODES["other_units"][unit], ["value", "uln"]
+    table.loc[rows, numbers] = (table.loc[rows, numbers] * other["factor"]).round(other["digits"])
 
 
 def _vital(found: Columns, plan: Plan) -> pd.DataFrame:

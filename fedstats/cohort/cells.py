@@ -61,6 +61,8 @@ def read_cells(raw: pd.Series, column: Column, mapped: ColumnMapping, decimal: s
             expected = f"a date written {mapped.format}, as the mapping says"
     elif column.kind in ("number", "integer"):
         values, expected = _numbers(raw, mapped.decimal or decimal), _EXPECTED[column.kind]
+        absent = values.isin(_as_numbers(mapped.missing))  # 999 is 999.0
+        values, filled = values.mask(absent), filled & ~absent.to_numpy()
         if column.kind == "integer":
             values = values.where(values == np.floor(values))
         values = values * column.accepts.get(mapped.unit, 1.0)
@@ -119,6 +121,10 @@ def _numbers(raw: pd.Series, decimal: str) -> pd.Series:
         texts = raw.str.replace(",", ".", regex=False) if decimal == "," else raw
         numbers = pd.to_numeric(texts, errors="coerce").astype(float)
     return numbers.where(np.isfinite(numbers))
+
+
+def _as_numbers(missing: tuple[object, ...]) -> list[float]:
+    return [float(value) for value in missing if isinstance(value, int | float)]
 
 
 def _flags(raw: pd.Series) -> pd.Series:

@@ -194,10 +194,14 @@ class Order(Entry):
 
 
 class Dictionary(Entry):
-    """The whole file: the data dictionary of a study."""
+    """The whole file: the data dictionary of a study.
+
+    ``practices`` is the column of the table of patients that says where each is treated: laboratories differ by it.
+    """
 
     version: str
     patients: str
+    practices: str = ""
     deidentification: Deidentification = Deidentification()
     tables: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")], Table]
     orders: tuple[Order, ...] = ()
@@ -214,6 +218,8 @@ class Dictionary(Entry):
                     raise ValueError(f"an order is of dates; {name} is none")
         if self.deidentification.birth_year:
             self.column(self.deidentification.birth_year)
+        if self.practices and self.practices not in self.tables[self.patients].columns:
+            raise ValueError(f"practices names {self.practices!r}, which is no column of {self.patients}")
         return self
 
     def column(self, dotted: str) -> Column:

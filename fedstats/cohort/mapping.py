@@ -40,12 +40,13 @@ class ColumnMapping(Entry):
 
 
 class MeasureMapping(Entry):
-    """``[tables.<name>.measures.<measure>]``: the unit of a measure where the site's table has no column of units.
+    """``[tables.<name>.measures.<measure>]``: the unit of a measure where the site's table has no column of units, or a wrong one.
 
-    ``missing`` lists numbers that stand for nothing in this measure: 99 is no performance status, and a weight.
+    ``practices`` names the unit of single practices, whatever their rows say.  ``missing`` lists numbers that stand for nothing in this measure: 99 is no performance status, and a weight.
     """
 
     unit: str = ""
+    practices: dict[str, str] = Field(default_factory=dict)
     missing: tuple[float, ...] = ()
 
 
@@ -118,6 +119,8 @@ def _faults(mapping: Mapping, dictionary: Dictionary) -> Any:
             yield from _faults_of_column(name, column, mapped, agreed)
         for measure, given in table.measures.items():
             yield from _faults_of_measure(name, measure, given, agreed)
+            if given.practices and not dictionary.practices:
+                yield f"[tables.{name}.measures.{measure}] names practices, and the study's tables have none"
 
 
 def _faults_of_column(table: str, name: str, mapped: ColumnMapping, agreed: Table) -> Any:
@@ -153,8 +156,11 @@ def _faults_of_measure(table: str, name: str, given: MeasureMapping, agreed: Tab
     place = f"[tables.{table}.measures.{name}]"
     if name not in agreed.measures:
         yield f"{place} is no measure of {table}, which has {', '.join(agreed.measures) or 'none'}"
-    elif given.unit and given.unit not in {agreed.measures[name].unit, *agreed.measures[name].accepts}:
-        yield f"{place} has the unit {given.unit!r}; the study accepts {_accepted(agreed.measures[name])}"
+        return
+    accepted = {"", agreed.measures[name].unit, *agreed.measures[name].accepts}
+    for unit in dict.fromkeys((given.unit, *given.practices.values())):
+        if unit not in accepted:
+            yield f"{place} has the unit {unit!r}; the study accepts {_accepted(agreed.measures[name])}"
 
 
 def _accepted(amount: Any) -> str:

@@ -12,13 +12,19 @@ MEASURE = ".measure"
 
 
 def in_agreed_units(
-    name: str, frame: pd.DataFrame, table: Table, mapping: TableMapping, findings: Findings
+    name: str,
+    frame: pd.DataFrame,
+    table: Table,
+    mapping: TableMapping,
+    findings: Findings,
+    practice_of: pd.Series | None = None,
 ) -> pd.DataFrame:
     """A chunk of a table of measurements with the measure of every row, and numbers in the agreed units.
 
     Parameters
     ----------
     frame : DataFrame      as its cells have been read; its index are lines
+    practice_of : Series   practice by patient, where the mapping names units of practices
 
     Returns
     -------
@@ -37,6 +43,10 @@ def in_agreed_units(
         if (given := mapping.measures.get(measure)) is not None and given.missing:
             frame.loc[rows & frame[measured.value].isin(given.missing).to_numpy(), measured.value] = np.nan
         factor = _factors(name, measure, frame, rows, table, mapping, findings)
+        if given is not None and given.practices and practice_of is not None:
+            practice = frame.loc[rows, "patient_id"].map(practice_of)
+            own = practice.map(given.practices, na_action="ignore").map({agreed.unit: 1.0, **agreed.accepts})
+            factor = np.where(own.notna(), own.to_numpy(float), factor)
         for column in filter(None, (measured.value, measured.upper_limit)):
             frame.loc[rows, column] = frame.loc[rows, column].to_numpy(float) * factor
         if measured.unit:
@@ -108,7 +118,7 @@ def _check_range(name: str, measure: str, values: pd.Series, table: Table, findi
             unit = f" {agreed.unit}" if agreed.unit else ""
             findings.add(
                 name, f"{measured.value} of {measure}", f"is not from {low:g} to {high:g}{unit}",
-                "Correct the values or their unit, or leave the rows out where nothing was measured.",
+                f"Correct the values or their unit, or leave the rows out where nothing was measured. In mapping.toml, [tables.{name}.measures.{measure}] names another unit, and lists under missing what stands for no value.",
                 lines=list(values.index[bad]), values=[f"{v:g}" for v in numbers[bad]],
             )  # fmt: skip
     if agreed.whole and (broken := np.isfinite(numbers) & (numbers != np.floor(numbers))).any():

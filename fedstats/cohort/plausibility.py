@@ -11,6 +11,7 @@ from fedstats.cohort import distributions
 from fedstats.cohort.dictionary_entries import Amount, Column, Dictionary, Table
 from fedstats.cohort.findings import Findings
 from fedstats.cohort.measurements import MEASURE
+from fedstats.cohort.reading import practices
 
 _PATIENT = "patient_id"
 
@@ -24,6 +25,7 @@ class Numbers(NamedTuple):
     amount: Amount
     x: np.ndarray
     lines: np.ndarray
+    practice: np.ndarray  # of each number; None where the tables tell of none
 
 
 def check_plausibility(dictionary: Dictionary, tables: dict[str, pd.DataFrame], findings: Findings) -> None:
@@ -33,9 +35,12 @@ def check_plausibility(dictionary: Dictionary, tables: dict[str, pd.DataFrame], 
     ----------
     tables : dict of str to DataFrame      as :func:`fedstats.cohort.reading.read_tables` gives them
     """
+    practice_of = pd.Series(dtype=object)
+    if dictionary.practices and dictionary.patients in tables:
+        practice_of = practices(tables[dictionary.patients], dictionary)
     for name, frame in tables.items():
         table = dictionary.tables[name]
-        numbers = list(_numbers(name, frame, table))
+        numbers = list(_numbers(name, frame, table, practice_of))
         swapped = _note_swapped(numbers, findings)
         for one in numbers:
             _check_numbers(one, findings, placed=one.column not in swapped)
@@ -48,21 +53,19 @@ def check_plausibility(dictionary: Dictionary, tables: dict[str, pd.DataFrame], 
         _check_repeated(name, frame, table, findings)
 
 
-def _numbers(name: str, frame: pd.DataFrame, table: Table) -> Iterator[Numbers]:
-    measured = table.measured
+def _numbers(name: str, frame: pd.DataFrame, table: Table, practice_of: pd.Series) -> Iterator[Numbers]:
+    measured, where = table.measured, frame[_PATIENT].astype(object).map(practice_of)
     for measure, agreed in table.measures.items():
         assert measured is not None, "measures and measured go together"
         rows = frame[frame[MEASURE] == measure][measured.value].dropna()
         key = f"{name}.{measure}"
-        yield Numbers(
-            name, f"{measured.value} of {measure}", key, agreed, rows.to_numpy(float), rows.index.to_numpy()
-        )
+        column, practice = f"{measured.value} of {measure}", where[rows.index].to_numpy(object)
+        yield Numbers(name, column, key, agreed, rows.to_numpy(float), rows.index.to_numpy(), practice)
     for column, entry in table.columns.items():
         if entry.kind in ("number", "integer") and not _is_measured(table, column):
             rows = frame[column].dropna()
-            yield Numbers(
-                name, column, f"{name}.{column}", entry, rows.to_numpy(float), rows.index.to_numpy()
-            )
+            x, practice = rows.to_numpy(float), where[rows.index].to_numpy(object)
+            yield Numbers(name, column, f"{name}.{column}", entry, x, rows.index.to_numpy(), practice)
 
 
 def _is_measured(table: Table, column: str) -> bool:
@@ -90,12 +93,33 @@ def _check_numbers(one: Numbers, findings: Findings, *, placed: bool) -> None:
     for unit, factor in amount.accepts.items():
         if share := distributions.mixture(rest, factor) if factor != 1 else 0.0:
             mixed = True
+            said, remedy = (
+                f"seems to be in {unit} in {share:.0%} of the rows",
+                "Bring all rows to one unit, or give each row its own.",
+            )
+            if there := _practices_in(unit, factor, one):
+                named = ", ".join(f'"{practice}" = "{unit}"' for practice in there)
+                said += f" (those of {', '.join(there)})"
+                remedy += f" In mapping.toml: [tables.{one.table}.measures.{one.key.partition('.')[2]}] practices = {{ {named} }}."
             findings.add(
-                one.table, one.column, f"seems to be in {unit} in {share:.0%} of the rows and in {amount.unit} in the others",
-                f"Bring all rows to one unit, or give each row its own.{_confirm(one.key + '.mixture')}", key=f"{one.key}.mixture",
+                one.table, one.column, f"{said} and in {amount.unit} in the others",
+                f"{remedy}{_confirm(one.key + '.mixture')}", key=f"{one.key}.mixture",
             )  # fmt: skip
     if placed and not mixed:
         _check_place(one, rest, findings)
+
+
+def _practices_in(unit: str, factor: float, one: Numbers) -> list[str]:
+    """Practices whose own median is out of its band, and in it as another unit."""
+    band, found = one.amount.median, []
+    if band is None or isinstance(one.amount, Column):
+        return []
+    for practice in sorted({str(p) for p in one.practice if p is not None and p == p}):  # noqa: PLR0124 (NaN)
+        x = one.x[one.practice == practice]
+        if len(x) >= distributions.FEWEST and distributions.quantile_is_outside(x, 0.5, band):
+            why = distributions.explanation(float(np.median(x)), band, {unit: factor})
+            found += [practice] if why == f"as if in {unit}" else []
+    return found
 
 
 def _check_place(one: Numbers, values: np.ndarray, findings: Findings) -> None:

@@ -45,22 +45,47 @@ def read_tables(
         Rows keep the number of their line as index.  Texts are categories; flags are nullable booleans.
     """
     tables: dict[str, pd.DataFrame] = {}
-    for name, table in dictionary.tables.items():
+    practice_of: pd.Series | None = None
+    for name in sorted(
+        dictionary.tables, key=lambda name: name != dictionary.patients
+    ):  # they tell the practice
+        table = dictionary.tables[name]
         try:
-            found = _read_table(folder, name, dictionary, mapping.table(name), findings, watch)
+            found = _read_table(folder, name, dictionary, mapping.table(name), findings, practice_of, watch)
         except DataError as problem:
             said, _, remedy = str(problem).partition(". ")
             findings.add(name, "", said.rstrip("."), remedy or "Export the table again.")
             continue
         if found is not None:
             tables[name] = found
+            if name == dictionary.patients and dictionary.practices:
+                practice_of = practices(found, dictionary)
+                _note_strange_practices(mapping, set(practice_of), findings)
         elif table.required:
             findings.add(
                 name, "", f"the table ({table.title.lower()}) is missing",
                 f"Export {name}.csv or {name}.parquet, or name the site's own file under [tables.{name}] in mapping.toml.",
             )  # fmt: skip
     _note_other_files(folder, dictionary, mapping, findings)
-    return tables
+    return {name: tables[name] for name in dictionary.tables if name in tables}
+
+
+def practices(patients: pd.DataFrame, dictionary: Dictionary) -> pd.Series:
+    """The practice of each patient, by patient."""
+    rows = patients.dropna(subset=["patient_id"]).drop_duplicates("patient_id")
+    return pd.Series(
+        rows[dictionary.practices].astype(object).to_numpy(), index=rows["patient_id"].astype(object)
+    )
+
+
+def _note_strange_practices(mapping: Mapping, there: set[object], findings: Findings) -> None:
+    for name, table in mapping.tables.items():
+        for measure, given in table.measures.items():
+            if strange := sorted(set(given.practices) - there):
+                findings.add(
+                    name, measure, f"has a unit for {', '.join(map(repr, strange))} in mapping.toml, where nobody is treated",
+                    f"Write the practice as the table of patients does; it has {', '.join(sorted(map(repr, there - {None}))[:12])}.",
+                )  # fmt: skip
 
 
 def _read_table(
@@ -69,6 +94,7 @@ def _read_table(
     dictionary: Dictionary,
     mapped: TableMapping,
     findings: Findings,
+    practice_of: pd.Series | None,
     watch: Watcher | None,
 ) -> pd.DataFrame | None:
     table = dictionary.tables[name]
@@ -81,7 +107,8 @@ def _read_table(
         frame, unread = _read_chunk(name, raw, table, sources, mapped, findings)
         check_cells(name, frame, table, schema, unread, findings)
         frame = _without_unknown(name, frame, table, findings)
-        parts.append(_compact(in_agreed_units(name, frame, table, mapped, findings), table))
+        frame = in_agreed_units(name, frame, table, mapped, findings, practice_of)
+        parts.append(_compact(frame, table))
         rows += len(frame)
         if watch is not None:
             watch(name, rows)

@@ -17,8 +17,8 @@ _DATES = (pd.Timestamp("1900-01-01"), pd.Timestamp("2199-12-31"))
 #: What to do about a cell that fails its check.
 REMEDIES = {
     "date": "Write the date, or leave the cell empty where it is not known.",
-    "number": "Correct the values, or leave the cells empty where none was measured; another unit is named in mapping.toml.",
-    "integer": "Correct the values, or leave the cells empty.",
+    "number": "Correct the values, or leave the cells empty where none was measured; another unit, and numbers that stand for a missing value, are named in mapping.toml.",
+    "integer": "Correct the values, or leave the cells empty; numbers that stand for a missing value are listed under missing in mapping.toml.",
     "category": "Translate the site's own values under codes in mapping.toml.",
     "code": "Correct the codes; free text has no place in this column.",
     "id": "Give every patient a pseudonym of letters, digits, _, -, . and : made for this study.",

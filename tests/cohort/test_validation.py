@@ -130,6 +130,14 @@ def test_a_level_of_nobody_knows_is_a_filled_cell_that_the_study_has_not(site, d
     ]
 
 
+@pytest.mark.parametrize("written", ["999", "999.0", " 999 "])
+def test_a_number_that_stands_for_missing_is_told_by_its_value(site, dictionary, tmp_path, written):
+    mapping = mapped(tmp_path, dictionary, "[tables.patient.columns]\nweight = { missing = [999] }")
+    read = validate(site(weight=["70.5", written, "60"]), dictionary, mapping)
+    assert read.findings == ()
+    assert read.tables["patient"]["weight"].isna().tolist() == [False, True, False]
+
+
 FAULTS = {
     "a level": ({"sex": ["F", "m", "F"]}, "patient.sex is none of F, M line 3: 'm'"),
     "no number": ({"weight": ["70", "81 kg", ""]}, "patient.weight is not a number line 3: '81 kg'"),
