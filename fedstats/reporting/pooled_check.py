@@ -23,6 +23,7 @@ from fedstats.methods.glm_regression import glm
 from fedstats.methods.weighting import recipe_of
 from fedstats.reporting import formats
 from fedstats.reporting.coarsening import curve_rows, groups_of
+from fedstats.reporting.pooled_attrition import attrition_rows
 from fedstats.reporting.pooled_counts import counted_rows
 from fedstats.reporting.pooled_fits import SITE, complete_rows, glm_by_statsmodels, with_made_weights
 from fedstats.reporting.pooled_follow_ups import follow_up_rows
@@ -62,6 +63,7 @@ def compare(study: Study, results: Mapping[str, Any], pooled: pd.DataFrame) -> p
         check = _check_for(result)
         if check is not None:
             rows.append({"analysis": name} | check(study, result, pooled))
+    rows += attrition_rows(results, whole)
     rows += counted_rows(study, results, whole)
     rows += follow_up_rows(study, results, whole)
     rows += weights_rows(study, results, whole)

@@ -14,6 +14,7 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse
 from fedstats.contract.periods import design_of
 from fedstats.methods.weighting import recipe_of
+from fedstats.reporting.pooled_attrition import SCREENED
 from fedstats.study.definition import Study
 
 #: The column that says where a pooled row comes from.
@@ -21,7 +22,10 @@ SITE = "(site)"
 
 
 def pooled_rows(study: Study, files: Mapping[str, str]) -> pd.DataFrame:
-    """All sites' rows in one frame, with the site as a column: only for public or synthetic data."""
+    """All sites' rows in one frame, with the site as a column: only for public or synthetic data.
+
+    Where sites have screened patients for a study that counts them, its ``attrs`` hold how many left at each step.
+    """
     sites = [study.site(site, file, remember=False) for site, file in files.items()]
     frames = [site.data.frame.assign(**{SITE: site.name}) for site in sites]
     pooled = pd.concat([f.astype(object) for f in frames], ignore_index=True)
@@ -30,6 +34,9 @@ def pooled_rows(study: Study, files: Mapping[str, str]) -> pd.DataFrame:
             pooled[variable.name] = pd.Categorical(pooled[variable.name], categories=list(variable.levels))
         elif variable.kind != "label":
             pooled[variable.name] = pooled[variable.name].astype(float)
+    screened = [site.screened.data.frame for site in sites if site.screened is not None]
+    if screened and study.cohort is not None:
+        pooled.attrs[SCREENED] = pd.concat(screened)[study.cohort.attrition].value_counts().to_dict()
     return pooled
 
 

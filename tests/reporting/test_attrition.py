@@ -1,5 +1,6 @@
 """Who leaves at which step, as a report draws and lists it, and as results keep it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,10 @@ import fedstats as fs
 from fedstats.contract.attrition import Attrition
 from fedstats.reporting.attrition_drawing import attrition_plot, exclusions
 from fedstats.reporting.attrition_view import attrition_parts
+from fedstats.reporting.pooled_check import compare
+from fedstats.reporting.pooled_fits import pooled_rows
 from fedstats.study.toml_file import StudyError
+from tests.cohort.clean_site import clean_site, write_site
 from tests.cohort.cohort_study import write_cohort_study
 
 TITLES = {"a": "No time zero", "b": "Too young", "c": "Another regimen", "d": "A driver", "e": "No follow-up"}
@@ -66,6 +70,48 @@ def test_results_keep_it(tmp_path):
         ("north", "south"),
         "exact; small steps together",
     )
+
+
+@pytest.fixture(scope="module")
+def screened(tmp_path_factory):
+    """A study that counts its steps, the folder of a site of 120 (11 leave, at two steps), and the pooled rows."""
+    folder = write_cohort_study(tmp_path_factory.mktemp("pooled") / "study")
+    with (folder / "study.toml").open("a") as file:
+        file.write("[attrition]\n")
+    tables = clean_site(120, 8)
+    drug, line = tables["drug"], tables["line_of_therapy"]
+    some = drug["patient_id"].isin(line["patient_id"][:7]) & (drug["drug"] == "pembrolizumab")
+    tables["drug"] = drug.assign(drug=drug["drug"].where(~some, "docetaxel"))
+    tables["line_of_therapy"] = line.iloc[:-4]
+    data = write_site(folder.parent / "north", tables)
+    study = fs.Study.load(folder)
+    return study, data, pooled_rows(study, {"north": str(data)})
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_its_counts_are_compared_with_everybody_screened_at_the_sites(screened, hidden):
+    study, data, pooled = screened
+    site = study.site("north", data, "none", remember=False)
+    left = fs.together(fs.InProcess.alone(site), attrition=study.analyses()["attrition"]).attrition
+    counts = left.frame["left"].iloc[1:].to_numpy()
+    assert counts.tolist() == [4, 0, 0, 0, 7, 0, 0]
+    if hidden:  # as a gate shows it
+        shown = np.where(counts > 0, np.nan, counts)
+        left = Attrition.of(study.cohort.steps, shown, 11.0, 109.0, METER)
+    (row,) = compare(study, {"attrition": left}, pooled).to_dict("records")
+    told = [row[name] for name in ("analysis", "patients", "largest difference", "kept")]
+    assert told == ["attrition", 120, 0, True]
+    wrong = left.frame.assign(left=left.frame["left"] + (left.frame["step"] == "driver"))
+    for other in (replace(left, frame=wrong), replace(left, together=left.together + 1)):
+        (row,) = compare(study, {"attrition": other}, pooled).to_dict("records")
+        assert (row["largest difference"], row["kept"]) == (1, False)
+
+
+def test_without_tables_there_is_nobody_screened_to_compare_with(screened):
+    study, _, pooled = screened
+    pooled = pooled.copy()
+    pooled.attrs.clear()
+    assert len(compare(study, {"attrition": found([0, 0, 7, 0, 0])}, pooled)) == 0
 
 
 def test_a_study_counts_the_steps_of_a_cohort_and_has_one(tmp_path):
