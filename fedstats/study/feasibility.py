@@ -75,9 +75,9 @@ def _lines(
         return
     frame = found.frame[found.frame["variable"] == outcome.event]
     for group in (*federation.sites, OVERALL):
-        counts = frame[frame["group"] == group].set_index("level")["n"].astype(float)
+        counts = frame[frame["group"] == _group_of(group, federation)].set_index("level")["n"].astype(float)
         level = outcome.event_level or _event_level(outcome, federation)
-        patients, events = float(counts.sum()), float(counts.get(level, np.nan))
+        patients, events = float(counts.sum(min_count=1)), float(counts.get(level, np.nan))
         note = "" if np.isfinite(events) else "events: too few to be shown"
         needed, enough = np.nan, None
         if group == OVERALL and np.isfinite(events) and 0 < events < patients:
@@ -88,6 +88,12 @@ def _lines(
                 f"most by {size.criterion}",
             )
         yield (name, parameters, group, patients, events, events / parameters, needed, enough, note)
+
+
+def _group_of(site: str, federation: Federation) -> str:
+    """What the table calls a site: its label, where the codebook has a column of the sites' own names."""
+    labelled = site != OVERALL and SITE in federation.codebook
+    return federation.codebook[SITE].level_label(site) if labelled else site
 
 
 def _event_level(outcome: Outcome, federation: Federation) -> str:

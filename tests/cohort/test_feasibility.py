@@ -1,10 +1,12 @@
 """Counts by site against Riley's criteria: the numbers, in process and over an exchange, and what is not let out."""
 
+import pandas as pd
 import pytest
 
 import fedstats as fs
 from fedstats.cli import main
 from fedstats.contract.federation import Waiting
+from fedstats.contract.variable import Variable
 from fedstats.numerics.sample_size import binary_sample_size, survival_sample_size
 from fedstats.study.feasibility import feasibility
 from tests.cohort.clean_site import clean_site, write_site
@@ -39,6 +41,17 @@ def folders(tmp_path):
 def in_process(study, folders, policy=None):
     """The sites without an exchange."""
     return fs.InProcess({n: study.rows(f).frame for n, f in folders.items()}, study.codebook, policy)
+
+
+def test_sites_are_found_under_the_labels_that_a_codebook_gives_them(study, folders):
+    labelled = Variable(
+        "site", "factor", levels=("north", "south"), level_labels=("The north", "The south"), of_site=True
+    )
+    codebook = study.codebook.with_variable(labelled)
+    sites = fs.InProcess({n: study.rows(f).frame for n, f in folders.items()}, codebook)
+    plain = feasibility(study, in_process(study, folders))
+    pd.testing.assert_frame_equal(feasibility(study, sites), plain)
+    assert plain["events"].notna().all()
 
 
 def test_events_by_site_are_counted_and_compared_with_what_is_needed(study, folders):
