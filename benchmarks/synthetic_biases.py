@@ -30,7 +30,7 @@ from synthetic_bias_analyses import (
 )
 
 import fedstats as fs
-from data_synth.assumptions import BIASES, MONTH
+from data_synth.assumptions import BIASES, CODES, MONTH
 from data_synth.groups import practices
 from data_synth.network import network_rows
 from data_synth.plan import Plan, Switches
@@ -90,20 +90,19 @@ def units() -> list[Line]:
         for s, r in network_rows(Plan("ph", SEED, SCALE, switches=Switches.only("units"))).items()
     }
     wrong = BIASES["units"]["undeclared"]["us_network"]
+    other = CODES["other_units"][wrong["albumin"]]["factor"]
 
     def slope(declared: bool, undeclared: bool) -> float:
         given = {}
         for site, rows in held.items():
-            factor = np.where(
-                rows["practice_id"] == wrong["practice"], 1.0 if undeclared else wrong["albumin"], 1.0
-            )
-            factor = factor * (1.0 if declared or site != "eu_hospital" else 10.0)
+            factor = np.where(rows["practice_id"] == wrong["practice"], 1.0 if undeclared else other, 1.0)
+            factor = factor * (1.0 if declared or site != "eu_hospital" else other)
             given[site] = rows.assign(albumin=rows["albumin"] * factor)
         formula = f"Surv(os_months, os_event) ~ {adjusted()}"
         return coefficient(fs.cox(federation(given), formula, strata="practice_id"), "albumin")
 
     return [("10 units", "log HR of death per g/dL of albumin", f"{coefficients('os')['albumin']:.2f}", f"{slope(False, False):.3f}",
-             f"{slope(True, True):.2f} (units declared in the table are converted, the practice's fault found by range and mended; conversion alone {slope(True, False):.3f})")]  # fmt: skip
+             f"{slope(True, True):.2f} (units declared in the table are converted, the practice's fault found and mapped; conversion alone {slope(True, False):.3f})")]  # fmt: skip
 
 
 def practice_effects() -> list[Line]:
