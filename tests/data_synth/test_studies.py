@@ -15,6 +15,7 @@ import pytest
 from lifelines.datasets import load_lung
 
 import fedstats as fs
+from fedstats.contract.formula import parse
 from tests import nsclc_cohort
 
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
@@ -81,6 +82,18 @@ def test_study_and_codebook_agree(study: str, frames: dict[str, dict[str, pd.Dat
     for frame in frames[study].values():
         assert agreed <= set(frame.columns)
         assert study == "nsclc" or agreed == set(frame.columns)  # a cohort makes more than a study asks of
+
+
+def test_the_nsclc_codebook_agrees_on_knots_within_what_patients_have(
+    frames: dict[str, dict[str, pd.DataFrame]],
+) -> None:
+    codebook = fs.Study.load(STUDIES / "nsclc").codebook
+    _, design = parse("resistant ~ rcs(age) + rcs(albumin) + rcs(nlr)", codebook, intercept=False)
+    assert len(design.names) == 9
+    together = pd.concat(frames["nsclc"].values())
+    for column in ("age", "albumin", "nlr"):
+        below = [(together[column].dropna() < knot).mean() for knot in codebook[column].knots]
+        assert below == pytest.approx([0.05, 0.35, 0.65, 0.95], abs=0.07), column
 
 
 def test_rehearsals_write_what_sites_can_read(study: str, tmp_path: Path) -> None:
