@@ -33,6 +33,7 @@ from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
+from fedstats.methods.discrimination import CoxPairs, GlmPairs
 from fedstats.methods.doubly_robust import AugmentedMeans
 from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
@@ -137,6 +138,7 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
     "CoxDerivatives": (CoxDerivatives(COX, ZERO), CoxDerivatives(CHANGING, (0.0,) * 3)),
     "CoxFirthCorrection": (CoxFirthCorrection(COX, ZERO, (0.01,) * 3),),
     "CoxMeat": (CoxMeat(COX, ZERO), CoxMeat(SHARED, ZERO, (0.01,) * (CELLS * (2 + 3 * P)))),
+    "CoxPairs": (CoxPairs(COX, ZERO), CoxPairs(replace(COX, entry=None), ZERO, "n/G2", 12.0)),
     "CoxRiskSets": (CoxRiskSets(SHARED, ZERO), CoxRiskSets(replace(SHARED, grid=(7.0, 24.0)), ZERO)),
     "LocalLogRank": (
         LocalLogRank(OF_ARM, ((0.0, 0.0),)),
@@ -162,6 +164,7 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         GlmDerivatives(WITHIN, ZERO),
         GlmDerivatives(WEIGHTED, (0.0,) * 3).with_columns(WEIGHT),
     ),
+    "GlmPairs": (GlmPairs(LOGISTIC, (0.0,) * 3),),
     "GlmMeat": (GlmMeat(LOGISTIC, (0.0,) * 3), GlmMeat(WITHIN, ZERO)),
     "WithoutFolds": (
         WithoutFolds(GlmDerivatives(LOGISTIC, (0.0,) * 3), 2, points=((0.0,) * 3,) * 3),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fedstats.contract.disclosure import DisclosurePolicy as DisclosurePolicy
     from fedstats.contract.disclosure import DisclosureRefused as DisclosureRefused
     from fedstats.contract.e_values import e_value as e_value
+    from fedstats.contract.evaluation_results import Concordance as Concordance
     from fedstats.contract.federation import Federation as Federation
     from fedstats.contract.federation import SiteRefused as SiteRefused
     from fedstats.contract.federation import Waiting as Waiting
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from fedstats.methods.covariate_balance import balance as balance
     from fedstats.methods.cox_regression import cox as cox
     from fedstats.methods.cross_validation import cross_validate as cross_validate
+    from fedstats.methods.discrimination import auc as auc
+    from fedstats.methods.discrimination import concordance as concordance
     from fedstats.methods.doubly_robust import augmented_effect as augmented_effect
     from fedstats.methods.glm_regression import glm as glm
     from fedstats.methods.glm_regression import logistic as logistic
@@ -99,6 +102,7 @@ _HOME = {
     "Attrition": "contract.attrition",
     "Balance": "contract.weight_results",
     "Codebook": "contract.codebook",
+    "Concordance": "contract.evaluation_results",
     "CrossValidation": "contract.penalty_results",
     "Curve": "contract.curve",
     "DataError": "contract.table_checks",
@@ -140,11 +144,13 @@ _HOME = {
     "asked_table": "reporting.egress_view",
     "asked": "federations.answering",
     "attrition": "methods.attrition",
+    "auc": "methods.discrimination",
     "augmented_effect": "methods.doubly_robust",
     "balance": "methods.covariate_balance",
     "baseline_hazard": "methods.survival_prediction",
     "check_injected": "running.parameters",
     "check_model": "study.check_model",
+    "concordance": "methods.discrimination",
     "cox": "methods.cox_regression",
     "cross_validate": "methods.cross_validation",
     "cumulative_incidence": "methods.competing_risks",

@@ -132,6 +132,13 @@ def grid_evidence(
     return tuple(evidence)
 
 
+def agreed_until(end: float, agreed: TimeGrid | None) -> Array:
+    """Edges up to a time, of the coarsest agreed grid that has it; of none the time alone."""
+    grids = [agreed.edges(width) for width in sorted(agreed.candidates, reverse=True)] if agreed else []
+    edges = next((edges for edges in grids if end in edges), (end,))
+    return np.array(edges[: edges.index(end) + 1])
+
+
 def moves_evidence(times: FollowUp, group: NDArray[np.int64], n_groups: int, grid: Array) -> list[Evidence]:
     """For the gate: who leaves and who enters in every cell, by group."""
     labels = (*(f"up to {edge:g}" for edge in grid), "beyond the grid")

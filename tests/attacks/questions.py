@@ -11,6 +11,7 @@ from fedstats.methods.cox_model import CoxMeat, CoxModel
 from fedstats.methods.cox_regression import CoxDerivatives
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
+from fedstats.methods.discrimination import CoxPairs, GlmPairs
 from fedstats.methods.doubly_robust import AugmentedMeans
 from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
@@ -54,6 +55,8 @@ QUESTIONS = {
         CoxRiskSets(_SHARED, BETA, where=WHERE),
         CoxCurvature(_SHARED, BETA, (0.1,) * 4, (0.0,) * 4, where=WHERE),
         CoxMeat(replace(_COX, event="ecog", event_level="1"), BETA, where=WHERE),
+        CoxPairs(replace(_COX, entry=None), BETA, "n/G2", 300.0, where=WHERE),
+        GlmPairs(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
         CoxFirthCorrection(_COX, BETA, (0.01,) * 3, where=WHERE),
         CoxTimeTrends(_COX, BETA, "steps", CELLS, (0.0, 0.5, 1.0), where=WHERE),
         LocalLogRank(

@@ -42,6 +42,8 @@ ANALYSES = {
     "augmented_effect": lambda s: fs.augmented_effect(s, "status ~ sex + age", weighted()(s)),
     "augmented_of_treated": lambda s: fs.augmented_effect(s, "status ~ sex + age", weighted("ATT")(s)),
     "standardised_survival": lambda s: fs.standardised_survival(s, shared(s), "sex"),
+    "concordance": lambda s: fs.concordance(s, fs.cox(s, "Surv(time, status) ~ sex + age")),
+    "auc": lambda s: fs.auc(s, fs.logistic(s, "status ~ sex + age")),
     "heterogeneity": lambda s: fs.heterogeneity(
         s, "Surv(time, status) ~ sex + age", term="sex", by="practice"
     ),

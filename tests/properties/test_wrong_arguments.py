@@ -52,6 +52,31 @@ WRONG = {
         fs.FormulaError,
         "leave the weights out and give the columns of the propensity as terms of the formula; or fit",
     ),
+    "an index of concordance of a logistic model": (
+        lambda: fs.concordance(sites(), fs.logistic(sites(), "status ~ age")),
+        fs.FormulaError,
+        "This is about a Cox model",
+    ),
+    "an area of a Cox model": (
+        lambda: fs.auc(sites(), fs.cox(sites(), COX)),
+        fs.FormulaError,
+        "generalised linear model: give the result of fs.logistic",
+    ),
+    "an area of a measurement": (
+        lambda: fs.auc(sites(), fs.glm(sites(), "age ~ status", family="gaussian")),
+        fs.FormulaError,
+        "that of a 0/1 outcome; this is a gaussian model",
+    ),
+    "weights of time that there are none of": (
+        lambda: fs.concordance(sites(), fs.cox(sites(), COX), timewt="S"),
+        fs.FormulaError,
+        "timewt is 'S'; choose one of ['n', 'n/G2']",
+    ),
+    "an end of pairs before the beginning": (
+        lambda: fs.concordance(sites(), fs.cox(sites(), COX), ymax=-1),
+        fs.FormulaError,
+        "ymax is -1; give a time above zero",
+    ),
     "a propensity of three treatments": (
         lambda: fs.propensity_weights(three_arms(), "arm ~ age"),
         fs.FormulaError,

@@ -54,7 +54,7 @@ def facts(layout: Layout) -> Facts:
     }
 
 
-#: Of what is worked out of a table of counts, by the name under which R's answers are kept.
+#: Of what is no regression, by the name under which R's answers are kept.
 OF_COUNTS = {
     "kaplan_meier": "Kaplan-Meier",
     "curves": "Kaplan-Meier",
@@ -64,6 +64,8 @@ OF_COUNTS = {
     "means": "Restricted mean survival",
     "incidences": "Cumulative incidence",
     "ratios": "Hazard ratios by period",
+    "concordance": "Index of concordance",
+    "auc": "Area under the ROC curve",
 }
 
 
@@ -312,6 +314,21 @@ def _counts() -> Iterable[Option]:
     )
 
 
+def _evaluation() -> Iterable[Option]:
+    r, pairs = "survival::concordance, strata(site)", ("concordance",)
+    for model in ("Index of concordance", "Area under the ROC curve"):
+        yield Option(model, "pairs within sites", r, pairs, {})
+        yield Option(model, "`weights` of the model", r, pairs, {"weights": True})
+        yield Option(model, "`cluster` of the model", r, pairs, {"cluster": True})
+        yield Option(model, "patients other than the fit's", r, pairs, {"evaluated_on": True})
+    model = "Index of concordance"
+    yield Option(model, "`strata` of the model", r, pairs, {"several strata": True})
+    yield Option(model, "`offset` of the model", r, pairs, {"offset": True})
+    yield Option(model, "`Surv(entry, time, event)`", r, pairs, {"entry": True})
+    yield Option(model, '`timewt="n/G2"`', r, pairs, {"timewt": "n/G2"})
+    yield Option(model, "`ymax`", r, pairs, {"ymax": True})
+
+
 OPTIONS = (
     *_cox(),
     *_glm("logistic", "glm"),
@@ -320,4 +337,5 @@ OPTIONS = (
     *_glm("Gaussian", "glm"),
     *_table(),
     *_counts(),
+    *_evaluation(),
 )

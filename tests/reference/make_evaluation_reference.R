@@ -1,0 +1,96 @@
+# Reference values of the evaluation of predictions, computed by R on the tests' own data sets:
+#
+#   Rscript tests/reference/make_evaluation_reference.R
+#
+# writes tests/reference/evaluation.json (needs survival). Patients are compared within the columns of `strata`, which sites keep
+# whole: survival::concordance, of a coxph or of a glm's predictor.
+
+suppressPackageStartupMessages(library(survival))
+source("tests/reference/common.R")
+
+# A fit on the patients of `fitted_on`, or on all.
+fitted_model <- function(case, frame) {
+  frame <- if (is.null(case$fitted_on)) frame else subset(frame, eval(parse(text = case$fitted_on)))
+  frame$w <- weights_of(frame, case$weights)
+  if (grepl("^Surv", case$formula)) {
+    words <- r_formula(case$formula, case$strata, case$offset)
+    return(coxph(words, frame, weights = w, ties = "efron", control = control_cox(), model = TRUE))
+  }
+  at <- function(start) suppressWarnings(
+    glm(r_formula(case$formula, NULL, case$offset), binomial(), frame, weights = w, start = start,
+        control = glm.control(epsilon = 1e-15, maxit = 50))
+  )
+  at(coef(at(NULL)))
+}
+
+# Of everybody, or of the patients of `evaluated_on`, by the linear predictor of the fit.
+pairs_of <- function(case) {
+  frame <- datasets[[case$data]]
+  fit <- fitted_model(case, frame)
+  if (!is.null(case$evaluated_on)) frame <- subset(frame, eval(parse(text = case$evaluated_on)))
+  is_cox <- inherits(fit, "coxph")
+  frame$lp <- if (is_cox) predict(fit, frame, type = "lp", reference = "zero") else predict(fit, frame)
+  y <- if (is_cox) eval(parse(text = trimws(strsplit(case$formula, "~")[[1]][1])), frame) else frame[[sub(" *~.*", "", case$formula)]]
+  strata <- if (length(case$strata)) do.call(paste, frame[case$strata]) else rep(1, nrow(frame))
+  arguments <- list(y = y, x = frame$lp, strata = strata, weights = weights_of(frame, case$weights), reverse = is_cox,
+                    timewt = if (is.null(case$timewt)) "n" else case$timewt, ymax = case$ymax, keepstrata = TRUE)
+  if (!is.null(case$cluster)) arguments$cluster <- paste(strata, frame[[case$cluster]]) # clusters lie within sites
+  # keepstrata: of more than ten strata concordance() else moves the times of each past those of the one before, so that ymax
+  # leaves the first stratum alone (survival 3.5-3)
+  found <- do.call(concordancefit, arguments)
+  found$count <- if (is.matrix(found$count)) colSums(found$count) else found$count
+  if (is_cox && is.null(case$fitted_on) && is.null(case$evaluated_on) && is.null(case$cluster)) {
+    # the very same as of the fit
+    again <- do.call(concordance, c(list(fit, keepstrata = TRUE), arguments["timewt"], if (!is.null(case$ymax)) arguments["ymax"]))
+    stopifnot(all.equal(c(found$concordance, found$var), c(unname(again$concordance), again$var), tolerance = 1e-12))
+  }
+  c(case, list(estimate = found$concordance, std_error = sqrt(found$var), concordant = found$count[["concordant"]],
+               discordant = found$count[["discordant"]], tied = found$count[["tied.x"]]))
+}
+
+cox <- function(data, formula, ...) list(data = data, formula = formula, ...)
+lung <- function(...) cox("lung", "Surv(time, status) ~ age + sex + C(ecog3)", ...)
+rossi <- function(...) cox("rossi", "Surv(week, arrest) ~ fin + age + prio", ...)
+
+pairs_cases <- list(
+  "lung, one site" = lung(sites = I(1)),
+  "lung, institutions" = lung(split = "inst", strata = I("inst")),
+  "lung, weights" = lung(split = "inst", strata = I("inst"), weights = "weight"),
+  "lung, Uno" = lung(split = "site2", strata = I("site2"), timewt = "n/G2", sites = I(2)),
+  "lung, Uno until a year" = lung(sites = I(1), timewt = "n/G2", ymax = 365),
+  "lung, Uno, institutions, weights" = lung(split = "inst", strata = I("inst"), timewt = "n/G2", weights = "weight"),
+  "lung, until a year" = lung(split = "inst", strata = I("inst"), ymax = 365),
+  "lung, levels alone" = cox("lung", "Surv(time, status) ~ sex + C(ecog3)", split = "inst", strata = I("inst")),
+  "lung, offset" = cox("lung", "Surv(time, status) ~ sex", offset = "age_effect", split = "inst", strata = I("inst")),
+  "lung, women by men" = cox("lung", "Surv(time, status) ~ age + C(ecog3)", split = "inst", strata = I("inst"),
+                             fitted_on = "sex == 1", evaluated_on = "sex == 2"),
+  "rossi, ties" = rossi(split = "centre", strata = I("centre")),
+  "rossi, two strata" = rossi(split = "centre", strata = I(c("centre", "race"))),
+  "rossi, 17 sites" = rossi(split = "site17", strata = I("site17"), sites = I(17)),
+  "heart, entries" = cox("heart", "Surv(start, stop, event) ~ age + year + surgery", split = "centre", strata = I("centre")),
+  "heart, entries, clusters" = cox("heart", "Surv(start, stop, event) ~ age + year", split = "centre", strata = I("centre"),
+                                   cluster = "id"),
+  "gbsg2" = cox("gbsg2", "Surv(time, cens) ~ horTh + age + tsize + pnodes", split = "centre", strata = I("centre"))
+)
+
+arrests <- function(k, ...) {
+  within <- if (k > 1) list(split = paste0("site", k), strata = I(paste0("site", k)))
+  c(cox("rossi", "arrest ~ fin + age + prio", sites = I(k)), within, list(...))
+}
+everywhere <- function(name, ...) {
+  counts <- c(1, 2, 5, 17)
+  setNames(lapply(counts, arrests, ...), paste(name, counts))
+}
+auc_cases <- c(
+  everywhere("rossi"),
+  everywhere("rossi, weights", weights = "weight"),
+  everywhere("rossi, clusters", cluster = "week"),
+  everywhere("rossi, others", fitted_on = "race == 1", evaluated_on = "race == 0"),
+  list(
+    "rossi, levels alone" = cox("rossi", "arrest ~ fin + race", split = "site5", strata = I("site5"), sites = I(5)),
+    "spector" = cox("spector", "GRADE ~ GPA + TUCE + PSI", sites = I(1)),
+    "fair" = cox("fair", "affair ~ age + religious + yrs_married", sites = I(1))
+  )
+)
+
+write_reference("evaluation", list(concordance = lapply(pairs_cases, pairs_of), auc = lapply(auc_cases, pairs_of)), "survival")
