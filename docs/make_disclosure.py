@@ -44,6 +44,7 @@ from fedstats.methods.local_log_rank import LocalLogRank
 from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
+from fedstats.methods.predicted_risks import RiskCells, SquaredErrors
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.stacked_equations import CoxPropensityTerms, GlmPropensityTerms, PropensityScores
@@ -180,6 +181,8 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         PracticeEstimates(GlmDerivatives(WITHIN, ZERO), "practice", (), (1,)),
         PracticeEstimates(CoxDerivatives(replace(COX, strata=()), ZERO), None, (), (1,)),
     ),
+    "RiskCells": (RiskCells(LOGISTIC, (0.0, 0.5, 0.5), (0.0, 0.4, 0.6, 1.0)),),
+    "SquaredErrors": (SquaredErrors(LOGISTIC, (0.0,) * 3),),
     "RiskTable": (
         RiskTable("entry", "time", "event", *GROUPS, GRID),
         RiskTable(None, "time", "event", *GROUPS, (7.0, 24.0)),
@@ -219,7 +222,7 @@ nothing leaves but the name of the question, the kind of entry and the name of t
 
 Letters in the columns "numbers": *p* coefficients of the model (the intercept is one), *q* those of the propensity behind its
 weights (and the share of the treated of stabilised ones), *m* tests by other weights of time, *c* time cells (each for every
-stratum), *g* groups (each in every
+stratum), *b* cells of the predicted risk, *g* groups (each in every
 stratum), *k* causes, or some of the coefficients, *l* levels, *e* edges, *v* values of a column. Sums are 128-bit integers in units of a fixed power of two: sixteen bytes a number.
 """
 QUESTIONS = """

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from fedstats.contract.disclosure import DisclosurePolicy as DisclosurePolicy
     from fedstats.contract.disclosure import DisclosureRefused as DisclosureRefused
     from fedstats.contract.e_values import e_value as e_value
+    from fedstats.contract.evaluation_results import Calibration as Calibration
     from fedstats.contract.evaluation_results import Concordance as Concordance
+    from fedstats.contract.evaluation_results import NetBenefit as NetBenefit
+    from fedstats.contract.evaluation_results import PredictionError as PredictionError
     from fedstats.contract.federation import Federation as Federation
     from fedstats.contract.federation import SiteRefused as SiteRefused
     from fedstats.contract.federation import Waiting as Waiting
@@ -52,10 +55,12 @@ if TYPE_CHECKING:
     from fedstats.federations.site import Site as Site
     from fedstats.federations.together import Results as Results
     from fedstats.federations.together import together as together
+    from fedstats.methods.calibration_curves import calibration as calibration
     from fedstats.methods.competing_risks import cumulative_incidence as cumulative_incidence
     from fedstats.methods.covariate_balance import balance as balance
     from fedstats.methods.cox_regression import cox as cox
     from fedstats.methods.cross_validation import cross_validate as cross_validate
+    from fedstats.methods.decision_curves import net_benefit as net_benefit
     from fedstats.methods.discrimination import auc as auc
     from fedstats.methods.discrimination import concordance as concordance
     from fedstats.methods.doubly_robust import augmented_effect as augmented_effect
@@ -70,8 +75,10 @@ if TYPE_CHECKING:
     from fedstats.methods.multiple_tests import adjusted_p_values as adjusted_p_values
     from fedstats.methods.patient_table import table_one as table_one
     from fedstats.methods.penalised_path import penalty_path as penalty_path
+    from fedstats.methods.prediction_errors import brier_score as brier_score
     from fedstats.methods.propensity import propensity_weights as propensity_weights
     from fedstats.methods.proportional_hazards import cox_zph as cox_zph
+    from fedstats.methods.recalibration import recalibrate as recalibrate
     from fedstats.methods.restricted_means import rmst as rmst
     from fedstats.methods.standardised_curves import standardised_survival as standardised_survival
     from fedstats.methods.survival_curve import kaplan_meier as kaplan_meier
@@ -101,6 +108,7 @@ _HOME = {
     "Aggregate": "contract.aggregate",
     "Attrition": "contract.attrition",
     "Balance": "contract.weight_results",
+    "Calibration": "contract.evaluation_results",
     "Codebook": "contract.codebook",
     "Concordance": "contract.evaluation_results",
     "CrossValidation": "contract.penalty_results",
@@ -121,10 +129,12 @@ _HOME = {
     "Ledger": "federations.ledger",
     "LedgerMismatch": "federations.files",
     "Memory": "federations.memory",
+    "NetBenefit": "contract.evaluation_results",
     "NotAvailable": "contract.results",
     "NotConverged": "numerics.newton",
     "Overlap": "contract.weight_results",
     "PenaltyPath": "contract.penalty_results",
+    "PredictionError": "contract.evaluation_results",
     "PropensityWeights": "methods.weighting",
     "Query": "contract.query",
     "QueryError": "contract.query",
@@ -148,6 +158,8 @@ _HOME = {
     "augmented_effect": "methods.doubly_robust",
     "balance": "methods.covariate_balance",
     "baseline_hazard": "methods.survival_prediction",
+    "brier_score": "methods.prediction_errors",
+    "calibration": "methods.calibration_curves",
     "check_injected": "running.parameters",
     "check_model": "study.check_model",
     "concordance": "methods.discrimination",
@@ -165,11 +177,13 @@ _HOME = {
     "max_combo": "methods.log_rank",
     "logistic": "methods.glm_regression",
     "marginal_effects": "methods.marginal_effects",
+    "net_benefit": "methods.decision_curves",
     "open_questions": "federations.answering",
     "penalty_path": "methods.penalised_path",
     "period_hazard_ratios": "methods.hazard_ratios",
     "predict_survival": "methods.survival_prediction",
     "propensity_weights": "methods.propensity",
+    "recalibrate": "methods.recalibration",
     "refusals": "federations.refusals",
     "refusals_table": "reporting.refusals_table",
     "rmst": "methods.restricted_means",

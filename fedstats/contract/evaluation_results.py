@@ -64,3 +64,77 @@ class Concordance(WithStatus):
         interval = f"{self.level * 100:g} % interval {self.conf_low:.4g} to {self.conf_high:.4g}"
         within = f", off by at most {self.error_bound:.2g} for the bins" if self.error_bound else ""
         return f"{self.measure} of {self.formula}: {self.estimate:.4g} ({interval}; {self.status}{within})"
+
+
+@dataclass(frozen=True, repr=False)
+class Calibration(WithStatus):
+    """Predicted risks beside what happened, by cells of the predicted risk.
+
+    Attributes
+    ----------
+    frame : DataFrame      time low high n n_event predicted observed std_error conf_low conf_high: a row a cell, from ``low`` to
+                           ``high``; ``predicted`` is the mean risk there, ``observed`` the share with the event, or one less
+                           the Kaplan-Meier estimate at ``time``
+    overall : DataFrame    time measure estimate std_error conf_low conf_high: of ``"in the large"`` (the intercept beside the predicted
+                           logit as an offset), ``"slope"`` (of the linear predictor; both are 0 and 1 of a perfect prediction)
+                           and ``"observed / expected"``; NaN where it has no estimate
+    notes : tuple of str   why something has none
+    """
+
+    formula: str
+    frame: pd.DataFrame
+    overall: pd.DataFrame
+    status: str
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
+    level: float = 0.95
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [f"Calibration of {self.formula} ({self.status}, {self.level * 100:g} % intervals)"]
+        parts += [self.overall.to_string(index=False), self.frame.to_string(index=False), *self.notes]
+        return "\n".join(parts)
+
+
+@dataclass(frozen=True, repr=False)
+class PredictionError(WithStatus):
+    """Brier scores: mean squared differences between outcome and predicted risk.
+
+    Attributes
+    ----------
+    frame : DataFrame    time n n_event estimate std_error conf_low conf_high null scaled: ``null`` is the score of one risk for
+                         all, that of everybody, and ``scaled`` one less their ratio (the index of prediction accuracy)
+    """
+
+    formula: str
+    frame: pd.DataFrame
+    status: str
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"Brier score of {self.formula} ({self.status})\n{self.frame.to_string(index=False)}"
+
+
+@dataclass(frozen=True, repr=False)
+class NetBenefit(WithStatus):
+    """Decision curves: what treating those with a predicted risk above a threshold brings.
+
+    Attributes
+    ----------
+    frame : DataFrame    time threshold share_above risk_above model treat_all treat_none: net benefits by threshold, in
+                         true positives by patient
+    """
+
+    formula: str
+    frame: pd.DataFrame
+    status: str
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"Net benefit of {self.formula} ({self.status})\n{self.frame.to_string(index=False)}"

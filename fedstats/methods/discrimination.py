@@ -4,6 +4,7 @@ Without a gate the estimate and its standard error are those of R's ``concordanc
 are rounded to what an interval needs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -27,7 +28,9 @@ from fedstats.methods import cox_fit, glm_fit
 from fedstats.methods.cox_model import CoxQuery
 from fedstats.methods.follow_up import agreed_until, follow_up, grid_evidence
 from fedstats.methods.glm_model import GlmQuery, by_outcome
+from fedstats.methods.predicted_risks import counted_risks, predictor, risk_model
 from fedstats.methods.weighting import with_weights_of
+from fedstats.numerics.binned_risks import binned_pairs
 from fedstats.numerics.concordance_index import PairSums, concordance_index, pair_sums, rounded
 from fedstats.numerics.concordant_pairs import Pairs, TimeWeights, influences
 
@@ -139,14 +142,6 @@ PAIR_ENTRIES = {
 }
 
 
-def predictor(rows: ModelRows, gamma: Array, unit: float = 1.0) -> Array:
-    """The linear predictor, (n,), column by column: of equal patients it has equal digits, which a product of matrices does not promise."""
-    score = np.zeros(rows.n)
-    for column, coefficient in zip(rows.x.T, gamma, strict=True):
-        score = score + column * coefficient
-    return score if rows.offset is None else score + rows.offset / unit
-
-
 def _told(
     data: SiteData, rows: ModelRows, found: Pairs, w: Array, cluster: str | None, events: int
 ) -> tuple[dict[str, Sum], tuple[Evidence, ...]]:
@@ -233,7 +228,14 @@ def concordance(
     return _concordance(federation, fit, CoxPairs(own, beta, timewt, end), "C", level)
 
 
-def auc(federation: Federation, fit: Fit, *, level: float = 0.95) -> Concordance:
+def auc(
+    federation: Federation,
+    fit: Fit,
+    *,
+    pooled: bool = False,
+    bins: Sequence[float] | None = None,
+    level: float = 0.95,
+) -> Concordance:
     """How well a model of a 0/1 outcome tells patients with the event from those without: the area under the ROC curve.
 
     Parameters
@@ -242,6 +244,11 @@ def auc(federation: Federation, fit: Fit, *, level: float = 0.95) -> Concordance
         Whose patients are ordered, of the fit or others.
     fit : Fit
         Of :func:`logistic`, or of :func:`glm` with a 0/1 outcome; penalised or not.
+    pooled : bool
+        Whether patients are compared across sites, too: from counts by cells of the predicted risk, two patients in one cell being
+        as equal.  ``error_bound`` says by how much that may move the estimate.  Of a fit without weights.
+    bins : sequence of float, optional
+        Edges of these cells; None: agreed ones, the finest that every site lets out.
     level : float
         Coverage of the interval.
 
@@ -264,7 +271,26 @@ def auc(federation: Federation, fit: Fit, *, level: float = 0.95) -> Concordance
         raise FormulaError(
             f"An area under the ROC curve is that of a 0/1 outcome; this is a {model.family} model. Give a fit of fs.logistic."
         )
+    if pooled:
+        return _pooled_auc(federation, fit, bins, level)
+    if bins is not None:
+        raise FormulaError("bins are of pairs across sites: ask with pooled=True.")
     return _concordance(federation, fit, GlmPairs(model, beta), "AUC", level)
+
+
+def _pooled_auc(federation: Federation, fit: Fit, bins: Sequence[float] | None, level: float) -> Concordance:
+    meter = Meter(federation)
+    found = counted_risks(meter, *risk_model(federation, fit), bins)
+    cells = len(found.n)
+    counts = np.concatenate([found.n_event, found.n - found.n_event])
+    without = np.repeat([0.0, 1.0], cells)
+    sums = binned_pairs(without, np.ones(2 * cells, dtype=bool), np.tile(np.arange(cells), 2), counts)
+    n, dropped = (round(float(found.errors[name][0])) for name in ("n", "dropped"))
+    if not sums.counts[1] > 0:
+        raise QueryError(f"Of {n} patients all have the event, or none has: there are no two to compare.")
+    status = f"pairs of all sites, in {cells} cells of the predicted risk"
+    bound = float(sums.counts[2] / sums.counts[1] / 2.0)
+    return _result(federation, fit, meter, sums, ("AUC", status, n, dropped), level, bound)
 
 
 def _concordance(
@@ -274,10 +300,26 @@ def _concordance(
     with one_blas_thread():
         total = meter.sum(query)
     sums = PairSums(total["pairs"], total["squares"])
-    beyond, comparable, tied = (float(v) for v in sums.counts)
-    if not comparable > 0:
+    if not sums.counts[1] > 0:
         raise QueryError(_nobody_to_compare(total, measure))
+    n, dropped = (round(float(total[name][0])) for name in ("n", "dropped"))
+    status = ROUNDED if total["rounded"][0] else EXACT
+    return _result(federation, fit, meter, sums, (measure, status, n, dropped), level)
+
+
+def _result(
+    federation: Federation,
+    fit: Fit,
+    meter: Meter,
+    sums: PairSums,
+    about: tuple[str, str, int, int],
+    level: float,
+    error_bound: float = 0.0,
+) -> Concordance:
+    """The index of the pairs; ``about`` are measure, status, patients and rows dropped."""
+    measure, status, n, dropped = about
     estimate, std_error = concordance_index(sums)
+    beyond, comparable, tied = (float(v) for v in sums.counts)
     return Concordance(
         measure,
         fit.formula,
@@ -286,13 +328,14 @@ def _concordance(
         (comparable - tied + beyond) / 2.0,
         (comparable - tied - beyond) / 2.0,
         tied,
-        round(float(total["n"][0])),
-        round(float(total["dropped"][0])),
-        ROUNDED if total["rounded"][0] else EXACT,
+        n,
+        dropped,
+        status,
         meter.rounds,
         meter.n_bytes,
         federation.sites,
         level,
+        error_bound,
     )
 
 

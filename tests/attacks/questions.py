@@ -22,6 +22,7 @@ from fedstats.methods.local_log_rank import LocalLogRank
 from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
+from fedstats.methods.predicted_risks import RiskCells, SquaredErrors
 from fedstats.methods.proportional_hazards import CoxTimeTrends
 from fedstats.methods.risk_table import RiskTable
 from fedstats.methods.stacked_equations import CoxPropensityTerms, GlmPropensityTerms, PropensityScores
@@ -57,6 +58,8 @@ QUESTIONS = {
         CoxMeat(replace(_COX, event="ecog", event_level="1"), BETA, where=WHERE),
         CoxPairs(replace(_COX, entry=None), BETA, "n/G2", 300.0, where=WHERE),
         GlmPairs(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
+        RiskCells(replace(_LOGISTIC.model, weights=None), (0.0, 0.3, 0.3), (0.0, 0.5, 1.0), where=WHERE),
+        SquaredErrors(replace(_LOGISTIC.model, weights=None), (0.0,) * 3, where=WHERE),
         CoxFirthCorrection(_COX, BETA, (0.01,) * 3, where=WHERE),
         CoxTimeTrends(_COX, BETA, "steps", CELLS, (0.0, 0.5, 1.0), where=WHERE),
         LocalLogRank(

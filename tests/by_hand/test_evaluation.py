@@ -1,5 +1,6 @@
 """Evaluations of predictions that can be worked out on paper."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -65,3 +66,92 @@ def test_penalised_fits_are_evaluated_as_others_are():
     for penalty in (fs.Ridge(0.1), fs.ElasticNet(0.01, 1.0), fs.Firth()):
         model = fs.logistic(sites(BOTH, EVENTS), "y ~ x", penalty=penalty)
         assert fs.auc(sites(BOTH), model).concordant == 4
+
+
+@pytest.fixture(scope="module")
+def hospitals():
+    """Three hospitals that differ little, and one of whose patients nearly all have the disease, as in the UCI heart tables."""
+    random = np.random.default_rng(4)
+
+    def hospital(n, disease):
+        x = random.normal(size=n)
+        y = (np.arange(n) >= max(1, n * (1 - disease))).astype(int)
+        return pd.DataFrame({"y": y, "x": x + y})
+
+    return {"A": hospital(80, 0.5), "B": hospital(60, 0.4), "C": hospital(50, 0.3), "D": hospital(30, 1.0)}
+
+
+def of(hospitals, *names):
+    return fs.InProcess({name: hospitals[name] for name in names}, policy=NONE)
+
+
+def test_a_hospital_of_events_but_one_is_evaluated(hospitals):
+    fit = fs.logistic(of(hospitals, "A", "B", "C"), "y ~ x")
+    there = of(hospitals, "D")
+    assert hospitals["D"]["y"].sum() == 29
+    area, found = fs.auc(there, fit), fs.calibration(there, fit)
+    assert area.concordant + area.discordant + area.tied == 29
+    assert np.isfinite([area.estimate, area.std_error]).all()
+    assert np.isfinite(found.overall["estimate"][[0, 2]]).all()
+    assert found.notes[0].startswith(
+        "There is no calibration slope"
+    )  # the one without it has the lowest score
+    assert fs.brier_score(there, fit).tidy()["scaled"].notna().all()
+
+
+def test_of_events_alone_what_has_no_estimate_is_said(hospitals):
+    fit = fs.logistic(of(hospitals, "A", "B", "C"), "y ~ x")
+    there = of(hospitals, "D").where("y == 1")
+    found = fs.calibration(there, fit)
+    measures = found.overall.set_index("measure")["estimate"]
+    assert measures.isna().tolist() == [True, True, False]
+    assert found.notes == (
+        "All 29 patients have the event: calibration in the large and slope have no finite estimate.",
+    )
+    assert found.tidy()["observed"].tolist() == [1.0] * len(found.tidy())
+    row = fs.brier_score(there, fit).tidy().iloc[0]
+    assert np.isfinite(row["estimate"])
+    assert np.isnan(row["scaled"])  # one risk for all would be without error
+    with pytest.raises(fs.QueryError, match="all have the event"):
+        fs.auc(there, fit, pooled=True)
+
+
+def test_sites_of_events_alone_are_compared_with_others_by_cells(fit):
+    """Pairs across sites there are: 3 of BOTH and 3 events elsewhere against two without, in cells of their own."""
+    risk = 1 / (1 + np.exp(-fit.beta[0] - fit.beta[1] * np.array([1.5, 2.5, 3.5])))
+    pooled = fs.auc(sites(BOTH, EVENTS), fit, pooled=True, bins=sorted(risk))
+    assert pooled.concordant + pooled.discordant + pooled.tied == 12
+    with pytest.raises(fs.QueryError, match="with pooled=True"):
+        fs.auc(sites(EVENTS), fit)
+
+
+def test_a_recalibrated_fit_is_right_in_the_large_and_has_a_slope_of_one(hospitals):
+    fit = fs.logistic(of(hospitals, "A", "B"), "y ~ x", penalty=fs.Ridge(0.3))
+    there = of(hospitals, "C", "D")
+    before = fs.calibration(there, fit).overall["estimate"]
+    assert abs(before[0]) > 0.05
+    found = fs.recalibrate(there, fit)
+    np.testing.assert_allclose(fs.calibration(there, found).overall["estimate"], [0, 1, 1], atol=1e-6)
+    shifted = fs.recalibrate(there, fit, change="intercept")
+    assert shifted.coef["x"] == fit.coef["x"]
+    np.testing.assert_allclose(fs.calibration(there, shifted).overall["estimate"][[0, 2]], [0, 1], atol=1e-6)
+    assert fs.auc(there, found).estimate == fs.auc(there, fit).estimate  # no order has changed
+    assert not found.has_std_errors
+    assert "recalibrated" in found.options
+
+
+def test_a_recalibrated_cox_model_has_a_slope_of_one():
+    frame = rows([1, 1, 0, 1, 1, 0, 1, 1], [3.0, 4, 2, 1, 3.5, 1.5, 2.2, 0.5])
+    fit = fs.cox(sites(frame), "Surv(time, y) ~ x", penalty=fs.Ridge(0.5))
+    found = fs.recalibrate(sites(frame), fit)
+    whole = fs.cox(sites(frame), "Surv(time, y) ~ x")
+    assert found.coef["x"] == pytest.approx(whole.coef["x"], rel=1e-8)
+
+
+def test_net_benefit_by_hand(fit):
+    """At a threshold of a half: of five, so many true positives less false ones."""
+    table = fs.net_benefit(sites(BOTH), fit, thresholds=[0.5]).tidy().iloc[0]
+    risk = 1 / (1 + np.exp(-fit.beta[0] - fit.beta[1] * BOTH["x"]))
+    above = BOTH["y"][risk > 0.5]
+    assert table["model"] == pytest.approx((above.sum() - (1 - above).sum()) / 5)
+    assert table["treat_all"] == pytest.approx((3 - 2) / 5)

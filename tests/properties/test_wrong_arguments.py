@@ -52,6 +52,26 @@ WRONG = {
         fs.FormulaError,
         "leave the weights out and give the columns of the propensity as terms of the formula; or fit",
     ),
+    "risks of a weighted fit": (
+        lambda: fs.calibration(sites(), fs.logistic(sites(), "status ~ age", weights="time")),
+        fs.FormulaError,
+        "give a fit without weights",
+    ),
+    "edges of risks above one": (
+        lambda: fs.calibration(sites(), fs.logistic(sites(), "status ~ age"), bins=[0.5, 2]),
+        fs.FormulaError,
+        "give edges between 0 and 1 that increase",
+    ),
+    "cells of pairs within sites": (
+        lambda: fs.auc(sites(), fs.logistic(sites(), "status ~ age"), bins=[0.5]),
+        fs.FormulaError,
+        "ask with pooled=True",
+    ),
+    "another intercept of a Cox model": (
+        lambda: fs.recalibrate(sites(), fs.cox(sites(), COX), change="intercept"),
+        fs.FormulaError,
+        "A Cox model has no intercept to change",
+    ),
     "an index of concordance of a logistic model": (
         lambda: fs.concordance(sites(), fs.logistic(sites(), "status ~ age")),
         fs.FormulaError,

@@ -2,10 +2,14 @@
 #
 #   Rscript tests/reference/make_evaluation_reference.R
 #
-# writes tests/reference/evaluation.json (needs survival). Patients are compared within the columns of `strata`, which sites keep
-# whole: survival::concordance, of a coxph or of a glm's predictor.
+# writes tests/reference/evaluation.json (needs survival and riskRegression). Patients are compared within the columns of `strata`,
+# which sites keep whole: survival::concordance, of a coxph or of a glm's predictor. Predicted risks are held against outcomes by
+# riskRegression::Score, prop.test and glm.
 
-suppressPackageStartupMessages(library(survival))
+suppressPackageStartupMessages({
+  library(survival)
+  library(riskRegression)
+})
 source("tests/reference/common.R")
 
 # A fit on the patients of `fitted_on`, or on all.
@@ -93,4 +97,42 @@ auc_cases <- c(
   )
 )
 
-write_reference("evaluation", list(concordance = lapply(pairs_cases, pairs_of), auc = lapply(auc_cases, pairs_of)), "survival")
+# Predicted risks of a glm against outcomes: by cells between `bins`, across all patients.
+risks_of <- function(case) {
+  frame <- datasets[[case$data]]
+  fit <- fitted_model(case, frame)
+  if (!is.null(case$evaluated_on)) frame <- subset(frame, eval(parse(text = case$evaluated_on)))
+  y <- frame[[sub(" *~.*", "", case$formula)]]
+  frame$lp <- predict(fit, frame)
+  risk <- plogis(frame$lp)
+  cell <- cut(risk, c(0, case$bins, 1))
+  at <- function(formula, start = NULL) glm(formula, binomial(), frame, start = start, control = glm.control(epsilon = 1e-15, maxit = 50))
+  twice <- function(formula) at(formula, coef(at(formula))) # glm's covariance is that of the step before its last
+  large <- twice(y ~ 1 + offset(lp))
+  slope <- twice(y ~ lp)
+  wilson <- function(k) suppressWarnings(prop.test(sum(y[cell == k]), sum(cell == k), correct = FALSE))$conf.int
+  intervals <- t(vapply(levels(cell), wilson, c(0, 0)))
+  found <- Score(list(fit), formula = as.formula(paste(sub(" *~.*", "", case$formula), "~ 1")), data = frame, metrics = "brier",
+                 summary = "ipa", se.fit = TRUE)$Brier$score
+  brier <- found[found$model != "Null model", ]
+  pairs <- concordancefit(y = y, x = as.numeric(cell))
+  above <- vapply(case$bins, function(t) mean(risk > t), 0)
+  net <- vapply(case$bins, function(t) mean(risk > t & y == 1) - mean(risk > t & y == 0) * t / (1 - t), 0)
+  c(case, list(
+    n = as.numeric(table(cell)), n_event = as.numeric(tapply(y, cell, sum)), predicted = as.numeric(tapply(risk, cell, mean)),
+    conf_low = unname(intervals[, 1]), conf_high = unname(intervals[, 2]),
+    large = unname(coef(summary(large))[1, 1:2]), slope = unname(coef(summary(slope))["lp", 1:2]),
+    brier = brier$Brier, brier_se = brier$se, scaled = brier$IPA, pooled = pairs$concordance, pooled_se = sqrt(pairs$var),
+    whole = concordancefit(y = y, x = risk)$concordance, share_above = above, net = net
+  ))
+}
+risk_cases <- list(
+  "rossi" = cox("rossi", "arrest ~ fin + age + prio", bins = c(0.1, 0.2, 0.25, 0.3, 0.5)),
+  "rossi, others" = cox("rossi", "arrest ~ age + prio", bins = c(0.2, 0.3, 0.4), fitted_on = "race == 1", evaluated_on = "race == 0"),
+  "fair" = cox("fair", "affair ~ age + religious + yrs_married", bins = seq(0.1, 0.7, 0.05)),
+  "lung" = cox("lung", "status ~ age + sex + C(ecog3)", bins = c(0.6, 0.8))
+)
+
+write_reference("evaluation", list(
+  concordance = lapply(pairs_cases, pairs_of), auc = lapply(auc_cases, pairs_of), risks = lapply(risk_cases, risks_of)
+), c("survival", "riskRegression"))

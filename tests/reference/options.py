@@ -66,6 +66,7 @@ OF_COUNTS = {
     "ratios": "Hazard ratios by period",
     "concordance": "Index of concordance",
     "auc": "Area under the ROC curve",
+    "risks": "Predicted risks",
 }
 
 
@@ -327,6 +328,13 @@ def _evaluation() -> Iterable[Option]:
     yield Option(model, "`Surv(entry, time, event)`", r, pairs, {"entry": True})
     yield Option(model, '`timewt="n/G2"`', r, pairs, {"timewt": "n/G2"})
     yield Option(model, "`ymax`", r, pairs, {"ymax": True})
+    for name, r, compared in (
+        ("calibration", "glm on the predicted logit, prop.test", "calibration"),
+        ("Brier score, index of prediction accuracy", "riskRegression::Score", "Brier score"),
+        ("`pooled` area under the ROC curve", "survival::concordance on cut risks", "pooled area"),
+        ("net benefit", "by hand", "net benefit"),
+    ):
+        yield Option("Predicted risks", name, r, (compared,), {})
 
 
 OPTIONS = (

@@ -1,13 +1,14 @@
-"""Indices of concordance and areas under the ROC curve, against R's ``concordance`` with sites as strata.
+"""Indices of concordance and areas under the ROC curve, against R's ``concordance``; predicted risks beside outcomes, against ``Score`` and ``glm``.
 
 Pairs are whole numbers, or sums of products of weights, and nothing is iterated but the fit, whose last digits change no
-order: 1e-12, relative.
+order: 1e-12, relative.  Predicted risks have the last digits of a fit in them, which is at its maximum to 1e-9 of a standard error.
 """
 
+import numpy as np
 import pytest
 
 import fedstats as fs
-from tests.reference.comparison import layouts, options
+from tests.reference.comparison import FIT_TOLERANCE, layouts, options
 
 TOLERANCE = 1e-12
 
@@ -41,3 +42,60 @@ def test_pairs_of_a_cox_model_are_those_of_r(layout):
 def test_pairs_of_a_logistic_model_are_those_of_r(layout):
     how = options(layout.case, "weights", "offset", "cluster")
     agree(found(layout, fs.logistic, fs.auc, **how), layout.case)
+
+
+@pytest.fixture(scope="module", params=layouts("evaluation", "risks"))
+def risks(request):
+    case, sites = request.param.case, request.param.sites
+    fit = fs.logistic(subset(sites, case, "fitted_on"), case["formula"])
+    return subset(sites, case, "evaluated_on"), fit, case
+
+
+@pytest.mark.reference("calibration")
+def test_cells_of_the_risk_are_those_of_r(risks):
+    sites, fit, case = risks
+    table = fs.calibration(sites, fit, bins=case["bins"]).tidy()
+    assert table["n"].tolist() == case["n"]
+    assert table["n_event"].tolist() == case["n_event"]
+    for name in ("predicted", "conf_low", "conf_high"):
+        np.testing.assert_allclose(table[name], case[name], rtol=FIT_TOLERANCE, atol=1e-12)
+    np.testing.assert_allclose(table["observed"], table["n_event"] / table["n"], rtol=TOLERANCE)
+
+
+@pytest.mark.reference("calibration")
+def test_calibration_in_the_large_and_slope_are_those_of_r(risks):
+    """The slope depends on coefficients that travel to twelve digits: 1e-8 of its standard error."""
+    sites, fit, case = risks
+    table = fs.calibration(sites, fit, bins=case["bins"]).overall.set_index("measure")
+    for measure, name in (("in the large", "large"), ("slope", "slope")):
+        estimate, se = case[name]
+        assert table.loc[measure, "estimate"] == pytest.approx(estimate, abs=1e-8 * se)
+        assert table.loc[measure, "std_error"] == pytest.approx(se, rel=1e-8)
+
+
+@pytest.mark.reference("Brier score")
+def test_brier_scores_are_those_of_r(risks):
+    sites, fit, case = risks
+    row = fs.brier_score(sites, fit).tidy().iloc[0]
+    np.testing.assert_allclose(
+        row[["estimate", "std_error", "scaled"]].astype(float),
+        [case["brier"], case["brier_se"], case["scaled"]],
+        rtol=FIT_TOLERANCE,
+    )
+
+
+@pytest.mark.reference("pooled area")
+def test_pairs_of_all_sites_are_those_of_r_with_scores_in_cells(risks):
+    sites, fit, case = risks
+    found = fs.auc(sites, fit, pooled=True, bins=case["bins"])
+    assert found.estimate == pytest.approx(case["pooled"], rel=TOLERANCE)
+    assert found.std_error == pytest.approx(case["pooled_se"], rel=TOLERANCE)
+    assert abs(found.estimate - case["whole"]) <= found.error_bound
+
+
+@pytest.mark.reference("net benefit")
+def test_net_benefits_are_those_of_r(risks):
+    sites, fit, case = risks
+    table = fs.net_benefit(sites, fit, thresholds=case["bins"]).tidy()
+    np.testing.assert_allclose(table["share_above"], case["share_above"], rtol=TOLERANCE)
+    np.testing.assert_allclose(table["model"], case["net"], rtol=TOLERANCE, atol=TOLERANCE)
