@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fedstats.contract.e_values import e_value as e_value
     from fedstats.contract.evaluation_results import Calibration as Calibration
     from fedstats.contract.evaluation_results import Concordance as Concordance
+    from fedstats.contract.evaluation_results import LeftOutSites as LeftOutSites
     from fedstats.contract.evaluation_results import NetBenefit as NetBenefit
     from fedstats.contract.evaluation_results import PredictionError as PredictionError
     from fedstats.contract.federation import Federation as Federation
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from fedstats.methods.glm_regression import logistic as logistic
     from fedstats.methods.group_effects import heterogeneity as heterogeneity
     from fedstats.methods.hazard_ratios import period_hazard_ratios as period_hazard_ratios
+    from fedstats.methods.left_out_sites import internal_external_validation as internal_external_validation
     from fedstats.methods.log_rank import logrank as logrank
     from fedstats.methods.log_rank import max_combo as max_combo
     from fedstats.methods.marginal_effects import marginal_effects as marginal_effects
@@ -127,6 +129,7 @@ _HOME = {
     "Heterogeneity": "contract.heterogeneity_results",
     "InProcess": "federations.in_process",
     "Ledger": "federations.ledger",
+    "LeftOutSites": "contract.evaluation_results",
     "LedgerMismatch": "federations.files",
     "Memory": "federations.memory",
     "NetBenefit": "contract.evaluation_results",
@@ -171,6 +174,7 @@ _HOME = {
     "egress_sheet": "federations.answering",
     "heterogeneity": "methods.group_effects",
     "kaplan_meier": "methods.survival_curve",
+    "internal_external_validation": "methods.left_out_sites",
     "load_results": "study.saved_results",
     "glm": "methods.glm_regression",
     "logrank": "methods.log_rank",

@@ -1,11 +1,14 @@
 """What the evaluation of a prediction returns: frozen results with tidy frames."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 from scipy.stats import norm
 
+from fedstats.contract.fit import Fit
 from fedstats.contract.one_frame import WithStatus
+from fedstats.contract.printed import Printed
 
 
 @dataclass(frozen=True, repr=False)
@@ -138,3 +141,43 @@ class NetBenefit(WithStatus):
 
     def __str__(self) -> str:
         return f"Net benefit of {self.formula} ({self.status})\n{self.frame.to_string(index=False)}"
+
+
+@dataclass(frozen=True, repr=False)
+class LeftOutSites(Printed):
+    """Predictions fitted without each site in turn, and held against its patients.
+
+    Attributes
+    ----------
+    groups : DataFrame     measure group n n_event estimate std_error conf_low conf_high note: a row a site and measure; where a measure
+                           has no estimate, ``note`` says why
+    summaries : DataFrame  measure groups estimate conf_low conf_high prediction_low prediction_high tau2 i2: random effects, and the
+                           interval in which the measure of a new site lies
+    fits : mapping         by site, the fit without it
+    """
+
+    formula: str
+    groups: pd.DataFrame
+    summaries: pd.DataFrame
+    fits: Mapping[str, Fit]
+    status: str
+    rounds: int
+    n_bytes: int
+    sites: tuple[str, ...]
+    level: float = 0.95
+
+    def tidy(self) -> pd.DataFrame:
+        """One row a site and measure."""
+        return self.groups.copy()
+
+    def pooled(self) -> pd.DataFrame:
+        """One row a measure: what the sites say together."""
+        return self.summaries.copy()
+
+    def __str__(self) -> str:
+        head = f"{self.formula}, fitted without each of {len(self.sites)} sites and evaluated there ({self.status})"
+        return "\n".join([head, self.summaries.to_string(index=False), self.groups.to_string(index=False)])
+
+    def _repr_html_(self) -> str:
+        frames = (self.summaries, self.groups)
+        return "".join(str(f.to_html(index=False, float_format="%.4g", na_rep="")) for f in frames)

@@ -91,7 +91,7 @@ def _ratio(found: CountedRisks, z: float) -> pd.DataFrame:
     """Observed by expected events."""
     n, events, expected = (float(v.sum()) for v in (found.n, found.n_event, found.expected))
     ratio = events / expected
-    se_log = np.sqrt((1.0 - events / n) / events) if events else np.nan
+    se_log = np.sqrt((1.0 - events / n) / events) if 0 < events < n else np.nan
     low, high = (ratio * np.exp(sign * z * se_log) for sign in (-1, 1))
     row = {"measure": "observed / expected", "estimate": ratio, "std_error": ratio * se_log}
     return pd.DataFrame([row | {"conf_low": low, "conf_high": high}])

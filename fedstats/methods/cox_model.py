@@ -57,6 +57,10 @@ class CoxModel(Spec):
         """Its left-hand side."""
         return Outcome(self.event, self.time, self.entry, self.event_level)
 
+    def without_grid(self) -> Self:
+        """The same model with a baseline hazard for each stratum of each site."""
+        return replace(self, grid=(), strata_levels=())
+
     def in_words(self) -> str:
         """The model as a sentence."""
         followed = f"{self.entry} to {self.time}" if self.entry else self.time

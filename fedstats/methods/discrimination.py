@@ -5,7 +5,7 @@ are rounded to what an interval needs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -223,9 +223,8 @@ def concordance(
             f"timewt is 'n/G2', and patients enter at {model.entry}: the chance of being censored is not that of all then. "
             "Ask for timewt='n'."
         )
-    own = replace(model, grid=(), strata_levels=())
     end = None if ymax is None else float(ymax)
-    return _concordance(federation, fit, CoxPairs(own, beta, timewt, end), "C", level)
+    return _concordance(federation, fit, CoxPairs(model.without_grid(), beta, timewt, end), "C", level)
 
 
 def auc(

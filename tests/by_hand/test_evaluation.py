@@ -1,5 +1,7 @@
 """Evaluations of predictions that can be worked out on paper."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,3 +157,42 @@ def test_net_benefit_by_hand(fit):
     above = BOTH["y"][risk > 0.5]
     assert table["model"] == pytest.approx((above.sum() - (1 - above).sum()) / 5)
     assert table["treat_all"] == pytest.approx((3 - 2) / 5)
+
+
+def test_a_hospital_of_events_alone_is_left_out_with_a_reason(hospitals):
+    whole = hospitals | {"D": hospitals["D"].assign(y=1)}
+    found = fs.internal_external_validation(of(whole, *whole), lambda some: fs.logistic(some, "y ~ x"))
+    there = found.tidy().query("group == 'D'").set_index("measure")
+    assert there["note"].tolist() == [
+        "no two patients of the site can be compared",
+        "the patients of the site tell no finite slope",
+        "no patient without the event: no standard error",
+    ]
+    assert there.loc["observed / expected", "estimate"] > 1
+    assert (there["n"] == 30).all()
+    pooled = found.pooled().set_index("measure")
+    assert (pooled["groups"] == 3).all()
+    assert np.isfinite(pooled.to_numpy()).all()
+    assert set(found.fits) == set(whole)
+    assert found.fits["D"].n == 190
+
+
+def test_a_site_that_gives_no_numbers_of_its_own_says_so(hospitals):
+    frames = {name: pd.concat([hospitals[name]] * 4, ignore_index=True) for name in "ABC"}
+    frames = {
+        name: frame.assign(x=frame["x"] + 1e-3 * np.arange(len(frame))) for name, frame in frames.items()
+    }
+    policy = replace(fs.DisclosurePolicy(), per_site_estimates=False)
+    sites_ = fs.InProcess(frames, policy=policy)
+    found = fs.internal_external_validation(sites_, lambda some: fs.logistic(some, "y ~ x"))
+    assert (found.tidy()["note"] == "not released: per-site estimate").all()
+    assert found.pooled()["estimate"].isna().all()
+    shown = fs.InProcess(frames, policy=replace(policy, per_site_estimates=True))
+    found = fs.internal_external_validation(shown, lambda some: fs.logistic(some, "y ~ x"))
+    assert (found.tidy()["note"] == "").all()
+    assert "rounded" in found.status
+
+
+def test_two_sites_are_too_few_to_leave_one_out(hospitals):
+    with pytest.raises(fs.FormulaError, match="There are 2 sites; to leave each out in turn takes 3"):
+        fs.internal_external_validation(of(hospitals, "A", "B"), lambda some: fs.logistic(some, "y ~ x"))

@@ -2,13 +2,14 @@
 #
 #   Rscript tests/reference/make_evaluation_reference.R
 #
-# writes tests/reference/evaluation.json (needs survival and riskRegression). Patients are compared within the columns of `strata`,
+# writes tests/reference/evaluation.json (needs survival, riskRegression and metafor). Patients are compared within the columns of `strata`,
 # which sites keep whole: survival::concordance, of a coxph or of a glm's predictor. Predicted risks are held against outcomes by
 # riskRegression::Score, prop.test and glm.
 
 suppressPackageStartupMessages({
   library(survival)
   library(riskRegression)
+  library(metafor)
 })
 source("tests/reference/common.R")
 
@@ -133,6 +134,63 @@ risk_cases <- list(
   "lung" = cox("lung", "status ~ age + sex + C(ecog3)", bins = c(0.6, 0.8))
 )
 
+# A fit without each site, held against that site; metafor puts the sites together.
+left_out_of <- function(case) {
+  frame <- datasets[[case$data]]
+  site <- frame[[case$split]]
+  is_cox <- grepl("^Surv", case$formula)
+  left <- trimws(strsplit(case$formula, "~")[[1]][1])
+  one <- function(k) {
+    training <- transform(frame[site != k, ], within = site[site != k])
+    there <- frame[site == k, ]
+    words <- r_formula(case$formula, if (is_cox) "within")
+    fit <- if (is_cox) coxph(words, training, control = control_cox()) else {
+      at <- glm(words, binomial(), training, control = glm.control(epsilon = 1e-15, maxit = 50))
+      glm(words, binomial(), training, start = coef(at), control = glm.control(epsilon = 1e-15, maxit = 50))
+    }
+    there$lp <- if (is_cox) as.numeric(as.matrix(there[names(coef(fit))]) %*% coef(fit)) else predict(fit, there)
+    y <- eval(parse(text = left), there)
+    pairs <- concordancefit(y = y, x = there$lp, reverse = is_cox)
+    area <- c(pairs$concordance, sqrt(pairs$var))
+    on <- as.formula(paste(left, "~ lp"))
+    if (is_cox) {
+      slope <- coef(summary(coxph(on, there, control = control_cox())))["lp", c(1, 3)]
+      return(list(area = area, slope = unname(slope)))
+    }
+    at <- function(start) glm(on, binomial(), there, start = start, control = glm.control(epsilon = 1e-15, maxit = 50))
+    slope <- coef(summary(at(coef(at(NULL)))))["lp", 1:2]
+    observed <- sum(y)
+    ratio <- observed / sum(plogis(there$lp))
+    list(area = area, slope = unname(slope), ratio = c(ratio, ratio * sqrt((1 - observed / length(y)) / observed)))
+  }
+  found <- lapply(sort(unique(site)), one)
+  measure <- function(name) t(vapply(found, function(f) f[[name]], c(0, 0)))
+  together <- function(y, se, back) {
+    fit <- rma(y, sei = se, method = "REML", test = "knha", control = list(threshold = 1e-14, maxiter = 10000))
+    at <- predict(fit)
+    c(list(tau2 = fit$tau2), lapply(list(estimate = at$pred, conf_low = at$ci.lb, conf_high = at$ci.ub,
+                                         prediction_low = at$pi.lb, prediction_high = at$pi.ub), back))
+  }
+  area <- measure("area")
+  slope <- measure("slope")
+  result <- list(area = area, slope = slope, summaries = list(
+    area = together(qlogis(area[, 1]), area[, 2] / (area[, 1] * (1 - area[, 1])), plogis),
+    slope = together(slope[, 1], slope[, 2], identity)
+  ))
+  if (!is_cox) {
+    ratio <- measure("ratio")
+    result$ratio <- ratio
+    result$summaries$ratio <- together(log(ratio[, 1]), ratio[, 2] / ratio[, 1], exp)
+  }
+  c(case, result)
+}
+left_out_cases <- list(
+  "rossi, 5 sites" = cox("rossi", "arrest ~ fin + age + prio", split = "site5", sites = I(5)),
+  "rossi, Cox, 5 sites" = cox("rossi", "Surv(week, arrest) ~ fin + age + prio", split = "site5", sites = I(5)),
+  "lung, Cox, 4 sites" = cox("lung", "Surv(time, status) ~ age + sex", split = "site4", sites = I(4))
+)
+
 write_reference("evaluation", list(
+  left_out = lapply(left_out_cases, left_out_of),
   concordance = lapply(pairs_cases, pairs_of), auc = lapply(auc_cases, pairs_of), risks = lapply(risk_cases, risks_of)
-), c("survival", "riskRegression"))
+), c("survival", "riskRegression", "metafor"))
