@@ -41,6 +41,7 @@ from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat, GlmModel
 from fedstats.methods.local_log_rank import LocalLogRank
+from fedstats.methods.milestone_risks import MilestoneCells, MilestoneErrors
 from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
@@ -103,6 +104,7 @@ OF_ARM = replace(
     COX, design=Design(tuple(Column(f"arm[{level}]", (Part("arm", level),)) for level in ("B", "C")))
 )
 SHARED = replace(COX, strata=("sex",), grid=GRID, strata_levels=("F", "M"))
+MILESTONE = replace(COX, entry=None, strata=(), ties="breslow", grid=GRID)
 #: The effect of sex is another after 7 months, which is no agreed cut.
 CHANGING = replace(
     COX,
@@ -181,6 +183,8 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         PracticeEstimates(GlmDerivatives(WITHIN, ZERO), "practice", (), (1,)),
         PracticeEstimates(CoxDerivatives(replace(COX, strata=()), ZERO), None, (), (1,)),
     ),
+    "MilestoneCells": (MilestoneCells(MILESTONE, (0.5, 0.5), (0.7,), 12.0, (0.0, 0.4, 0.6, 1.0)),),
+    "MilestoneErrors": (MilestoneErrors(MILESTONE, (0.5, 0.5), (0.7,), 12.0, (1.0, 0.9, 0.8)),),
     "RiskCells": (RiskCells(LOGISTIC, (0.0, 0.5, 0.5), (0.0, 0.4, 0.6, 1.0)),),
     "SquaredErrors": (SquaredErrors(LOGISTIC, (0.0,) * 3),),
     "RiskTable": (

@@ -5,7 +5,7 @@ are rounded to what an interval needs.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -28,6 +28,7 @@ from fedstats.methods import cox_fit, glm_fit
 from fedstats.methods.cox_model import CoxQuery
 from fedstats.methods.follow_up import agreed_until, follow_up, grid_evidence
 from fedstats.methods.glm_model import GlmQuery, by_outcome
+from fedstats.methods.milestone_risks import absolute_model, by_risk, counted_until
 from fedstats.methods.predicted_risks import counted_risks, predictor, risk_model
 from fedstats.methods.weighting import with_weights_of
 from fedstats.numerics.binned_risks import binned_pairs
@@ -180,8 +181,10 @@ def concordance(
     federation: Federation,
     fit: Fit,
     *,
+    pooled: bool = False,
     timewt: TimeWeights = "n",
     ymax: float | None = None,
+    bins: Sequence[float] | None = None,
     level: float = 0.95,
 ) -> Concordance:
     """How well a Cox model orders patients by the time to their event: Harrell's or Uno's index of concordance.
@@ -192,11 +195,18 @@ def concordance(
         Whose patients are ordered: those of the fit, or others with the columns of the model, as in an external validation.
     fit : Fit
         Of :func:`cox`, penalised or not; its strata, weights and clusters are those of the evaluation too.
+    pooled : bool
+        Whether patients are compared across sites and strata, too: from counts by time cells of the agreed grid and by cells of the score,
+        two patients in one cell of it being as equal.  ``error_bound`` says by how much that may move the index on the grid.
+        Harrell's, until ``ymax`` or the end of the grid.
     timewt : {"n", "n/G2"}
         Harrell's index, or Uno's, in which an event counts by the inverse square of the chance of not having been censored before it,
         by the Kaplan-Meier estimate of the site's own stratum.
     ymax : float, optional
         Events after it are not counted.  Behind a gate one of the agreed edges of the time grid.
+    bins : sequence of float, optional
+        Of pairs across sites edges of the cells of the score, as a risk between 0 and 1: that of a patient by the time at which one at the agreed
+        centres has a risk of a half.
     level : float
         Coverage of the interval.
 
@@ -224,7 +234,40 @@ def concordance(
             "Ask for timewt='n'."
         )
     end = None if ymax is None else float(ymax)
+    if pooled:
+        if timewt != "n":
+            raise FormulaError("Pairs across sites are those of Harrell's index: ask for timewt='n'.")
+        return _pooled_index(federation, fit, bins, end, level)
+    if bins is not None:
+        raise FormulaError("bins are of pairs across sites: ask with pooled=True.")
     return _concordance(federation, fit, CoxPairs(model.without_grid(), beta, timewt, end), "C", level)
+
+
+def _pooled_index(
+    federation: Federation, fit: Fit, bins: Sequence[float] | None, end: float | None, level: float
+) -> Concordance:
+    meter = Meter(federation)
+    model, beta = absolute_model(federation, fit)
+    one_stratum = replace(model, strata=(), strata_levels=())
+    with one_blas_thread():
+        whole = counted_until(meter, one_stratum, beta, (float(np.log(2.0)),), end)
+    found = by_risk(meter, whole, bins)
+    cells, times = found.n_risk.shape
+    later = np.column_stack([found.n_risk[:, 1:], found.n_beyond])
+    censored = found.n_risk - found.n_event - later
+    counts = np.concatenate([found.n_event.ravel(), censored.ravel(), found.n_beyond])
+    time = np.concatenate([np.tile(np.arange(times), 2 * cells), np.full(cells, times)]).astype(float)
+    event = np.arange(len(counts)) < cells * times
+    cell = np.concatenate([np.tile(np.repeat(np.arange(cells), times), 2), np.arange(cells)]).astype(float)
+    sums = binned_pairs(time, event, cell, counts)
+    n = round(float(found.n.sum()))
+    if not sums.counts[1] > 0:
+        raise QueryError(
+            f"Of {n} patients no two could be compared: no event came while another was at risk."
+        )
+    status = f"pairs of all sites, in {cells} cells of the score, {found.status}"
+    bound = float(sums.counts[2] / sums.counts[1] / 2.0)
+    return _result(federation, fit, meter, sums, ("C", status, n, found.dropped), level, bound)
 
 
 def auc(

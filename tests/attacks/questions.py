@@ -19,6 +19,7 @@ from fedstats.methods.folds import WithoutFolds
 from fedstats.methods.follow_up import DistinctTimes
 from fedstats.methods.glm_model import GlmDerivatives, GlmMeat
 from fedstats.methods.local_log_rank import LocalLogRank
+from fedstats.methods.milestone_risks import MilestoneCells, MilestoneErrors
 from fedstats.methods.own_sums import OwnSums
 from fedstats.methods.penalised_fit import DesignMoments
 from fedstats.methods.practice_estimates import PracticeEstimates
@@ -39,6 +40,7 @@ _COX = CoxModel("entry", "time", "y", _DESIGN, ("practice",), "efron", "w", "b",
 _SHARED = CoxModel(
     "entry", "time", "y", _DESIGN, ("sex",), "breslow", "w", "b", 0.0, "practice", CELLS, ("F", "M")
 )
+_MILESTONE = replace(_SHARED, entry=None, weights=None, cluster=None)
 _LOGISTIC = logistic(column("age"), column("e", ("ecog", "1")), weights="w", where=WHERE)
 
 _SCORE = LinearPredictor("score", 1.0, (Addend((Part("age"),), 0.5), Addend((Part("ecog", "1"),), 2.0)))
@@ -58,6 +60,8 @@ QUESTIONS = {
         CoxMeat(replace(_COX, event="ecog", event_level="1"), BETA, where=WHERE),
         CoxPairs(replace(_COX, entry=None), BETA, "n/G2", 300.0, where=WHERE),
         GlmPairs(_LOGISTIC.model, (0.0,) * 3, where=WHERE),
+        MilestoneCells(_MILESTONE, BETA, (0.1, 0.1), 300.0, (0.0, 0.5, 1.0), where=WHERE),
+        MilestoneErrors(_MILESTONE, BETA, (0.1, 0.1), 300.0, (1.0, 0.9), where=WHERE),
         RiskCells(replace(_LOGISTIC.model, weights=None), (0.0, 0.3, 0.3), (0.0, 0.5, 1.0), where=WHERE),
         SquaredErrors(replace(_LOGISTIC.model, weights=None), (0.0,) * 3, where=WHERE),
         CoxFirthCorrection(_COX, BETA, (0.01,) * 3, where=WHERE),

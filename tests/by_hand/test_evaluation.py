@@ -196,3 +196,43 @@ def test_a_site_that_gives_no_numbers_of_its_own_says_so(hospitals):
 def test_two_sites_are_too_few_to_leave_one_out(hospitals):
     with pytest.raises(fs.FormulaError, match="There are 2 sites; to leave each out in turn takes 3"):
         fs.internal_external_validation(of(hospitals, "A", "B"), lambda some: fs.logistic(some, "y ~ x"))
+
+
+FOLLOWED = rows([1, 1, 0, 1, 1, 0, 1, 1], [3.0, 4, 2, 1, 3.5, 1.5, 2.2, 0.5])
+
+
+def test_a_brier_score_by_hand():
+    """Until 5 four of eight have the event, the third is censored: G is 1 before, and 5/6 after him."""
+    fit = fs.cox(sites(FOLLOWED), "Surv(time, y) ~ x", baseline="shared")
+    curve = fs.predict_survival(sites(FOLLOWED), fit, FOLLOWED[["x"]]).tidy()
+    risk = 1 - curve[curve["time"] <= 5].groupby("row")["estimate"].last().to_numpy()
+    weight = np.array([1, 1, 0, 1, 1, 1, 1, 1]) / np.where(np.arange(8) < 3, 1, 5 / 6)
+    error = np.where(np.arange(8) < 5, 1 - risk, risk) ** 2
+    row = fs.brier_score(sites(FOLLOWED[::2], FOLLOWED[1::2]), fit, times=5).tidy().iloc[0]
+    assert row["estimate"] == pytest.approx((weight * error).mean(), rel=1e-9)
+
+
+def test_a_fit_of_sites_own_hazards_takes_a_baseline():
+    own = fs.cox(sites(FOLLOWED), "Surv(time, y) ~ x")
+    with pytest.raises(fs.FormulaError, match="fit with baseline='shared', or give one as baseline="):
+        fs.brier_score(sites(FOLLOWED), own, times=5)
+    shared = fs.cox(sites(FOLLOWED), "Surv(time, y) ~ x", baseline="shared")
+    baseline = fs.baseline_hazard(sites(FOLLOWED), shared)
+    there = sites(FOLLOWED[:5], FOLLOWED[5:])
+    first, second = (
+        fs.brier_score(there, fit, times=[4, 5], baseline=baseline).tidy() for fit in (own, shared)
+    )
+    np.testing.assert_allclose(
+        first["estimate"], second["estimate"], rtol=1e-8
+    )  # one site: the fits are the same
+
+
+def test_pairs_across_sites_have_every_event_in_order():
+    """With a cell for each patient the index is that of all of them at one site."""
+    fit = fs.cox(sites(FOLLOWED), "Surv(time, y) ~ x", baseline="shared")
+    there = sites(FOLLOWED[::2], FOLLOWED[1::2])
+    whole = fs.concordance(sites(FOLLOWED), fit)
+    found = fs.concordance(there, fit, pooled=True, bins=np.linspace(0, 1, 400)[1:-1])
+    assert (found.estimate, found.error_bound) == (pytest.approx(whole.estimate), 0)
+    assert found.std_error == pytest.approx(whole.std_error)
+    assert fs.concordance(there, fit).estimate != whole.estimate

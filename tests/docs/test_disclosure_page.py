@@ -58,6 +58,8 @@ def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
     letters["c"] = len(model.cells) if getattr(model, "grid", ()) else len(getattr(query, "grid", ()))
     if hasattr(query, "hazards") and hasattr(query, "values"):
         letters["e"] = len(model.grid)
+    if hasattr(query, "times_until"):
+        letters["c"] = len(query.times_until())
     letters["b"] = len(getattr(query, "edges", ())) - 1
     if kind == "PropensityHistogram":
         letters["c"] = len(query.edges) - 1

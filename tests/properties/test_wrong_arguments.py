@@ -52,6 +52,33 @@ WRONG = {
         fs.FormulaError,
         "leave the weights out and give the columns of the propensity as terms of the formula; or fit",
     ),
+    "risks of a Cox model by no time": (
+        lambda: fs.calibration(sites(), fs.cox(sites(), COX, baseline="shared")),
+        fs.FormulaError,
+        "times is None; give milestones above zero",
+    ),
+    "milestones of a logistic model": (
+        lambda: fs.brier_score(sites(), fs.logistic(sites(), "status ~ age"), times=3),
+        fs.FormulaError,
+        "are those of a Cox model; a 0/1 outcome has none",
+    ),
+    "a baseline hazard of another model": (
+        lambda: fs.brier_score(
+            sites(),
+            fs.cox(sites(), COX),
+            times=3,
+            baseline=fs.baseline_hazard(
+                sites(), fs.cox(sites(), "Surv(time, status) ~ sex", baseline="shared")
+            ),
+        ),
+        fs.FormulaError,
+        "baseline is that of the fit",
+    ),
+    "Uno's index across sites": (
+        lambda: fs.concordance(sites(), fs.cox(sites(), COX), pooled=True, timewt="n/G2"),
+        fs.FormulaError,
+        "Pairs across sites are those of Harrell's index",
+    ),
     "risks of a weighted fit": (
         lambda: fs.calibration(sites(), fs.logistic(sites(), "status ~ age", weights="time")),
         fs.FormulaError,

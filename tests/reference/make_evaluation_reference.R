@@ -4,7 +4,7 @@
 #
 # writes tests/reference/evaluation.json (needs survival, riskRegression and metafor). Patients are compared within the columns of `strata`,
 # which sites keep whole: survival::concordance, of a coxph or of a glm's predictor. Predicted risks are held against outcomes by
-# riskRegression::Score, prop.test and glm.
+# riskRegression::Score (which makes a data.table of the very frame that it is given, so it is given a copy), prop.test and glm.
 
 suppressPackageStartupMessages({
   library(survival)
@@ -113,7 +113,7 @@ risks_of <- function(case) {
   slope <- twice(y ~ lp)
   wilson <- function(k) suppressWarnings(prop.test(sum(y[cell == k]), sum(cell == k), correct = FALSE))$conf.int
   intervals <- t(vapply(levels(cell), wilson, c(0, 0)))
-  found <- Score(list(fit), formula = as.formula(paste(sub(" *~.*", "", case$formula), "~ 1")), data = frame, metrics = "brier",
+  found <- Score(list(fit), formula = as.formula(paste(sub(" *~.*", "", case$formula), "~ 1")), data = data.table::copy(frame), metrics = "brier",
                  summary = "ipa", se.fit = TRUE)$Brier$score
   brier <- found[found$model != "Null model", ]
   pairs <- concordancefit(y = y, x = as.numeric(cell))
@@ -132,6 +132,47 @@ risk_cases <- list(
   "rossi, others" = cox("rossi", "arrest ~ age + prio", bins = c(0.2, 0.3, 0.4), fitted_on = "race == 1", evaluated_on = "race == 0"),
   "fair" = cox("fair", "affair ~ age + religious + yrs_married", bins = seq(0.1, 0.7, 0.05)),
   "lung" = cox("lung", "status ~ age + sex + C(ecog3)", bins = c(0.6, 0.8))
+)
+
+# Risks by milestones of a coxph with one baseline hazard: riskRegression::Score (censoring by Kaplan-Meier), survfit by cells of the risk.
+milestones_of <- function(case) {
+  frame <- datasets[[case$data]]
+  part <- function(which) if (is.null(which)) frame else subset(frame, eval(parse(text = which)))
+  words <- r_formula(case$formula)
+  training <- part(case$fitted_on)
+  there <- part(case$evaluated_on)
+  fit <- coxph(words, training, ties = "efron", control = control_cox(), x = TRUE)
+  outcome <- trimws(strsplit(case$formula, "~")[[1]][1])
+  marginal <- as.formula(paste(outcome, "~ 1"))
+  y <- eval(parse(text = outcome), there)
+  at <- function(t) {
+    risk <- 1 - summary(survfit(fit, there), times = t, extend = TRUE)$surv
+    risk <- as.numeric(risk)
+    found <- Score(list(fit = matrix(risk)), formula = marginal, data = data.table::copy(there), times = t, metrics = "brier", summary = "ipa",
+                   cens.model = "km", se.fit = FALSE)$Brier$score
+    cell <- cut(risk, c(0, case$bins, 1))
+    curve <- function(who) {
+      s <- summary(survfit(y[who] ~ 1, conf.type = "log-log"), times = t, extend = TRUE)
+      1 - c(s$surv, s$upper, s$lower)
+    }
+    curves <- t(vapply(levels(cell), function(k) curve(cell == k), c(0, 0, 0)))
+    above <- vapply(case$bins, function(b) c(mean(risk > b), curve(risk > b)[1]), c(0, 0))
+    net <- above[1, ] * above[2, ] - above[1, ] * (1 - above[2, ]) * case$bins / (1 - case$bins)
+    list(time = t, brier = found[found$model == "fit"]$Brier, null = found[found$model == "Null model"]$Brier,
+         scaled = found[found$model == "fit"]$IPA, n = as.numeric(table(cell)), predicted = as.numeric(tapply(risk, cell, mean)),
+         curves = unname(curves), share_above = above[1, ], net = net, ratio = curve(rep(TRUE, nrow(there)))[1] / mean(risk))
+  }
+  lp <- as.numeric(predict(fit, there, type = "lp"))
+  whole <- concordancefit(y = y, x = lp, reverse = TRUE)
+  c(case, list(milestones = lapply(case$times, at), whole = whole$concordance))
+}
+milestone_cases <- list(
+  "lung, 180 days" = cox("lung", "Surv(time, status) ~ age + sex + ph.ecog", times = I(180), bins = c(0.2, 0.3, 0.4)),
+  "lung, a year" = cox("lung", "Surv(time, status) ~ age + sex + ph.ecog", times = I(365), bins = c(0.4, 0.5, 0.7)),
+  "lung, 545 days" = cox("lung", "Surv(time, status) ~ age + sex + ph.ecog", times = I(545), bins = c(0.6, 0.75, 0.85)),
+  "gbsg2" = cox("gbsg2", "Surv(time, cens) ~ age + tsize + pnodes", times = I(1096), bins = c(0.3, 0.35, 0.45)),
+  "rossi, others" = cox("rossi", "Surv(week, arrest) ~ age + prio", times = I(40), bins = I(0.25), fitted_on = "race == 1",
+                        evaluated_on = "race == 0")
 )
 
 # A fit without each site, held against that site; metafor puts the sites together.
@@ -191,6 +232,6 @@ left_out_cases <- list(
 )
 
 write_reference("evaluation", list(
-  left_out = lapply(left_out_cases, left_out_of),
+  left_out = lapply(left_out_cases, left_out_of), milestones = lapply(milestone_cases, milestones_of),
   concordance = lapply(pairs_cases, pairs_of), auc = lapply(auc_cases, pairs_of), risks = lapply(risk_cases, risks_of)
 ), c("survival", "riskRegression", "metafor"))

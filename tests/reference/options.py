@@ -67,6 +67,7 @@ OF_COUNTS = {
     "concordance": "Index of concordance",
     "auc": "Area under the ROC curve",
     "risks": "Predicted risks",
+    "milestones": "Predicted risks by a milestone",
 }
 
 
@@ -335,6 +336,13 @@ def _evaluation() -> Iterable[Option]:
         ("net benefit", "by hand", "net benefit"),
     ):
         yield Option("Predicted risks", name, r, (compared,), {})
+    for name, r, compared in (
+        ("calibration", "survival::survfit by cells", "calibration"),
+        ("Brier score, index of prediction accuracy", "riskRegression::Score", "Brier score"),
+        ("`pooled` index of concordance", "survival::concordance, within the error of cells", "pooled index"),
+        ("net benefit", "by hand, on survival::survfit", "net benefit"),
+    ):
+        yield Option("Predicted risks by a milestone", name, r, (compared,), {})
 
 
 OPTIONS = (

@@ -102,6 +102,60 @@ def test_net_benefits_are_those_of_r(risks):
     np.testing.assert_allclose(table["model"], case["net"], rtol=TOLERANCE, atol=TOLERANCE)
 
 
+@pytest.fixture(scope="module", params=layouts("evaluation", "milestones"))
+def milestones(request):
+    case, sites = request.param.case, request.param.sites
+    training = subset(sites, case, "fitted_on")
+    fit = fs.cox(training, case["formula"], baseline="shared")
+    return subset(sites, case, "evaluated_on"), fit, fs.baseline_hazard(training, fit), case
+
+
+@pytest.mark.reference("Brier score")
+def test_brier_scores_by_a_milestone_are_those_of_r(milestones):
+    """Every chance of not being censored, and so every weight, is a product of fractions; risks have the fit's digits."""
+    sites, fit, baseline, case = milestones
+    for row, expected in zip(
+        fs.brier_score(sites, fit, times=case["times"], baseline=baseline).tidy().to_dict("records"),
+        case["milestones"],
+        strict=True,
+    ):
+        assert row["estimate"] == pytest.approx(expected["brier"], rel=FIT_TOLERANCE)
+        assert row["null"] == pytest.approx(expected["null"], rel=FIT_TOLERANCE)
+        assert row["scaled"] == pytest.approx(expected["scaled"], abs=FIT_TOLERANCE)
+
+
+@pytest.mark.reference("calibration")
+def test_observed_risks_by_a_milestone_are_those_of_r(milestones):
+    sites, fit, baseline, case = milestones
+    found = fs.calibration(sites, fit, times=case["times"], bins=case["bins"], baseline=baseline)
+    for expected, (_, table) in zip(case["milestones"], found.tidy().groupby("time"), strict=True):
+        assert table["n"].tolist() == expected["n"]
+        np.testing.assert_allclose(table["predicted"], expected["predicted"], rtol=FIT_TOLERANCE)
+        curves = table[["observed", "conf_low", "conf_high"]]
+        np.testing.assert_allclose(curves, expected["curves"], rtol=TOLERANCE, atol=TOLERANCE)
+        ratio = found.overall.query(f"time == {expected['time']}")["estimate"].item()
+        assert ratio == pytest.approx(expected["ratio"], rel=FIT_TOLERANCE)
+
+
+@pytest.mark.reference("net benefit")
+def test_net_benefits_by_a_milestone_are_those_of_r(milestones):
+    sites, fit, baseline, case = milestones
+    for expected in case["milestones"]:
+        found = fs.net_benefit(sites, fit, time=expected["time"], thresholds=case["bins"], baseline=baseline)
+        np.testing.assert_allclose(found.tidy()["share_above"], expected["share_above"], rtol=TOLERANCE)
+        np.testing.assert_allclose(found.tidy()["model"], expected["net"], rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.reference("pooled index")
+def test_pairs_of_all_sites_are_those_of_r_but_for_the_cells(milestones):
+    """The index of all pairs lies within what the cells leave open; on their edges scores differ from the fit's by 1e-9."""
+    sites, fit, _, case = milestones
+    found = fs.concordance(sites, fit, pooled=True)
+    assert abs(found.estimate - case["whole"]) <= found.error_bound < 0.15
+    many = fs.concordance(sites, fit, pooled=True, bins=np.linspace(0, 1, 801)[1:-1])
+    assert abs(many.estimate - case["whole"]) <= many.error_bound < 0.02
+
+
 @pytest.fixture(scope="module", params=layouts("evaluation", "left_out"))
 def left_out(request):
     """Sites as R has them: one for each value of the column that splits."""
