@@ -15,6 +15,13 @@ import pandas as pd
 from fedstats.contract.attrition import Attrition
 from fedstats.contract.curve import Curve
 from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
+from fedstats.contract.evaluation_results import (
+    Calibration,
+    Concordance,
+    LeftOutSites,
+    NetBenefit,
+    PredictionError,
+)
 from fedstats.contract.fit import Fit
 from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
@@ -43,6 +50,7 @@ _KINDS: dict[str, type] = {
         *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
         *(StandardisedRisks, MarginalEffects, NotAvailable, PatientTable, Attrition),
         *(Heterogeneity, StandardisedSurvival, EffectiveSizes, Overlap, Balance),
+        *(Concordance, Calibration, PredictionError, NetBenefit, LeftOutSites),
         *(CurvePoints, LogRankTest, MaxComboTest, RestrictedMeans, CumulativeIncidence, PeriodHazardRatios),
     )
 }
@@ -81,6 +89,8 @@ def save_results(
 
 def _for_readers(result: Any) -> Any:
     """A result without the digits of covariances that no reader needs."""
+    if isinstance(result, LeftOutSites):
+        return replace(result, fits={site: _for_readers(fit) for site, fit in result.fits.items()})
     if not isinstance(result, Fit):
         return result
     others = {name: rounded_covariance(v) for name, v in result.other_covariances.items()}

@@ -13,7 +13,13 @@ import fedstats as fs
 from fedstats.reporting import forest_plot, survival_plot
 from fedstats.reporting.measure import spread
 from fedstats.reporting.palette import COLOURS, DASHES, MARKERS
-from fedstats.reporting.plots import deviance_plot, hazard_plot, heterogeneity_plot, path_plot
+from fedstats.reporting.plots import (
+    calibration_plot,
+    deviance_plot,
+    hazard_plot,
+    heterogeneity_plot,
+    path_plot,
+)
 from fedstats.reporting.survival_drawing import numbers_at_risk
 from fedstats.reporting.ticks import difference_ticks, grid_ticks, ratio_ticks, time_ticks
 from tests.datasets import DATASETS, split
@@ -298,3 +304,28 @@ def test_effects_by_group_are_drawn_with_what_they_say_together():
         assert said in shown
     with pytest.raises(ValueError, match=r"there are C\(tgrade\)\[II\]"):
         heterogeneity_plot(found, "age")
+
+
+def test_calibration_is_drawn_by_milestone_beside_the_line_of_a_perfect_prediction():
+    cells = pd.DataFrame(
+        {"time": [6.0, 6, 12, 12], "predicted": [0.1, 0.4, 0.2, 0.7], "observed": [0.12, 0.5, np.nan, 0.6]}
+    ).assign(conf_low=[0.05, 0.3, np.nan, 0.4], conf_high=[0.2, 0.7, np.nan, 0.8])
+    axes = drawn(calibration_plot(cells, unit="months"))
+    perfect, six, twelve = axes.lines
+    np.testing.assert_array_equal(perfect.get_xydata(), [[0, 0], [1, 1]])
+    np.testing.assert_array_equal(six.get_xydata(), [[0.1, 0.12], [0.4, 0.5]])
+    np.testing.assert_array_equal(
+        twelve.get_xydata(), [[0.7, 0.6]]
+    )  # a cell without an estimate has no point
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert told == ["perfect", "by 6 months", "by 12 months"]
+    assert axes.get_xlim() == axes.get_ylim() == (0, 1)
+
+
+def test_calibration_of_a_0_1_outcome_is_one_line():
+    frame = DATASETS["rossi"]()
+    sites = fs.InProcess(split(frame, 2), policy=fs.DisclosurePolicy.none())
+    found = fs.calibration(sites, fs.logistic(sites, "arrest ~ age + prio"), bins=[0.2, 0.3, 0.4])
+    axes = drawn(calibration_plot(found.tidy()))
+    np.testing.assert_array_equal(axes.lines[1].get_xydata(), found.tidy()[["predicted", "observed"]])
+    assert len(axes.collections[0].get_segments()) == 4

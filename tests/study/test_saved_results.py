@@ -118,6 +118,31 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, estimated):
         pd.testing.assert_frame_equal(loaded[name].tidy(), estimated[name].tidy(), check_exact=True)
 
 
+def test_evaluations_are_saved_with_the_fits_that_they_are_of(tmp_path):
+    sites = fs.InProcess(
+        {**tables(), "east": tables()["north"].assign(age=lambda rows: rows["age"] + 1)},
+        policy=fs.DisclosurePolicy.none(),
+    )
+    fit, formula = fs.logistic(sites, "response ~ age + sex"), "response ~ age + sex"
+    found = {
+        "auc": fs.auc(sites, fit),
+        "calibration": fs.calibration(sites, fit),
+        "brier": fs.brier_score(sites, fit),
+        "benefit": fs.net_benefit(sites, fit),
+        "left_out": fs.internal_external_validation(sites, lambda some: fs.logistic(some, formula)),
+    }
+    path, again = tmp_path / "results.json", tmp_path / "again.json"
+    sha256 = fs.save_results(found, path)
+    loaded = fs.load_results(path)
+    assert fs.save_results(loaded, again) == sha256
+    for name, result in found.items():
+        pd.testing.assert_frame_equal(loaded[name].tidy(), result.tidy(), check_dtype=False)
+    kept = loaded["left_out"].fits["east"]
+    whole = found["left_out"].fits["east"]
+    np.testing.assert_array_equal(kept.beta, whole.beta)
+    np.testing.assert_array_equal(kept.covariance, rounded_covariance(whole.covariance))
+
+
 def test_covariances_are_saved_with_the_digits_that_tests_need(tmp_path, estimated):
     fs.save_results(estimated, tmp_path / "r.json")
     loaded = fs.load_results(tmp_path / "r.json")
