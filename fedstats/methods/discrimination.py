@@ -89,7 +89,6 @@ class CoxPairs(CoxQuery):
         found = influences(cox.stratum, times.entry, times.time, event, score, w, self.timewt, self.ymax)
         counted = event if self.ymax is None else event & (times.time <= self.ymax)
         sums, evidence = _told(data, rows, found, w, self.model.cluster, int(counted.sum()))
-        evidence += rows.by_outcome(event.astype(float), rows.counted & cox.informative)
         evidence += rows.predictor_groups(score, event.astype(float)[:, None])
         if self.ymax is not None:
             whole = np.zeros(rows.n, dtype=np.int64)
@@ -126,7 +125,6 @@ class GlmPairs(GlmQuery):
         found = influences(whole, None, 1.0 - at.y, everybody, score, w)
         rarer = int(min((at.y[rows.counted] == value).sum() for value in (0.0, 1.0)))
         sums, evidence = _told(data, rows, found, w, self.model.cluster, rarer)
-        evidence += rows.by_outcome(at.y, rows.counted)
         evidence += rows.predictor_groups(score, by_outcome(rows))
         slope = w * self.model.distribution.expected(at.eta)
         return self._answer(data, rows, (slope,), sums).with_evidence(*evidence)

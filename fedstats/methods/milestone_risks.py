@@ -181,7 +181,6 @@ class MilestoneErrors(_Milestone):
         happened = (event & (time < beyond)).astype(float)
         groups = rows.predictor_groups(predictor(rows, np.array(self.beta)), happened[:, None])
         return answer.with_evidence(
-            *rows.by_outcome(happened, rows.counted),
             *rows.effective_sizes(weight, ", of those whose outcome is known"),
             *rows.effective_sizes(errors, ", by their errors"),
             *groups,
@@ -257,7 +256,7 @@ def milestone_of(meter: Meter, fit: Fit, until: float, baseline: PredictedSurviv
     """
     federation = meter.federation
     model, beta = absolute_model(federation, fit)
-    model, hazards = _with_baseline(federation, fit, model, beta, until, baseline)
+    model, hazards = _with_baseline(meter, fit, model, beta, until, baseline)
     with one_blas_thread():
         return counted_until(meter, model, beta, hazards, until)
 
@@ -354,7 +353,7 @@ def _read(
 
 
 def _with_baseline(
-    federation: Federation,
+    meter: Meter,
     fit: Fit,
     model: CoxModel,
     beta: tuple[float, ...],
@@ -367,7 +366,8 @@ def _with_baseline(
             raise FormulaError(
                 "A risk by a time takes a baseline hazard that is that of all sites: fit with baseline='shared', or give one as baseline=."
             )
-        baseline = baseline_hazard(federation, fit)
+        baseline = baseline_hazard(meter.federation, fit)
+        meter.rounds, meter.n_bytes = meter.rounds + baseline.rounds, meter.n_bytes + baseline.n_bytes
     if getattr(baseline, "formula", None) != fit.formula:
         raise FormulaError(
             "baseline is that of the fit: give fs.baseline_hazard(sites, fit) of the sites that it was fitted on."

@@ -127,7 +127,7 @@ class SquaredErrors(GlmQuery):
         if not rows.is_judged:
             return answer
         more = rows.predictor_groups(self._predictor(rows), by_outcome(rows))
-        return answer.with_evidence(*rows.by_outcome(y, rows.counted), *rows.effective_sizes(errors), *more)
+        return answer.with_evidence(*rows.effective_sizes(errors), *more)
 
 
 def _risks(query: GlmQuery, data: SiteData) -> tuple[ModelRows, Array, Array]:

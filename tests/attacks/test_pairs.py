@@ -203,3 +203,29 @@ def test_events_of_a_0_1_outcome_are_judged_by_the_rarer_one():
     assert ask(frame, pairs, STRICT) == "parameters per event"
     assert ask(frame, pairs, NONE)["pairs"][1] == 40 * 320
     assert ask(cohort(), pairs, STRICT)["rounded"][0] == 360
+
+
+def two_of_a_kind():
+    """Two patients with the event have both a and b."""
+    i = np.arange(360)
+    both, kind = i < 48, (i // 2) % 3
+    a, b = (np.where(both, 1.0, kind == k) for k in (1, 2))
+    return cohort(a=a, b=b, y=np.where(both, i < 2, i % 2))
+
+
+def test_scores_of_levels_do_not_count_a_few_with_the_event():
+    """The pairs of a score that has one value for those with both tell how many of them have the event."""
+    frame = two_of_a_kind()
+    of_levels = logistic(column("a"), column("b"), column("ab", "a", "b")).model
+    pairs = GlmPairs(of_levels, (0.0, 0.0, 0.0, 3.0))
+    found = ask(frame, pairs, NONE)["pairs"]
+    events, others = frame["y"].sum(), 360 - frame["y"].sum()
+    told = next(k for k in range(49) if found[2] == k * (48 - k) + (events - k) * (others - (48 - k)))
+    assert told == 2
+    assert ask(frame, pairs, STRICT) in (
+        "level by outcome",
+        "joint cell of levels",
+        "patients of one predictor",
+    )
+    off = replace(STRICT, min_joint_cell=0, min_patients=0)
+    assert ask(frame, pairs, off) in ("pair of levels", "patients of one predictor")

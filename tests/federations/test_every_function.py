@@ -44,10 +44,18 @@ ANALYSES = {
     "standardised_survival": lambda s: fs.standardised_survival(s, shared(s), "sex"),
     "concordance": lambda s: fs.concordance(s, fs.cox(s, "Surv(time, status) ~ sex + age")),
     "auc": lambda s: fs.auc(s, fs.logistic(s, "status ~ sex + age")),
+    "auc_pooled": lambda s: fs.auc(s, fs.logistic(s, "status ~ sex + age"), pooled=True, bins=[0.4, 0.6]),
+    "concordance_pooled": lambda s: fs.concordance(s, shared(s), pooled=True, bins=[0.5]),
+    "calibration": lambda s: fs.calibration(s, fs.logistic(s, "status ~ sex + age"), bins=[0.5]),
+    "calibration_by_12": lambda s: fs.calibration(s, shared(s), times=12, bins=[0.5]),
+    "brier_score": lambda s: fs.brier_score(s, shared(s), times=12),
+    "net_benefit": lambda s: fs.net_benefit(s, shared(s), time=12, thresholds=[0.5]),
     "heterogeneity": lambda s: fs.heterogeneity(
         s, "Surv(time, status) ~ sex + age", term="sex", by="practice"
     ),
 }
+#: Of predictions by a milestone: each begins where a fit ends.
+EVALUATIONS = ("concordance_pooled", "calibration_by_12", "brier_score", "net_benefit")
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +82,11 @@ def test_an_exchange_gives_what_one_process_gives(found, name):
 
 def test_they_share_rounds(found):
     _, here, exchanges, questions = found
-    longest = max(getattr(r, "rounds", 0) for r in here.values())
-    assert exchanges <= longest + 4  # joining, and questions of a fit that are asked anew for what follows it
+    rounds = {name: getattr(result, "rounds", 0) for name, result in here.items()}
+    then = max(rounds.pop(name) for name in EVALUATIONS)  # after the rounds of the fit that they are of
+    assert (
+        exchanges <= max(rounds.values()) + then + 4
+    )  # joining, and questions of a fit that are asked anew for what follows it
     assert questions > 2 * exchanges
 
 
