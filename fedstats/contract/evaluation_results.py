@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from fedstats.contract.fit import Fit
 from fedstats.contract.one_frame import WithStatus
-from fedstats.contract.printed import Printed
+from fedstats.contract.printed import Printed, with_heading
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,10 +63,8 @@ class Concordance(WithStatus):
         of_pairs = ("concordant", "discordant", "tied", "n", "dropped")
         return pd.DataFrame([{name: getattr(self, name) for name in (*of_it, *of_pairs)}])
 
-    def __str__(self) -> str:
-        interval = f"{self.level * 100:g} % interval {self.conf_low:.4g} to {self.conf_high:.4g}"
-        within = f", off by at most {self.error_bound:.2g} for the bins" if self.error_bound else ""
-        return f"{self.measure} of {self.formula}: {self.estimate:.4g} ({interval}; {self.status}{within})"
+    def _heading(self) -> str:
+        return f"{self.measure} of {self.formula} ({self.status}, {self.level * 100:g} % interval)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,8 +93,12 @@ class Calibration(WithStatus):
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        parts = [f"Calibration of {self.formula} ({self.status}, {self.level * 100:g} % intervals)"]
-        parts += [self.overall.to_string(index=False), self.frame.to_string(index=False), *self.notes]
+        heading = f"Calibration of {self.formula} ({self.status}, {self.level * 100:g} % intervals)"
+        parts = [
+            with_heading(heading, self.overall),
+            with_heading("By cells of the predicted risk:", self.frame),
+            *self.notes,
+        ]
         return "\n".join(parts)
 
 
@@ -118,8 +120,8 @@ class PredictionError(WithStatus):
     sites: tuple[str, ...]
     level: float = 0.95
 
-    def __str__(self) -> str:
-        return f"Brier score of {self.formula} ({self.status})\n{self.frame.to_string(index=False)}"
+    def _heading(self) -> str:
+        return f"Brier score of {self.formula} ({self.status}, {self.level * 100:g} % intervals)"
 
 
 @dataclass(frozen=True, repr=False)
@@ -139,8 +141,8 @@ class NetBenefit(WithStatus):
     n_bytes: int
     sites: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return f"Net benefit of {self.formula} ({self.status})\n{self.frame.to_string(index=False)}"
+    def _heading(self) -> str:
+        return f"Net benefit of {self.formula} ({self.status})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -176,7 +178,7 @@ class LeftOutSites(Printed):
 
     def __str__(self) -> str:
         head = f"{self.formula}, fitted without each of {len(self.sites)} sites and evaluated there ({self.status})"
-        return "\n".join([head, self.summaries.to_string(index=False), self.groups.to_string(index=False)])
+        return "\n".join([with_heading(head, self.summaries), with_heading("By site:", self.groups)])
 
     def _repr_html_(self) -> str:
         frames = (self.summaries, self.groups)

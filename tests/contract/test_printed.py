@@ -83,6 +83,20 @@ PRINTED = {
         "Test of proportional hazards, km (exact)",
     ),
     "effects": (fs.marginal_effects(SITES, LOGISTIC), "Average marginal effects"),
+    "an area": (
+        fs.auc(SITES, LOGISTIC),
+        "AUC of status ~ age + sex (exact, of pairs within sites, 95 % interval)",
+    ),
+    "calibration": (fs.calibration(SITES, LOGISTIC), "Calibration of status ~ age + sex (exact in "),
+    "a Brier score": (
+        fs.brier_score(SITES, SHARED, times=[6, 12]),
+        f"Brier score of {COX} (exact, 95 % intervals)",
+    ),
+    "net benefit": (fs.net_benefit(SITES, LOGISTIC), "Net benefit of status ~ age + sex (exact)"),
+    "left-out sites": (
+        fs.internal_external_validation(SITES, lambda some: fs.logistic(some, "status ~ age")),
+        "status ~ age, fitted without each of 3 sites and evaluated there (exact)",
+    ),
     "a path": (fs.penalty_path(SITES, "status ~ age"), "penalty path (binomial)"),
 }
 
