@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fedstats.contract.heterogeneity_results import Heterogeneity as Heterogeneity
     from fedstats.contract.penalty_results import CrossValidation as CrossValidation
     from fedstats.contract.penalty_results import PenaltyPath as PenaltyPath
+    from fedstats.contract.pooled_fit import PooledFit as PooledFit
     from fedstats.contract.query import Query as Query
     from fedstats.contract.query import QueryError as QueryError
     from fedstats.contract.results import NotAvailable as NotAvailable
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from fedstats.methods.glm_regression import logistic as logistic
     from fedstats.methods.group_effects import heterogeneity as heterogeneity
     from fedstats.methods.hazard_ratios import period_hazard_ratios as period_hazard_ratios
+    from fedstats.methods.imputation_pooling import pool_imputed as pool_imputed
     from fedstats.methods.left_out_sites import internal_external_validation as internal_external_validation
     from fedstats.methods.log_rank import logrank as logrank
     from fedstats.methods.log_rank import max_combo as max_combo
@@ -138,6 +140,7 @@ _HOME = {
     "Overlap": "contract.weight_results",
     "PenaltyPath": "contract.penalty_results",
     "PredictionError": "contract.evaluation_results",
+    "PooledFit": "contract.pooled_fit",
     "PropensityWeights": "methods.weighting",
     "Query": "contract.query",
     "QueryError": "contract.query",
@@ -184,6 +187,7 @@ _HOME = {
     "net_benefit": "methods.decision_curves",
     "open_questions": "federations.answering",
     "penalty_path": "methods.penalised_path",
+    "pool_imputed": "methods.imputation_pooling",
     "period_hazard_ratios": "methods.hazard_ratios",
     "predict_survival": "methods.survival_prediction",
     "propensity_weights": "methods.propensity",

@@ -3,7 +3,7 @@
 ``tests/reference/write_datasets.py`` writes these very frames for R, so both languages fit the same numbers.
 """
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -112,6 +112,15 @@ def gbsg2() -> pd.DataFrame:
 
 
 @cache
+def gbsg2_filled(copy: int) -> pd.DataFrame:
+    """The 686 women, every fourth age and every fifth size filled in otherwise: the copy-th completed copy of data with gaps."""
+    frame, i = gbsg2(), np.arange(686)
+    moved = (i * 37 + copy * 53) % 41 - 20
+    age, size = frame["age"] + moved, frame["tsize"] + moved % 17 - 8
+    return frame.assign(age=age.where(i % 4 == 1, frame["age"]), tsize=size.where(i % 5 == 2, frame["tsize"]))
+
+
+@cache
 def leukemia() -> pd.DataFrame:
     """Remission of 42 patients with leukaemia: few rows, many ties; a column without any event where it is one."""
     frame = lifelines_data.load_leukemia()
@@ -140,6 +149,7 @@ DATASETS = {
     "heart_zero": heart_zero,
     "rossi": rossi,
     "gbsg2": gbsg2,
+    **{f"gbsg2_filled{copy}": partial(gbsg2_filled, copy) for copy in range(1, 6)},
     "leukemia": leukemia,
     "spector": spector,
     "fair": fair,

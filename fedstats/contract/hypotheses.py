@@ -129,12 +129,12 @@ def coefficient_table(
     level: float,
     *,
     exponentiate: bool,
-    df: float = np.inf,
+    df: float | Array = np.inf,
 ) -> pd.DataFrame:
-    """One row an estimate: term estimate std_error statistic p_value conf_low conf_high; Student's t of finite ``df``."""
+    """One row an estimate: term estimate std_error statistic p_value conf_low conf_high; Student's t of finite ``df``, (p,) or one."""
     std_error = np.sqrt(np.diag(covariance))
     z = (estimates - null) / std_error
-    law = norm if np.isinf(df) else student(df)
+    law = norm if np.isinf(df).all() else student(df)
     half = law.ppf(0.5 + level / 2) * std_error
     scale = np.exp if exponentiate else np.asarray
     return pd.DataFrame(
