@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from fedstats.methods.glm_regression import logistic as logistic
     from fedstats.methods.group_effects import heterogeneity as heterogeneity
     from fedstats.methods.hazard_ratios import period_hazard_ratios as period_hazard_ratios
+    from fedstats.methods.imputation import Imputations as Imputations
+    from fedstats.methods.imputation import impute as impute
     from fedstats.methods.imputation_pooling import pool_imputed as pool_imputed
     from fedstats.methods.left_out_sites import internal_external_validation as internal_external_validation
     from fedstats.methods.log_rank import logrank as logrank
@@ -129,6 +131,7 @@ _HOME = {
     "FolderTrouble": "federations.files",
     "FormulaError": "contract.formula",
     "Heterogeneity": "contract.heterogeneity_results",
+    "Imputations": "methods.imputation",
     "InProcess": "federations.in_process",
     "Ledger": "federations.ledger",
     "LeftOutSites": "contract.evaluation_results",
@@ -176,6 +179,7 @@ _HOME = {
     "e_value": "contract.e_values",
     "egress_sheet": "federations.answering",
     "heterogeneity": "methods.group_effects",
+    "impute": "methods.imputation",
     "kaplan_meier": "methods.survival_curve",
     "internal_external_validation": "methods.left_out_sites",
     "load_results": "study.saved_results",

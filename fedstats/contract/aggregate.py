@@ -150,6 +150,7 @@ class Cohort:
     functions : tuple          (column, function in words) of a number that was summed; the number itself is one
     told_by : tuple of str     columns that belong together: who is in this cohort is told by them alone
     made : tuple               (name, values (k,), whether counted one by one) of columns made at coefficients of the question
+    whole : tuple              (name, groups (N,)) of all rows of the site: of which group each is, whatever the cohort
     """
 
     rows: NDArray[np.int64]
@@ -159,6 +160,7 @@ class Cohort:
     functions: tuple[tuple[str, str], ...] = ()
     told_by: tuple[str, ...] = ()
     made: tuple[tuple[str, NDArray[Any], bool], ...] = ()
+    whole: tuple[tuple[str, NDArray[np.int64]], ...] = ()
 
 
 #: How the name begins of a column that says who has a level which a table does not show.

@@ -1,11 +1,11 @@
 """What every federation can do: add up a query over sites, or ask each site for its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Release
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition, conditions
+from fedstats.contract.cumulative_hazard import CumulativeHazard
 from fedstats.contract.disclosure import Refusal
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import parse_again
@@ -22,6 +23,7 @@ from fedstats.contract.query import Query, QueryError, canonical_json
 from fedstats.contract.refusal import SUM_TOO_LARGE
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 
 
 class SiteRefused(PermissionError):  # noqa: N818 (a decision, not an error)
@@ -132,6 +134,10 @@ class Federation(ABC):
         """What has been asked so far, in order; nothing where a carrier keeps no account."""
         return ()
 
+    def lockstep(self, analyses: Sequence[Callable[[], T]]) -> list[T]:
+        """Run analyses that do not depend on each other; where answers take time, their questions go out side by side."""
+        return [analysis() for analysis in analyses]
+
     def sum(self, query: Query) -> Total:
         """The sum over all sites: all an estimator should normally need.
 
@@ -236,6 +242,10 @@ class Subset(Federation):
         """What has been asked of the whole: one account."""
         return self.whole.history()
 
+    def lockstep(self, analyses: Sequence[Callable[[], T]]) -> list[T]:
+        """As the whole does."""
+        return self.whole.lockstep(analyses)
+
 
 class WithColumn(Federation):
     """A federation with one column more, which sites make of their own."""
@@ -245,7 +255,9 @@ class WithColumn(Federation):
         """With the column."""
         return self.whole.agreed.with_variable(self.made.variable(self.whole.agreed))
 
-    def __init__(self, whole: Federation, made: LinearPredictor | PropensityWeight) -> None:
+    def __init__(
+        self, whole: Federation, made: LinearPredictor | PropensityWeight | CumulativeHazard
+    ) -> None:
         if within := whole.made_columns & {*made.variables}:
             raise QueryError(
                 f"{min(within)} is a made column; others are made of the codebook's own columns."
@@ -274,6 +286,10 @@ class WithColumn(Federation):
     def history(self) -> Iterable[Asked]:
         """What has been asked of the whole: one account."""
         return self.whole.history()
+
+    def lockstep(self, analyses: Sequence[Callable[[], T]]) -> list[T]:
+        """As the whole does."""
+        return self.whole.lockstep(analyses)
 
 
 def _check_named_fit(name: object, fit: object) -> None:

@@ -110,6 +110,17 @@ def parse_again(
     return found
 
 
+def parse_terms(right: str, codebook: Codebook) -> Design:
+    """The design of a right-hand side alone, with its intercept: ``"age + C(ecog)"``.
+
+    Raises
+    ------
+    FormulaError
+    """
+    _, _, terms = _parts(f"~ {_text(right)}")
+    return design(terms, codebook, intercept=True)
+
+
 def parse_groups(formula: str, codebook: Codebook, *, causes: bool = False) -> tuple[Outcome, str | None]:
     """Outcome and grouping column of a curve; ``Surv(time, event) ~ 1`` has no groups.
 

@@ -19,6 +19,8 @@ from fedstats.contract.labels import unseen
 if TYPE_CHECKING:
     from fedstats.contract.aggregate import Aggregate, Evidence
     from fedstats.contract.condition import Condition
+    from fedstats.contract.cumulative_hazard import CumulativeHazard
+    from fedstats.contract.imputed_columns import ImputedColumns
     from fedstats.contract.linear_predictor import LinearPredictor
     from fedstats.contract.propensity_weight import PropensityWeight
     from fedstats.contract.site_data import SiteData
@@ -75,7 +77,9 @@ class Query(Spec):
     #: Names a course of rounds: fits of one model from different starts do not mix.
     course: str = field(default="", kw_only=True)
     #: Columns that a site makes of its own for this question, and that never leave.
-    made: tuple["LinearPredictor | PropensityWeight", ...] = field(default=(), kw_only=True)
+    made: tuple["LinearPredictor | PropensityWeight | CumulativeHazard | ImputedColumns", ...] = field(
+        default=(), kw_only=True
+    )
 
     #: Per-site answers of different shape (never summed) are asked through ``federation.each`` only.
     summable: ClassVar[bool] = True
@@ -140,9 +144,13 @@ class Query(Spec):
         """The same question about the patients who also meet these conditions."""
         return replace(self, where=self.where + conditions)
 
-    def with_columns(self, *made: "LinearPredictor | PropensityWeight") -> Self:
+    def with_columns(self, *made: "LinearPredictor | PropensityWeight | CumulativeHazard") -> Self:
         """The same question with columns that the site makes for it."""
         return replace(self, made=self.made + made)
+
+    def completed(self, chain: "ImputedColumns") -> Self:
+        """The same question of columns whose empty cells the site fills in, before it makes others of them."""
+        return replace(self, made=(chain, *self.made))
 
 
 #: A question about a question about a model, with its terms and their parts, is nested some ten deep.

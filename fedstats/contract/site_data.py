@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -12,21 +13,34 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Evidence, Rule
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition
+from fedstats.contract.cumulative_hazard import CumulativeHazard
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.entries import listed
+from fedstats.contract.imputed_columns import ImputedColumns
+from fedstats.contract.imputed_rows import (
+    OBSERVED,
+    ImputedRows,
+    imputed_rows,
+    row_keys,
+    uniform_numbers,
+)
 from fedstats.contract.linear_predictor import LinearPredictor
 from fedstats.contract.margins import with_room
 from fedstats.contract.propensity_weight import PropensityWeight
-from fedstats.contract.query import QueryError, Spec
+from fedstats.contract.query import Query, QueryError, Spec
 
 T = TypeVar("T")
-Made = LinearPredictor | PropensityWeight
+#: A column of its own that a question makes, and what else it may.
+MadeColumn = LinearPredictor | PropensityWeight | CumulativeHazard
+Made = MadeColumn | ImputedColumns
 
 #: Of a question; many more take a site minutes, and nobody asks them.
 MOST_CONDITIONS, MOST_MADE = 20, 8
 #: Subsets, and tables with made columns, that a site keeps prepared.
 _KEPT = 32
+#: Draws that a site keeps: one for each variable, cycle and copy of a chain.
+_KEPT_DRAWS = 600
 
 
 class SiteData:
@@ -48,8 +62,10 @@ class SiteData:
     gate : DisclosurePolicy, optional
         The site's own: what is merged rather than refused is merged by its thresholds, never by a question's, or else
         somebody could slide them.
-    made : tuple of LinearPredictor or PropensityWeight
+    made : tuple of LinearPredictor, PropensityWeight or CumulativeHazard
         Columns of the frame and the codebook that were made for one question, with what the gate judges of them.
+    imputed : ImputedRows, optional
+        Whose empty cells were filled in for the question.
     """
 
     def __init__(
@@ -63,8 +79,9 @@ class SiteData:
         judged: bool = True,
         secret: bytes = b"",
         gate: DisclosurePolicy | None = None,
-        made: tuple[Made, ...] = (),
+        made: tuple[MadeColumn, ...] = (),
         made_evidence: tuple[Evidence, ...] = (),
+        imputed: ImputedRows | None = None,
     ) -> None:
         self.frame = frame
         self.codebook = codebook
@@ -79,6 +96,8 @@ class SiteData:
         self.made = {predictor.name: predictor for predictor in made}
         self._made_evidence = made_evidence
         self._extended: dict[tuple[Made, ...], SiteData] = {}
+        self.imputed = imputed
+        self._draws: dict[bytes, NDArray[np.float64]] = {}
 
     def among(self, conditions: tuple[Condition, ...]) -> "SiteData":
         """The patients who meet every condition; prepared models of a subset are kept as well."""
@@ -113,6 +132,7 @@ class SiteData:
             gate=self._gate,
             made=tuple(self.made.values()),
             made_evidence=self._made_evidence,
+            imputed=None if self.imputed is None else self.imputed.part(chosen),
         )
 
     @property
@@ -166,27 +186,71 @@ class SiteData:
             raise QueryError(f"A question makes at most {MOST_MADE} columns; this one makes {len(made)}.")
         if made not in self._extended:
             _make_room(self._extended)
-            codebook, frame, evidence = self.codebook, self.frame.copy(deep=False), []
-            for predictor in made:
-                self.require(predictor.variables)
-                codebook = codebook.with_variable(predictor.variable(codebook))
-                frame[predictor.name] = predictor.values(self.frame)
-                evidence.append(
-                    predictor.evidence(self.frame)
-                    if isinstance(predictor, PropensityWeight)
-                    else predictor.evidence(self.codebook)
-                )
-            self._extended[made] = SiteData(
-                frame,
-                codebook,
-                agreed_grids=self.agreed_grids,
-                judged=self.judged,
-                secret=self.secret,
-                gate=self._gate,
-                made=made,
-                made_evidence=tuple(evidence),
-            )
+            self._extended[made] = self._with(made)
         return self._extended[made]
+
+    def _with(self, made: tuple[Made, ...]) -> "SiteData":
+        codebook, frame, evidence = self.codebook, self.frame.copy(deep=False), list[Evidence]()
+        first = made[0]
+        imputed: ImputedRows | None = None
+        if isinstance(first, ImputedColumns):
+            imputed, found = self._completed(first)
+            frame, evidence = imputed.frame.copy(deep=False), [*found]
+        own = [one for one in made if not isinstance(one, ImputedColumns)]
+        if len(own) < len(made) - (imputed is not None):
+            raise QueryError("A question completes columns once, and before it makes others of them.")
+        for predictor in own:
+            self.require(predictor.variables)
+            codebook = codebook.with_variable(predictor.variable(codebook))
+            if isinstance(predictor, PropensityWeight):
+                evidence.append(predictor.evidence(frame))
+            elif isinstance(predictor, LinearPredictor):
+                evidence.append(predictor.evidence(self.codebook))
+            frame[predictor.name] = predictor.values(frame)
+        return SiteData(
+            frame,
+            codebook,
+            agreed_grids=self.agreed_grids,
+            judged=self.judged,
+            secret=self.secret,
+            gate=self._gate,
+            made=tuple(own),
+            made_evidence=tuple(evidence),
+            imputed=imputed,
+        )
+
+    def _completed(self, chain: ImputedColumns) -> tuple[ImputedRows, tuple[Evidence, ...]]:
+        """The site's rows with empty cells filled in, and what the gate judges of the recipe."""
+        while len(self._draws) > _KEPT_DRAWS:
+            del self._draws[next(iter(self._draws))]
+        enough = {
+            "cell": lambda counts: self.meets("difference between cohorts", counts),
+            "level": lambda counts: self.meets("level of a difference", counts),
+        }
+        return imputed_rows(
+            chain, self.frame, self.codebook, self._uniform, enough, self._draws, judged=self.judged
+        )
+
+    @cached_property
+    def _uniform(self) -> Callable[[bytes, NDArray[np.bool_]], NDArray[np.float64]]:
+        return uniform_numbers(self.secret, row_keys(self.frame))
+
+    def judged_as_imputed(self, query: Query, aggregate: Aggregate) -> Aggregate:
+        """An answer about completed columns with what else is judged: the same of those in whom they were observed, and who the others are."""
+        if self.imputed is None or not self.judged:
+            return aggregate
+        answer = self.imputed.judged(aggregate)
+        seen = self._observed
+        if seen is None:
+            return answer
+        of_them = query.aggregate(seen)
+        return answer.with_evidence(*(e.of("where nothing was filled in") for e in of_them.evidence))
+
+    @cached_property
+    def _observed(self) -> "SiteData | None":
+        """Those in whom the completed columns were observed; None where these are nobody, or everybody."""
+        observed = self.imputed is not None and self.imputed.cell == OBSERVED
+        return self.part(np.asarray(observed)) if np.any(observed) and not np.all(observed) else None
 
     def sources(self, columns: Iterable[str]) -> tuple[str, ...]:
         """The site's own columns behind those named: of one that a question made, what it is made of."""
@@ -216,6 +280,9 @@ class SiteData:
             predictor = self.made[names[0]] if names else None
             if isinstance(predictor, LinearPredictor):
                 found |= {c.parts: c for c in predictor.behind(column)}
+            elif isinstance(predictor, CumulativeHazard):
+                behind = predictor.behind(column)
+                found[behind.parts] = behind
         added = self.made.get(offset or "")
         if isinstance(added, LinearPredictor):
             found |= {c.parts: c for c in added.design.columns}
@@ -231,11 +298,14 @@ class SiteData:
         And the coefficients of columns that the question makes.
         An empty subset is refused like one of a few patients, or else a refusal would say that there are any.
         """
+        made = (
+            self._made_evidence if self.imputed is None else (*self._made_evidence, self.imputed.evidence())
+        )
         if not self._is_subset:
-            return self._made_evidence
+            return made
         inside = len(self.frame)
         return (
-            *self._made_evidence,
+            *made,
             Evidence("patients of the subset", np.array([inside]), "patients in the subset"),
             Evidence("complement of the subset", np.array([self._n_site - inside]), "patients outside it"),
         )

@@ -1,10 +1,10 @@
 """A federation over an exchange folder: the ledger answers what it knows, and waits for the rest."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
@@ -18,6 +18,7 @@ from fedstats.federations.refusals import outcome
 from fedstats.federations.replay import Course
 
 POLL_SECONDS = (0.005, 0.25)
+T = TypeVar("T")
 
 
 class SiteMissing(TimeoutError):  # noqa: N818 (names what was found)
@@ -124,7 +125,7 @@ class Folder(Federation):
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Within it an open question is filed and raises :class:`Waiting`, so that others can be filed too."""
-        turns = self._course.turns.copy()
+        turns, before = self._course.turns.copy(), self._batch
         self._batch = True
         try:
             yield
@@ -132,7 +133,27 @@ class Folder(Federation):
             self._course.turns = turns  # the same questions will be put again, as the same turns
             raise
         finally:
-            self._batch = False
+            self._batch = before
+
+    def lockstep(self, analyses: Sequence[Callable[[], T]]) -> list[T]:
+        """Run independent analyses side by side: every pass files one question of each, and waits for all of them.
+
+        Raises
+        ------
+        Waiting
+            Attended, or within a batch of others: answers are still to come.
+        """
+        done: dict[int, T] = {}
+        while True:
+            for i, analysis in enumerate(analyses):
+                if i not in done:
+                    with suppress(Waiting), self.batch():
+                        done[i] = analysis()
+            if len(done) == len(analyses):
+                return [done[i] for i in range(len(analyses))]
+            if self._batch:
+                raise Waiting(self._calm_line(list(self._pending.values())))
+            self.wait()
 
     def wait(self) -> None:
         """Wait until every pending question is answered by every site."""

@@ -1,7 +1,7 @@
 """A site's table as its memory keeps it: keyed hashes of patients and values, no value."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -98,10 +98,30 @@ class HashedTable:
         self._columns[name] = hashes
         return name
 
+    def grouped(self, name: str, groups: NDArray[np.int64]) -> str:
+        """Groups of all rows of the frame (n,), that a question made, whatever the cohort; their name."""
+        return self.made(name, np.arange(len(groups)), groups.astype(float), levelled=True)
+
+    @staticmethod
+    def draws_among(names: Iterable[str]) -> Iterator[tuple[str, int, str]]:
+        """Of columns with filled-in cells: the column, how many have the rarest set of cells filled in, and the draw."""
+        begins = f"{_MADE}draw of "
+        for name in names:
+            if name.startswith(begins):
+                column, size, draw = (
+                    name.removeprefix(begins).split(" of ")[0].replace(" among ", " ").rsplit(" ", 2)
+                )
+                yield column, int(size), draw
+
     @staticmethod
     def is_made(name: str) -> bool:
         """Whether a column was made at coefficients of a question's own."""
         return name.startswith((_MADE, _MADE_LEVELS))
+
+    @staticmethod
+    def is_derived(name: str) -> bool:
+        """Whether a column is none of the table's own, but was made of such."""
+        return name.startswith((_CELLS, _LEVELS, _FUNCTION, _TOGETHER, _MADE, _MADE_LEVELS))
 
     @staticmethod
     def hidden_of(name: str) -> tuple[str, ...]:

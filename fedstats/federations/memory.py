@@ -110,7 +110,12 @@ class Memory:
             No evidence for a question whose answer has left: it tells nothing new.
         """
         inside = questions_in(query)
-        made = {predictor.name: predictor.variables for question in inside for predictor in question.made}
+        made = {
+            name: predictor.variables
+            for question in inside
+            for predictor in question.made
+            for name in getattr(predictor, "completed", (predictor.name,))
+        }
         by = [condition.column for question in inside for condition in question.where]
         chosen_by = [column for name in by for column in made.get(name, (name,))]
         members, cohorts = {}, set()
@@ -174,6 +179,7 @@ class Memory:
         made = [held.cut(column, edges) for column, edges in cohort.cuts]
         made += [held.levels(columns) for columns in cohort.levels]
         made += [held.function(column, words) for column, words in cohort.functions]
+        made += [held.grouped(of, groups) for of, groups in cohort.whole]
         made += [held.told_by(cohort.told_by)] if cohort.told_by else []
         made += [held.made(f"{of} of {name}", cohort.rows, x, levelled=few) for of, x, few in cohort.made]
         return tuple(sorted({*cohort.columns, *chosen_by, *made}))

@@ -57,6 +57,14 @@ class ModelPoints:
         ]
         if (recipes := self._recipes()) > 0:
             found.append(Evidence(rule, np.array([recipes * limit / RECIPES]), "recipes of a weight"))
+        if draws := self._draws(numbers):
+            found.append(
+                Evidence(
+                    "points of a difference",
+                    np.array(draws),
+                    "sums of all draws of a column, for each value of a patient whose cells were filled in",
+                )
+            )
         if most_points is not None:
             counted = np.array([len({_told_at(point) for point in of_cohort}) for of_cohort in self._of_kind])
             parts = counted * (limit / (most_points or 1))
@@ -71,6 +79,25 @@ class ModelPoints:
         return Evidence(
             "numbers of a model", beyond * numbers / patients, "sums for each patient, beyond a fit's"
         )
+
+    def _draws(self, numbers: int) -> list[float]:
+        """Of each column whose empty cells the question fills in, sums of all draws so far by what is unknown: each patient's values and draws."""
+        told = []
+        own = set(HashedTable.draws_among(c for _, columns in self._line.cohorts for c in columns))
+        known = {
+            draw
+            for line in self._lines
+            if not line.refused and line.table == self._line.table
+            for _, columns in line.cohorts
+            for draw in HashedTable.draws_among(columns)
+        }
+        columns = {c for _, names in self._line.cohorts for c in names}
+        read = sum(not HashedTable.is_derived(name) for name in columns)
+        for column in {draw[0] for draw in own}:
+            of_column = {draw for draw in own | known if draw[0] == column}
+            draws, smallest = len({draw[2] for draw in of_column}), min(draw[1] for draw in of_column)
+            told.append(draws * numbers / (smallest * (read + draws)))
+        return told
 
     def _recipes(self) -> int:
         """Weights that questions made for the line's cohorts, each a point of its own in the propensity; 0 where it has none."""

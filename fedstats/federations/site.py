@@ -207,7 +207,7 @@ class Site:
                 self.policy.check(
                     query, self._blurred(query, subset.with_evidence(*_beforehand(query, data)))
                 )
-                aggregate = query.aggregate(data)
+                aggregate = data.judged_as_imputed(query, query.aggregate(data))
         except DisclosureRefused as refused:
             return Answer(query, refused.refusal, partial(getattr, refused, "findings"))
         except QueryError as problem:  # its text holds names of the protocol alone

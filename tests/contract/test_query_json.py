@@ -111,7 +111,8 @@ def test_a_conversation_forgets_the_point_and_nothing_else(kind):
 
 def test_only_coefficients_hazards_steps_and_an_inverse_are_points():
     marked = {f.name for kind in KINDS for f in fields(kind) if f.metadata.get("point")}
-    assert marked == {"beta", "a", "b", "hazards", "steps", "inverse", "points", "gamma", "share"}
+    of_models = {"beta", "a", "b", "hazards", "steps", "inverse", "points", "gamma", "share"}
+    assert marked == of_models | {"coefficients", "spread", "between", "copy"}
     assert POINT["point"] is True
 
 
