@@ -35,6 +35,7 @@ from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
 from fedstats.methods.discrimination import CoxPairs, GlmPairs
 from fedstats.methods.doubly_robust import AugmentedMeans
+from fedstats.methods.empty_cells import EmptyCells, EmptyCellsOfGroups
 from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
@@ -153,6 +154,8 @@ EXAMPLES: dict[str, tuple[Query, ...]] = {
         CoxTimeTrends(COX, ZERO, "steps", (7.0, 24.0), (0.0, 0.5, 1.0)),
     ),
     "DesignMoments": (DesignMoments(GlmDerivatives(LOGISTIC, (0.0,) * 3)),),
+    "EmptyCells": (EmptyCells(("age", "sex")),),
+    "EmptyCellsOfGroups": (EmptyCellsOfGroups(("age", "sex"), "practice"),),
     "ExpectedSurvival": (ExpectedSurvival(SHARED, ZERO, (0.01,) * CELLS, "sex", ("F", "M")),),
     "FirthCorrection": (FirthCorrection(LOGISTIC, (0.0,) * 3, (0.01,) * 6),),
     "DistinctTimes": (DistinctTimes("time", "event"),),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fedstats.contract.fit import Fit as Fit
     from fedstats.contract.formula import FormulaError as FormulaError
     from fedstats.contract.heterogeneity_results import Heterogeneity as Heterogeneity
+    from fedstats.contract.missingness_results import Missingness as Missingness
     from fedstats.contract.penalty_results import CrossValidation as CrossValidation
     from fedstats.contract.penalty_results import PenaltyPath as PenaltyPath
     from fedstats.contract.pooled_fit import PooledFit as PooledFit
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from fedstats.methods.log_rank import max_combo as max_combo
     from fedstats.methods.marginal_effects import marginal_effects as marginal_effects
     from fedstats.methods.marginal_effects import standardised_risks as standardised_risks
+    from fedstats.methods.missing_data import missingness as missingness
     from fedstats.methods.multiple_tests import adjusted_p_values as adjusted_p_values
     from fedstats.methods.patient_table import table_one as table_one
     from fedstats.methods.penalised_path import penalty_path as penalty_path
@@ -138,6 +140,7 @@ _HOME = {
     "LedgerMismatch": "federations.files",
     "Memory": "federations.memory",
     "NetBenefit": "contract.evaluation_results",
+    "Missingness": "contract.missingness_results",
     "NotAvailable": "contract.results",
     "NotConverged": "numerics.newton",
     "Overlap": "contract.weight_results",
@@ -189,6 +192,7 @@ _HOME = {
     "logistic": "methods.glm_regression",
     "marginal_effects": "methods.marginal_effects",
     "net_benefit": "methods.decision_curves",
+    "missingness": "methods.missing_data",
     "open_questions": "federations.answering",
     "penalty_path": "methods.penalised_path",
     "pool_imputed": "methods.imputation_pooling",

@@ -5,6 +5,7 @@ from fedstats.reporting.calibration_drawing import calibration_plot
 from fedstats.reporting.forest_drawing import forest_plot
 from fedstats.reporting.group_drawing import heterogeneity_plot
 from fedstats.reporting.hazard_drawing import hazard_plot
+from fedstats.reporting.missingness_drawing import missingness_plot
 from fedstats.reporting.path_drawing import deviance_plot, path_plot
 from fedstats.reporting.survival_drawing import survival_plot
 
@@ -15,6 +16,7 @@ __all__ = [
     "hazard_plot",
     "heterogeneity_plot",
     "love_plot",
+    "missingness_plot",
     "overlap_plot",
     "path_plot",
     "survival_plot",

@@ -13,6 +13,7 @@ from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.descriptives import DistinctValues, Histogram, LevelCounts, Moments
 from fedstats.methods.discrimination import CoxPairs, GlmPairs
 from fedstats.methods.doubly_robust import AugmentedMeans
+from fedstats.methods.empty_cells import EmptyCells, EmptyCellsOfGroups
 from fedstats.methods.firth_correction import CoxFirthCorrection, FirthCorrection
 from fedstats.methods.fitting import LocalEstimate
 from fedstats.methods.folds import WithoutFolds
@@ -103,6 +104,8 @@ QUESTIONS = {
         ).with_columns(_IPW),
         LevelCounts("ecog", "sex", ("F", "M"), ("0", "1", "2")),
         AttritionCounts("ecog", ("0", "1", "2")),
+        EmptyCells(("lab", "age"), where=WHERE),
+        EmptyCellsOfGroups(("lab", "age"), "practice", where=WHERE),
         Moments("score", "sex", ("F", "M"), 60.0, 8.0, where=WHERE).with_columns(_SCORE),
         Histogram("lab", "sex", ("F", "M"), (90.0, 110.0), where=WHERE),
         DistinctValues("age", "sex", ("F", "M"), where=WHERE),

@@ -66,6 +66,8 @@ def test_the_formula_of_how_many_numbers_is_right(kind, i, query):
     answer = PAGE.answered(query)
     if (columns := getattr(query, "columns", None)) is not None:  # the rows decide how many groups there are
         letters |= {"k": len(columns), "g": len(answer.sums["n"].values), "l": len(query.levels)}
+    if kind == "EmptyCellsOfGroups":
+        letters["g"] = len(answer.sums["n"].values)
     for name, entries in answer.sums.items():
         count = query.entries()[name].count
         if "distinct" not in count:
