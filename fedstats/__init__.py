@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fedstats.contract.query import QueryError as QueryError
     from fedstats.contract.results import NotAvailable as NotAvailable
     from fedstats.contract.results import Table as Table
+    from fedstats.contract.sensitivity_results import TippingPoint as TippingPoint
     from fedstats.contract.standardised_curves import StandardisedSurvival as StandardisedSurvival
     from fedstats.contract.table_checks import DataError as DataError
     from fedstats.contract.weight_results import Balance as Balance
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from fedstats.methods.marginal_effects import marginal_effects as marginal_effects
     from fedstats.methods.marginal_effects import standardised_risks as standardised_risks
     from fedstats.methods.missing_data import missingness as missingness
+    from fedstats.methods.missing_data_sensitivity import tipping_point as tipping_point
     from fedstats.methods.multiple_tests import adjusted_p_values as adjusted_p_values
     from fedstats.methods.patient_table import table_one as table_one
     from fedstats.methods.penalised_path import penalty_path as penalty_path
@@ -160,6 +162,7 @@ _HOME = {
     "Study": "study.definition",
     "StudyError": "study.toml_file",
     "Table": "contract.results",
+    "TippingPoint": "contract.sensitivity_results",
     "Waiting": "contract.federation",
     "account_table": "reporting.egress_view",
     "adjusted_p_values": "methods.multiple_tests",
@@ -213,6 +216,7 @@ _HOME = {
     "table_one": "methods.patient_table",
     "serving": "federations.answering",
     "Verification": "study.verification",
+    "tipping_point": "methods.missing_data_sensitivity",
     "together": "federations.together",
     "verify": "study.verification",
 }

@@ -7,6 +7,7 @@ from fedstats.reporting.group_drawing import heterogeneity_plot
 from fedstats.reporting.hazard_drawing import hazard_plot
 from fedstats.reporting.missingness_drawing import missingness_plot
 from fedstats.reporting.path_drawing import deviance_plot, path_plot
+from fedstats.reporting.sensitivity_drawing import tipping_plot
 from fedstats.reporting.survival_drawing import survival_plot
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "overlap_plot",
     "path_plot",
     "survival_plot",
+    "tipping_plot",
 ]
