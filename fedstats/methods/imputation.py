@@ -14,7 +14,7 @@ from fedstats.contract.arguments import check_federation, known_column
 from fedstats.contract.completed_copy import CompletedCopy
 from fedstats.contract.cumulative_hazard import CumulativeHazard
 from fedstats.contract.design import Design
-from fedstats.contract.federation import Federation, WithColumn
+from fedstats.contract.federation import Federation, Meter, WithColumn
 from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse_groups, parse_terms
 from fedstats.contract.imputed_columns import (
@@ -28,6 +28,7 @@ from fedstats.contract.imputed_columns import (
 from fedstats.contract.pooled_fit import PooledFit
 from fedstats.contract.printed import Printed, with_heading
 from fedstats.contract.values import is_number, kind_of, shown
+from fedstats.methods.between_sites import Between, deviations_between
 from fedstats.methods.fitting import FIT_POINTS, check_points
 from fedstats.methods.imputation_models import Drawn, drawn_step
 from fedstats.methods.imputation_pooling import pool_imputed
@@ -49,6 +50,8 @@ class Imputations(Printed):
     observed : mapping              of each variable to the patients that its model was fitted to
     cycles : int
     delta : mapping                 of a variable to what was added to its draws
+    between : mapping               of a variable to the standard deviation of intercepts, where a site has not observed it at all
+    between_by : str                column of practices, or ``"site"``, by which these were estimated; empty: they were stated
     """
 
     federation: Federation = field(repr=False, compare=False)
@@ -59,6 +62,8 @@ class Imputations(Printed):
     delta: Mapping[str, float]
     rounds: int
     n_bytes: int
+    between: Mapping[str, float] = field(default_factory=dict)
+    between_by: str = ""
 
     @property
     def m(self) -> int:
@@ -73,13 +78,15 @@ class Imputations(Printed):
     @property
     def assumption(self) -> str:
         """What was assumed beyond missing at random, in words; empty: nothing."""
-        units = {
-            name: " on the logit scale" if levels_of_variable(name, self.federation.codebook) else ""
-            for name in self.delta
-        }
-        return "; ".join(
-            f"{name} {value:+g}{units[name]} where it was missing" for name, value in self.delta.items()
-        )
+        book = self.federation.codebook
+        units = {n: " on the logit scale" if levels_of_variable(n, book) else "" for n in self.models}
+        said = [f"{name} {value:+g}{units[name]} where it was missing" for name, value in self.delta.items()]
+        if not self.between_by:
+            said += [
+                f"{name} differs between sites by a standard deviation of {value:g}{units[name]} (stated, not estimated)"
+                for name, value in self.between.items()
+            ]
+        return "; ".join(said)
 
     def each(self, analysis: Callable[[Federation], Any]) -> list[Any]:
         """Run an analysis on every copy; the copies share their rounds.
@@ -109,13 +116,13 @@ class Imputations(Printed):
         return replace(pooled, assumption=self.assumption)
 
     def tidy(self) -> pd.DataFrame:
-        """One row a variable: variable method model observed delta."""
+        """One row a variable: variable method model observed delta between."""
         rows = []
         for name, model in self.models.items():
             levels = levels_of_variable(name, self.federation.codebook)
             method = {0: "linear", 2: "logistic"}.get(len(levels), "sequential logistic")
             row = {"variable": name, "method": method, "model": model, "observed": self.observed[name]}
-            rows.append(row | {"delta": self.delta.get(name, 0.0)})
+            rows.append(row | {"delta": self.delta.get(name, 0.0), "between": self.between.get(name, 0.0)})
         return pd.DataFrame(rows)
 
     def glance(self) -> pd.DataFrame:
@@ -142,6 +149,7 @@ def impute(
     cycles: int = 5,
     survival: str | None = None,
     delta: Mapping[str, float] = NOTHING,
+    between: Between = None,
     seed: int = 1,
 ) -> Imputations:
     """Multiple imputation by chained equations; parameters are drawn here, values at the sites, where they stay.
@@ -163,6 +171,10 @@ def impute(
     delta : mapping of str to float, optional
         What to add to draws of a variable, in its unit or, of levels, on the logit scale towards later levels: what a sensitivity
         analysis assumes of those in whom it was not observed.
+    between : str or mapping of str to float, optional
+        Where a site has not observed a variable at all: the standard deviation between sites of the intercept of its model, from which that of such a
+        site is drawn.  ``"site"`` or a column of practices estimates it from three units or more that have observed the variable; a mapping states it, as a
+        sensitivity analysis that says so.  Without it such a site is taken for one like all together.
     seed : int
         Of the draws of parameters; those of values are keyed with each site's secret.
 
@@ -191,15 +203,31 @@ def impute(
     cycles = 1 if len(designs) == 1 else cycles
     if any(levels_of_variable(name, federation.codebook) for name in designs):
         check_points(federation.max_points, m * FIT_POINTS, f"{m} copies of an imputation model take")
-    copies = [_Copy(whole, designs, hazard, m * cycles, number, seed, delta) for number in range(1, m + 1)]
+    meter = Meter(whole)
+    own = {name: _without(design, {*designs}) for name, design in designs.items()}
+    deviations = deviations_between(whole, own, between, meter)
+    copies = [
+        _Copy(whole, designs, hazard, m * cycles, number, seed, delta, deviations)
+        for number in range(1, m + 1)
+    ]
     for cycle in range(cycles):
         for name in designs:
             drawn = federation.lockstep([partial(copy.drawn, name, cycle) for copy in copies])
             for copy, one in zip(copies, drawn, strict=True):
                 copy.take(one)
     chains = tuple(copy.chain for copy in copies)
-    rounds, n_bytes = (max(c.rounds for c in copies), sum(c.n_bytes for c in copies))
-    return Imputations(federation, chains, chosen, copies[0].observed, cycles, dict(delta), rounds, n_bytes)
+    return Imputations(
+        federation,
+        chains,
+        chosen,
+        copies[0].observed,
+        cycles,
+        dict(delta),
+        meter.rounds + max(copy.rounds for copy in copies),
+        meter.n_bytes + sum(copy.n_bytes for copy in copies),
+        deviations,
+        between if isinstance(between, str) else "",
+    )
 
 
 class _Copy:
@@ -214,7 +242,9 @@ class _Copy:
         number: int,
         seed: int,
         delta: Mapping[str, float],
+        between: Mapping[str, float],
     ) -> None:
+        self._between = between
         self._whole, self._designs, self._hazard = whole, designs, hazard
         self._draws, self._number, self._seed, self._delta = draws, number, seed, delta
         self._steps: tuple[ImputationStep, ...] = ()
@@ -241,14 +271,13 @@ class _Copy:
         if begin and len(begin[0]) != len(design.names):
             begin = ()
         random = np.random.default_rng([self._seed, self._number, cycle, [*self._designs].index(name)])
-        return drawn_step(federation, name, design, begin, random, self._delta.get(name, 0.0))
+        drawn = drawn_step(federation, name, design, begin, random)
+        step = replace(drawn.step, shift=self._delta.get(name, 0.0), between=self._between.get(name, 0.0))
+        return replace(drawn, step=step)
 
     def _available(self, design: Design) -> Design:
         """Without the columns of what is not filled in yet."""
-        waiting = {*self._designs} - {step.variable for step in self._steps}
-        return replace(
-            design, columns=tuple(c for c in design.columns if not waiting & {p.column for p in c.parts})
-        )
+        return _without(design, {*self._designs} - {step.variable for step in self._steps})
 
     def take(self, drawn: Drawn) -> None:
         """Add a step to the chain."""
@@ -308,3 +337,9 @@ def _design(federation: Federation, name: str, text: str) -> Design:
     if name in design.variables:
         raise FormulaError(f"{name} is the outcome of its imputation model, and no term of it.")
     return design
+
+
+def _without(design: Design, names: set[str]) -> Design:
+    """A design without the columns that read any of these."""
+    kept = tuple(c for c in design.columns if not names & {p.column for p in c.parts})
+    return replace(design, columns=kept)

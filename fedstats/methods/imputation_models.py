@@ -46,7 +46,6 @@ def drawn_step(
     design: Design,
     begin: tuple[Array, ...],
     random: np.random.Generator,
-    shift: float = 0.0,
 ) -> Drawn:
     """Fit the imputation model of a variable, and draw its parameters.
 
@@ -72,11 +71,7 @@ def drawn_step(
         raise NotConverged(
             f"The imputation model of {variable} cannot be fitted. {problem} Take fewer predictors, or merge levels of {variable}."
         ) from None
-    return Drawn(_shifted(step, shift), estimates, n, meter.rounds, meter.n_bytes)
-
-
-def _shifted(step: ImputationStep, shift: float) -> ImputationStep:
-    return ImputationStep(step.variable, step.design, step.coefficients, step.spread, step.between, shift)
+    return Drawn(step, estimates, n, meter.rounds, meter.n_bytes)
 
 
 def _of_number(
