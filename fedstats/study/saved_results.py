@@ -24,9 +24,12 @@ from fedstats.contract.evaluation_results import (
 )
 from fedstats.contract.fit import Fit
 from fedstats.contract.heterogeneity_results import Heterogeneity
+from fedstats.contract.missingness_results import Missingness
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
+from fedstats.contract.pooled_fit import PooledFit
 from fedstats.contract.query import canonical_json
 from fedstats.contract.results import NotAvailable, PredictedSurvival, Table
+from fedstats.contract.sensitivity_results import TippingPoint
 from fedstats.contract.standardised_curves import StandardisedSurvival
 from fedstats.contract.survival_results import (
     CumulativeIncidence,
@@ -49,6 +52,7 @@ _KINDS: dict[str, type] = {
     for kind in (
         *(Fit, Curve, Table, PredictedSurvival, PenaltyPath, CrossValidation, ProportionalHazardsTest),
         *(StandardisedRisks, MarginalEffects, NotAvailable, PatientTable, Attrition),
+        *(PooledFit, Missingness, TippingPoint),
         *(Heterogeneity, StandardisedSurvival, EffectiveSizes, Overlap, Balance),
         *(Concordance, Calibration, PredictionError, NetBenefit, LeftOutSites),
         *(CurvePoints, LogRankTest, MaxComboTest, RestrictedMeans, CumulativeIncidence, PeriodHazardRatios),
@@ -91,6 +95,8 @@ def _for_readers(result: Any) -> Any:
     """A result without the digits of covariances that no reader needs."""
     if isinstance(result, LeftOutSites):
         return replace(result, fits={site: _for_readers(fit) for site, fit in result.fits.items()})
+    if isinstance(result, PooledFit):
+        return replace(result, covariances=np.stack([rounded_covariance(v) for v in result.covariances]))
     if not isinstance(result, Fit):
         return result
     others = {name: rounded_covariance(v) for name, v in result.other_covariances.items()}

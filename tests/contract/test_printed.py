@@ -30,6 +30,15 @@ CURVE, COX = "Surv(time, status) ~ sex", "Surv(time, status) ~ age + sex"
 WEIGHTS = fs.propensity_weights(SITES, "sex ~ age")
 SHARED = fs.cox(SITES, COX, baseline="shared")
 LOGISTIC = fs.logistic(SITES, "status ~ age + sex")
+MODEL = {"sex": "age + status"}
+COPIES = fs.impute(SITES, MODEL, m=2)
+
+
+def ODDS(copy):
+    return fs.logistic(copy, "status ~ sex")
+
+
+POOLED = COPIES.fit(ODDS)
 
 PRINTED = {
     "a curve": (fs.kaplan_meier(SITES, CURVE), "Survival, Surv(time, status) ~ sex (exact): 1 row dropped"),
@@ -96,6 +105,17 @@ PRINTED = {
     "left-out sites": (
         fs.internal_external_validation(SITES, lambda some: fs.logistic(some, "status ~ age")),
         "status ~ age, fitted without each of 3 sites and evaluated there (exact)",
+    ),
+    "empty cells": (fs.missingness(SITES, ["sex", "age"]), "Empty cells (exact)"),
+    "imputations": (COPIES, "2 completed copies, 1 cycle (multiple imputation)"),
+    "a pooled fit": (
+        POOLED,
+        "logistic(status ~ sex), 2 completed copies (multiple imputation): 150 patients",
+    ),
+    "a pooled hypothesis": (POOLED.linear_hypothesis("sex[m] = 0"), "Hypothesis sex[m] = 0; F "),
+    "a tipping point": (
+        fs.tipping_point(SITES, MODEL, ODDS, variable="sex", deltas=[-1, 1], term="sex[m]", m=2),
+        "Tipping point of sex[m], draws of sex shifted (multiple imputation): ",
     ),
     "a path": (fs.penalty_path(SITES, "status ~ age"), "penalty path (binomial)"),
 }
