@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.arguments import check_federation, known_column
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.completed_copy import CompletedCopy
 from fedstats.contract.cumulative_hazard import CumulativeHazard
 from fedstats.contract.design import Design
@@ -196,10 +197,8 @@ def impute(
     all copies, and where fewer patients than draws have the same cells empty these stay empty: a fit reports them as dropped.
     """
     check_federation(federation)
-    chosen = _checked(federation, models, m, cycles, delta)
-    hazard = _hazard(federation, chosen, survival)
+    chosen, hazard, designs = checked_models(federation.codebook, models, m, cycles, survival, delta)
     whole = federation if hazard is None else WithColumn(federation, hazard)
-    designs = {name: _design(whole, name, text) for name, text in chosen.items()}
     cycles = 1 if len(designs) == 1 else cycles
     if any(levels_of_variable(name, federation.codebook) for name in designs):
         check_points(federation.max_points, m * FIT_POINTS, f"{m} copies of an imputation model take")
@@ -287,9 +286,22 @@ class _Copy:
         self.rounds, self.n_bytes = self.rounds + drawn.rounds, self.n_bytes + drawn.n_bytes
 
 
-def _checked(
-    federation: Federation, models: object, m: object, cycles: object, delta: object
-) -> dict[str, str]:
+def checked_models(
+    codebook: Codebook, models: object, m: object, cycles: object, survival: object, delta: object
+) -> tuple[dict[str, str], CumulativeHazard | None, dict[str, Design]]:
+    """Imputation models as :func:`impute` is given them, with the cumulative hazard that they read and their designs.
+
+    Raises
+    ------
+    FormulaError
+    """
+    chosen = _checked(codebook, models, m, cycles, delta)
+    hazard = _hazard(codebook, chosen, survival)
+    known = codebook if hazard is None else codebook.with_variable(hazard.variable(codebook))
+    return chosen, hazard, {name: _design(known, name, text) for name, text in chosen.items()}
+
+
+def _checked(codebook: Codebook, models: object, m: object, cycles: object, delta: object) -> dict[str, str]:
     if not isinstance(models, Mapping) or not models:
         raise FormulaError(
             f'models is {shown(models)}; give each variable its imputation model: {{"albumin": "age + sex + status"}}.'
@@ -300,7 +312,7 @@ def _checked(
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high:
             raise FormulaError(f"{what} is {shown(value)}; give a whole number from {low} to {high}.")
     for name, text in models.items():
-        variable = known_column(name, federation.codebook, "models")
+        variable = known_column(name, codebook, "models")
         if variable.kind not in ("numeric", "factor", "event"):
             raise FormulaError(f"{name} {variable.in_words()}; a number, a factor or an event is imputed.")
         if not variable.missing:
@@ -316,22 +328,22 @@ def _checked(
     return {str(name): str(text) for name, text in models.items()}
 
 
-def _hazard(federation: Federation, models: Mapping[str, str], survival: object) -> CumulativeHazard | None:
+def _hazard(codebook: Codebook, models: Mapping[str, str], survival: object) -> CumulativeHazard | None:
     named = any(re.search(rf"(?<![\w.]){HAZARD}(?![\w.])", text) for text in models.values())
-    if not named or HAZARD in federation.codebook:
+    if not named or HAZARD in codebook:
         return None
     if not isinstance(survival, str):
         raise FormulaError(
             f'A model names {HAZARD}: say of which follow-up, as survival="Surv(time, status)".'
         )
-    outcome, _ = parse_groups(f"{survival} ~ 1", federation.codebook)
+    outcome, _ = parse_groups(f"{survival} ~ 1", codebook)
     if outcome.event_level is not None or outcome.time is None:
         raise FormulaError(f"The {HAZARD} of {survival} is that of an event that is 0 or 1.")
     return CumulativeHazard(HAZARD, outcome.time, outcome.event, outcome.entry)
 
 
-def _design(federation: Federation, name: str, text: str) -> Design:
-    design = parse_terms(text, federation.codebook)
+def _design(codebook: Codebook, name: str, text: str) -> Design:
+    design = parse_terms(text, codebook)
     if not design.intercept:
         raise FormulaError(f"The imputation model of {name} needs its intercept.")
     if name in design.variables:

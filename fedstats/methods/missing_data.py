@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.arguments import check_federation, known_column
+from fedstats.contract.codebook import Codebook
 from fedstats.contract.federation import Federation, Meter, Total
 from fedstats.contract.formula import FormulaError
 from fedstats.contract.missingness_results import Missingness
@@ -46,8 +47,7 @@ def missingness(
     A site does not show a count of a few, or of all but a few; a total to which such a site belongs is not shown either.
     """
     check_federation(federation)
-    chosen = _variables(federation, variables)
-    grouped = None if by is None else _by(federation, by)
+    chosen, grouped = check_profile(federation.codebook, variables, by)
     meter = Meter(federation)
     question = EmptyCells(chosen)
     total = meter.sum(question)
@@ -67,9 +67,19 @@ def missingness(
     )
 
 
-def _variables(federation: Federation, variables: object) -> tuple[str, ...]:
+def check_profile(codebook: Codebook, variables: object, by: object) -> tuple[tuple[str, ...], str | None]:
+    """Variables and groups of a profile.
+
+    Raises
+    ------
+    FormulaError
+    """
+    return _variables(codebook, variables), None if by is None else _by(codebook, by)
+
+
+def _variables(codebook: Codebook, variables: object) -> tuple[str, ...]:
     if variables is None:
-        chosen = tuple(v.name for v in federation.codebook.variables if v.missing)
+        chosen = tuple(v.name for v in codebook.variables if v.missing)
         if not chosen:
             raise FormulaError("By the codebook no column may be empty: there is no missingness to describe.")
     elif isinstance(variables, str) or not isinstance(variables, Sequence) or not variables:
@@ -77,7 +87,7 @@ def _variables(federation: Federation, variables: object) -> tuple[str, ...]:
             f'variables is {shown(variables)}; give names of columns in a list, as ["albumin", "ecog"].'
         )
     else:
-        chosen = tuple(known_column(name, federation.codebook, "variables").name for name in variables)
+        chosen = tuple(known_column(name, codebook, "variables").name for name in variables)
     if len(set(chosen)) < len(chosen):
         raise FormulaError(f"variables names {shown(list(chosen))}; give each column once.")
     if len(chosen) > MOST_VARIABLES:
@@ -87,10 +97,10 @@ def _variables(federation: Federation, variables: object) -> tuple[str, ...]:
     return chosen
 
 
-def _by(federation: Federation, by: object) -> str:
-    if by == SITE and SITE not in federation.codebook:
+def _by(codebook: Codebook, by: object) -> str:
+    if by == SITE and SITE not in codebook:
         return SITE
-    variable = known_column(by, federation.codebook, "by")
+    variable = known_column(by, codebook, "by")
     if variable.kind not in ("label", "factor"):
         raise FormulaError(
             f"by is {variable.name!r}, which {variable.in_words()}; give 'site' or a column of practices."

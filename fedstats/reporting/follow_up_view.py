@@ -8,6 +8,7 @@ from typing import Any
 from fedstats.contract.effect_results import MarginalEffects, StandardisedRisks
 from fedstats.contract.heterogeneity_results import Heterogeneity
 from fedstats.contract.penalty_results import CrossValidation, PenaltyPath
+from fedstats.contract.pooled_fit import PooledFit
 from fedstats.contract.results import PredictedSurvival
 from fedstats.contract.standardised_curves import StandardisedSurvival
 from fedstats.methods.proportional_hazards import ProportionalHazardsTest
@@ -21,6 +22,8 @@ from fedstats.reporting.heterogeneity_view import (
     heterogeneity_table,
     heterogeneity_title,
 )
+from fedstats.reporting.imputed_view import METHOD as OF_COPIES
+from fedstats.reporting.imputed_view import imputed_table, imputed_title
 from fedstats.reporting.path_view import path_method, path_pictures, path_table, path_title, path_words
 from fedstats.reporting.prediction_view import (
     hazard_pictures,
@@ -92,6 +95,7 @@ def follow_up_tables(spec: ModelSpec, asked: FollowUp, found: Any, study: Study)
 
 
 _VIEWS = {
+    "imputed": View((PooledFit,), lambda spec, *_: imputed_title(spec), lambda _: OF_COPIES, imputed_table),
     "heterogeneity": View(
         (Heterogeneity,),
         lambda spec, asked, study: heterogeneity_title(spec, asked.column, study),

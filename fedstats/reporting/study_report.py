@@ -12,6 +12,7 @@ import pandas as pd
 
 from fedstats.contract.attrition import Attrition
 from fedstats.contract.fit import Fit
+from fedstats.contract.missingness_results import Missingness
 from fedstats.contract.results import NotAvailable
 from fedstats.federations.archive import Archive
 from fedstats.federations.keys import COORDINATOR, home_of
@@ -25,6 +26,7 @@ from fedstats.reporting.counts_view import curve_method_of, curve_title_of
 from fedstats.reporting.curve_section import curve_method, curve_parts
 from fedstats.reporting.exchange_account import NO_ARCHIVE, ExchangeAccount
 from fedstats.reporting.follow_up_view import method_of, title_of
+from fedstats.reporting.missingness_view import missingness_parts
 from fedstats.reporting.model_section import model_parts
 from fedstats.reporting.model_text import method, model_title
 from fedstats.reporting.pooled_check import compare, differing, headline, verdict
@@ -150,6 +152,10 @@ class StudyReport:
             by = (described.by,) if isinstance(described.by, str) else described.by or ()
             formula = " + ".join(described.variables) + (f" by {' and '.join(by)}" if by else "")
             rows.insert(0, {"Analysis": described.title, "Method": "Description", "Formula": formula})
+        if (empty := self.study.missingness) is not None:
+            formula = " + ".join(empty.variables or ("every column that may be empty",))
+            formula += f" by {empty.by}" if empty.by else ""
+            rows.insert(0, {"Analysis": empty.title, "Method": "Counts of empty cells", "Formula": formula})
         if (counted := self.study.attrition) is not None:
             how, formula = "Counts of everybody screened", "steps of cohort.toml"
             rows.insert(0, {"Analysis": counted.title, "Method": how, "Formula": formula})
@@ -180,6 +186,10 @@ class StudyReport:
         if left is not None and self.study.attrition is not None:
             shown = isinstance(left, Attrition)
             parts += attrition_parts(self.study.attrition.title, left) if shown else [left]
+        empty, asked = self.found.get("missingness"), self.study.missingness
+        if empty is not None and asked is not None:
+            shown = isinstance(empty, Missingness)
+            parts += missingness_parts(asked.title, empty, self.study.codebook) if shown else [empty]
         found = self.found.get("table_one")
         if found is None:
             return Section(*parts, "<p>The study asks for no table of patient characteristics.</p>")
@@ -264,6 +274,8 @@ class StudyReport:
         }
         if self.study.table_one is not None:
             titles["table_one"] = self.study.table_one.title
+        if self.study.missingness is not None:
+            titles["missingness"] = self.study.missingness.title
         if self.study.attrition is not None:
             titles["attrition"] = self.study.attrition.title
         return titles.get(name, name)

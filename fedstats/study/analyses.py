@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from fedstats.methods.missing_data import missingness
 from fedstats.methods.patient_table import table_one
 from fedstats.study.curve_follow_ups import curve_follow_ups, curve_of, incidence_follow_ups, incidence_of
 from fedstats.study.follow_ups import Analysis, estimate_of, follow_ups
@@ -17,6 +18,8 @@ def analyses_of(content: StudyFile, *, of_one_site: bool = False) -> dict[str, A
     found: dict[str, Analysis] = {}
     if (t := content.table_one) is not None:
         found["table_one"] = partial(table_one, by=t.by, variables=t.variables, p_values=t.p_values)
+    if (profile := content.missingness) is not None:
+        found["missingness"] = partial(missingness, variables=profile.variables, by=profile.by)
     for curve in content.curves:
         found[curve.name] = curve_of(curve)
         found |= {asked.name: asked.analysis for asked in curve_follow_ups(curve)}

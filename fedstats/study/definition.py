@@ -68,7 +68,7 @@ class Study:
             self.policy = self.policy.tightened_by_study(content.disclosure)
         self.rehearsal = self.folder / heading.rehearsal if heading.rehearsal else None
         self.table_one, self.curves, self.models = content.table_one, content.curves, content.models
-        self.attrition = content.attrition
+        self.attrition, self.missingness = content.attrition, content.missingness
         self.weights = content.weights
         self.families = content.families
         self.incidences = content.incidences

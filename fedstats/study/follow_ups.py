@@ -19,6 +19,7 @@ from fedstats.methods.penalised_path import penalty_path
 from fedstats.methods.proportional_hazards import cox_zph
 from fedstats.methods.standardised_curves import standardised_survival
 from fedstats.methods.survival_prediction import baseline_hazard, predict_survival
+from fedstats.study.imputation_spec import imputed_estimate
 from fedstats.study.model_spec import HeterogeneitySpec, ModelSpec, PathSpec
 from fedstats.study.weights_spec import weighted_estimate
 
@@ -64,8 +65,11 @@ def follow_ups(model: ModelSpec) -> list[FollowUp]:
 
 def _of_the_model(model: ModelSpec) -> list[FollowUp]:
     """What begins with a fit of its own."""
-    paths = [FollowUp(f"{model.name}_{key}", key, _path(model, spec)) for key, spec in _paths(model)]
-    return paths + [
+    begun = [FollowUp(f"{model.name}_{key}", key, _path(model, spec)) for key, spec in _paths(model)]
+    if model.imputation is not None:
+        of_copies = partial(imputed_estimate, fit=estimate_of(model), imputation=model.imputation)
+        begun.insert(0, FollowUp(f"{model.name}_imputed", "imputed", of_copies))
+    return begun + [
         FollowUp(
             f"{model.name}_{key}_{_plain(spec.term)}_{_plain(spec.by)}",
             key,

@@ -11,6 +11,7 @@ from fedstats.numerics.families import family_of
 from fedstats.numerics.firth import Firth
 from fedstats.numerics.meta_analysis import Tau2
 from fedstats.numerics.penalties import ElasticNet
+from fedstats.study.imputation_spec import ImputationSpec
 from fedstats.study.penalty_spec import Entry, PenaltySpec
 from fedstats.study.weights_spec import WeightsSpec
 
@@ -58,6 +59,8 @@ class ModelSpec(Entry):
     ``weights`` is a column, or names a table ``[weights.<name>]``; then ``robust`` left out is "stacked".  ``e_values`` says how strong
     unmeasured confounding would have to be, of an outcome that is rare or common.
 
+    ``imputed`` asks for the model on completed copies as well, as ``[imputation]`` fills them in.
+
     ``profile`` names coefficients whose intervals are those of the profile likelihood; ``intercepts`` a column whose groups
     have intercepts of their own, which stay at the sites.  ``penalty_path``, ``standardised_risks``, ``marginal_effects``,
     ``predicted_survival`` (of patients with a name and their covariates) and ``baseline_hazard`` are asked of the model
@@ -83,6 +86,7 @@ class ModelSpec(Entry):
     penalty: PenaltySpec | None = None
     intercepts: str | None = None
     profile: tuple[str, ...] = ()
+    imputed: bool = False
     penalty_path: PathSpec | None = None
     standardised_risks: tuple[StandardisedSpec, ...] = ()
     marginal_effects: tuple[str, ...] = ()
@@ -94,6 +98,7 @@ class ModelSpec(Entry):
     primary: bool = False
     note: str = ""
     _weighting: WeightsSpec | None = PrivateAttr(default=None)
+    _imputation: ImputationSpec | None = PrivateAttr(default=None)
 
     @property
     def weighting(self) -> WeightsSpec | None:
@@ -112,6 +117,27 @@ class ModelSpec(Entry):
         if self.robust is None and (asked := [key for key in besides if getattr(self, key)]):
             raise ValueError(f"{asked[0]} is of a likelihood: leave it out, or say robust = false")
         self._weighting = weighting
+
+    @property
+    def imputation(self) -> ImputationSpec | None:
+        """How empty cells are filled in for it, where ``imputed`` asks for that."""
+        return self._imputation
+
+    def imputed_by(self, imputation: ImputationSpec | None) -> None:
+        """Say how, as the file is read.
+
+        Raises
+        ------
+        ValueError
+            There is no ``[imputation]``, or a model without standard errors.
+        """
+        if imputation is None:
+            raise ValueError("imputed takes a table [imputation] with the models of the imputed columns")
+        if self.penalty is not None:
+            raise ValueError(
+                "imputed puts standard errors together, and a penalised fit is none of the data alone: leave one of both out"
+            )
+        self._imputation = imputation
 
     @model_validator(mode="after")
     def _e_values_of_ratios(self) -> Self:

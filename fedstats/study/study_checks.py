@@ -39,6 +39,12 @@ def check_study(content: StudyFile, codebook: Codebook, policy: DisclosurePolicy
         for key, weights in content.weights.items():
             name = f"weights.{key}"
             check_weights(weights, codebook)
+        if content.missingness is not None:
+            name = "missingness"
+            content.missingness.check(codebook)
+        if content.imputation is not None:
+            name = "imputation"
+            content.imputation.check(codebook, policy)
         for model in content.models:
             name = model.name
             check_model_spec(model, codebook, policy)
@@ -57,7 +63,7 @@ def _check_names(content: StudyFile, codebook: Codebook, file: str) -> None:
     names += [asked.name for name, spec in content.weights.items() for asked in weights_analyses(name, spec)]
     names += [asked.name for c in content.curves for asked in curve_follow_ups(c)]
     names += [asked.name for i in content.incidences for asked in incidence_follow_ups(i)]
-    twice = sorted({n for n in names if names.count(n) > 1 or n in ("attrition", "table_one")})
+    twice = sorted({n for n in names if names.count(n) > 1 or n in ("attrition", "missingness", "table_one")})
     if twice:
         raise StudyError(f"{file}: the name {twice[0]!r} is used twice; every analysis has its own.")
     try:

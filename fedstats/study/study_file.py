@@ -10,6 +10,7 @@ from fedstats.federations.keys import FINGERPRINT
 from fedstats.federations.membership import SITE_NAME
 from fedstats.numerics.multiplicity import Adjustment
 from fedstats.study.curve_spec import CurveSpec, IncidenceSpec
+from fedstats.study.imputation_spec import ImputationSpec, MissingnessSpec
 from fedstats.study.model_spec import ModelSpec
 from fedstats.study.penalty_spec import Entry
 from fedstats.study.weights_spec import WeightsSpec
@@ -123,6 +124,8 @@ class StudyFile(Entry):
     site_titles: dict[str, str] = Field(default_factory=dict)
     disclosure: dict[str, Any] = Field(default_factory=dict)
     attrition: AttritionSpec | None = None
+    missingness: MissingnessSpec | None = None
+    imputation: ImputationSpec | None = None
     table_one: TableSpec | None = None
     curves: tuple[CurveSpec, ...] = ()
     incidences: tuple[IncidenceSpec, ...] = ()
@@ -139,6 +142,16 @@ class StudyFile(Entry):
             if spec.weights in self.weights:
                 try:
                     spec.weighted_by(self.weights[spec.weights])
+                except ValueError as problem:
+                    raise ValueError(f"{spec.name}: {problem}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _imputed_models(self) -> Self:
+        for spec in self.models:
+            if spec.imputed:
+                try:
+                    spec.imputed_by(self.imputation)
                 except ValueError as problem:
                     raise ValueError(f"{spec.name}: {problem}") from None
         return self
