@@ -112,7 +112,7 @@ def test_a_conversation_forgets_the_point_and_nothing_else(kind):
 def test_only_coefficients_hazards_steps_and_an_inverse_are_points():
     marked = {f.name for kind in KINDS for f in fields(kind) if f.metadata.get("point")}
     of_models = {"beta", "a", "b", "hazards", "steps", "inverse", "points", "gamma", "share"}
-    assert marked == of_models | {"coefficients", "spread", "between", "copy"}
+    assert marked == of_models | {"coefficients", "spread", "between", "copy", "uncensored"}
     assert POINT["point"] is True
 
 
