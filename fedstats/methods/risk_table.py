@@ -145,6 +145,7 @@ class RiskTable(Query):
             sums["event_squares"] = Sum(cells.count(times.event, rows.w**2), at_risk)
             ways = cells.ways(times.event)
             evidence += cells_evidence(rows.w, ways)
+        evidence.append(_totals_evidence(times.event, cells))
         if self.causes or self.event_level is not None:
             evidence.append(_codes_evidence(rows.frame[self.event], cells))
         evidence += rows.evidence
@@ -340,3 +341,11 @@ def _codes_evidence(values: "pd.Series[Any]", cells: _Cells) -> Evidence:
     codes, names = pd.factorize(values, sort=True)
     counts = np.bincount(cells.group * len(names) + codes, minlength=cells.n_groups * len(names))
     return Evidence("level by outcome", counts, f"patients of a group with a code of {values.name}")
+
+
+def _totals_evidence(event: NDArray[np.bool_], cells: _Cells) -> Evidence:
+    """Of each group who has the event on the grid, and who has not, as of a level by outcome: cells add up to these."""
+    with_event = cells.count(event).sum(axis=1)
+    everybody = np.bincount(cells.group, minlength=cells.n_groups)
+    counts = np.concatenate([with_event, everybody - with_event])
+    return Evidence("level by outcome", counts, "patients of a group with the event, or without it")

@@ -46,8 +46,8 @@ from fedstats.study.verification import other_sites
 from fedstats.study.weights_spec import weights_analyses
 
 PROFILES = {
-    "strict": "Every cell holds no patient or at least 11.",
-    "teaching": "Low thresholds, fit for public data only: every cell holds no patient or at least 3.",
+    "strict": "Every cell of a table holds no patient or at least 11; in every cell of a curve nobody leaves or at least 11, of whom fewer may have the event.",
+    "teaching": "Low thresholds, fit for public data only: every cell of a table holds no patient or at least 3.",
     "none": "No disclosure control at all: fit for synthetic or public data only.",
 }
 
