@@ -39,7 +39,7 @@ def adjusted_columns(
     for family in study.families:
         if family.joint or model not in {asked.analysis for asked in family.tests}:
             continue
-        rows = family_table(family, found)
+        rows = family_table(family, found, study)
         own = rows[rows["analysis"] == model].set_index("term")["p_adjusted"]
         columns[f"p, {METHODS[family.method]} ({family.name})"] = [
             formats.p_value(own[term]) if term in own.index else formats.MISSING for term in terms
@@ -48,7 +48,7 @@ def adjusted_columns(
 
 
 def _family(family: FamilySpec, found: Mapping[str, Any], study: Study) -> Table:
-    rows = family_table(family, found)
+    rows = family_table(family, found, study)
     titles = {model.name: model.title for model in study.models}
     titles |= {
         asked.analysis: curve.title

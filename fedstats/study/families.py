@@ -1,7 +1,7 @@
 """Families of tests that a study names beforehand, with raw and adjusted p-values from its results."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,11 @@ from fedstats.contract.fit import Fit
 from fedstats.contract.formula import FormulaError, parse, parse_groups
 from fedstats.methods.multiple_tests import COLUMNS, COMPARISONS, adjusted_p_values
 from fedstats.numerics.multiplicity import adjusted
+from fedstats.study.planned_tests import planned_tests
 from fedstats.study.study_file import FamilySpec, FamilyTests, StudyFile
+
+if TYPE_CHECKING:
+    from fedstats.study.definition import Study
 
 
 def check_family(family: FamilySpec, content: StudyFile, codebook: Codebook) -> None:
@@ -68,11 +72,11 @@ def _check_terms(asked: FamilyTests, there: Sequence[str]) -> None:
         raise FormulaError(f"{asked.analysis} has no term {strange[0]!r}; it has {', '.join(known)}.")
 
 
-def family_table(family: FamilySpec, results: Mapping[str, Any]) -> pd.DataFrame:
+def family_table(family: FamilySpec, results: Mapping[str, Any], study: "Study") -> pd.DataFrame:
     """Raw and adjusted p-values: family analysis term p_value p_adjusted method.
 
-    What was not released, or not estimated, stands with p-values that are missing.  Each of the terms named of it (one test, where none are)
-    counts as a test with a p-value of one: what is missing makes no other test easier.
+    What was not released, or not estimated, stands with p-values that are missing.  Each test that it would have had counts, with a p-value of
+    one: what is missing makes no other test easier.
     """
     there = {
         asked.analysis: results[asked.analysis]
@@ -84,7 +88,7 @@ def family_table(family: FamilySpec, results: Mapping[str, Any]) -> pd.DataFrame
         {"analysis": asked.analysis, "term": term, "p_value": np.nan}
         for asked in family.tests
         if asked.analysis not in there
-        for term in asked.terms or ("",)
+        for term in planned_tests(asked, study.models, study.curves, study.codebook, joint=family.joint)
     ]
     found = pd.DataFrame(columns=list(COLUMNS))
     if there:

@@ -139,18 +139,31 @@ def test_results_are_saved_and_read(found, tmp_path):
 
 def test_a_family_is_adjusted_and_what_is_missing_makes_nothing_easier(study, found):
     family = study.families[0]
-    table = family_table(family, found)
+    table = family_table(family, found, study)
     assert table["term"].tolist() == ["sex[M]", "age", "sex[M]"]
     np.testing.assert_array_equal(table["p_adjusted"], adjusted(table["p_value"].to_numpy(float), "BH"))
-    lost = family_table(family, dict(found) | {"survival": fs.NotAvailable("not released", "")})
+    lost = family_table(family, dict(found) | {"survival": fs.NotAvailable("not released", "")}, study)
     assert lost["p_value"].isna().tolist() == [False, False, True]
     own = adjusted(np.append(lost["p_value"][:2].to_numpy(float), 1.0), "BH")
     np.testing.assert_array_equal(lost["p_adjusted"][:2].to_numpy(float), own[:2])
 
 
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("joint", [False, True])
+def test_what_is_missing_counts_as_all_its_tests(study, found, number, joint):
+    """Each analysis of a family lost in turn: as many tests of the same names, and none of the others easier."""
+    family = study.families[number].model_copy(update={"joint": joint})
+    whole = family_table(family, found, study)
+    for name in dict.fromkeys(whole["analysis"]):
+        lost = family_table(family, dict(found) | {name: fs.NotAvailable("not released", "")}, study)
+        own = [set(table.loc[table["analysis"] == name, "term"]) for table in (whole, lost)]
+        assert own[0] == own[1]
+        assert len(lost) == len(whole)
+
+
 def test_a_family_may_hold_tests_of_curves(study, found):
     family = study.families[1]
-    table = family_table(family, found)
+    table = family_table(family, found, study)
     assert table["term"].tolist() == [
         "sex[M]",
         "log-rank test",
@@ -159,7 +172,7 @@ def test_a_family_may_hold_tests_of_curves(study, found):
     ]
     assert table["p_value"][1] == found["curve_log_rank"].p_value
     np.testing.assert_array_equal(table["p_adjusted"], adjusted(table["p_value"].to_numpy(float), "holm"))
-    lost = family_table(family, dict(found) | {"curve_log_rank": fs.NotAvailable("not released", "")})
+    lost = family_table(family, dict(found) | {"curve_log_rank": fs.NotAvailable("not released", "")}, study)
     assert lost["analysis"].tolist()[-1] == "curve_log_rank"
     assert lost["p_value"].isna().sum() == 1
 
