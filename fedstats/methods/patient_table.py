@@ -258,7 +258,9 @@ def _as_compared(table: Array, shown: NDArray[np.bool_], size: Array) -> Array:
     counts = table[:, :-1][:, seen[:-1]]
     if seen.all():
         return counts
-    if not seen[-1]:  # who has an empty cell is not known, and so are no shares
+    if (
+        not seen[-1] or not seen[:-1].any()
+    ):  # who has an empty cell, or any level, is not known: so are no shares
         return np.zeros_like(table[:, :-1])
     return np.column_stack([counts, size - table[:, -1] - counts.sum(axis=1)])
 

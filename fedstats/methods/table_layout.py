@@ -192,7 +192,7 @@ def quartile_words(row: Any, name: str, number: Callable[[float], str]) -> str:
 def names_a_cell(frame: pd.DataFrame) -> bool:
     """Whether a quartile of a table is a cell and not a value."""
     return any(
-        (frame[name].isna() & np.isfinite(frame[f"{name}_high"] - frame[f"{name}_low"])).any()
+        (frame[name].isna() & np.isfinite((frame[f"{name}_high"] - frame[f"{name}_low"]).astype(float))).any()
         for name in _QUARTILES
         if f"{name}_low" in frame
     )
