@@ -1,4 +1,4 @@
-"""The rows of a regression at a site, and the counts by which the gate judges it."""
+"""The rows of a regression at a site; what the gate judges of them is made in ``row_evidence``, and at a point in ``point_evidence``."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,16 +8,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Cohort, Evidence, Sum
-from fedstats.contract.coefficient_sizes import Terms, terms_of
+from fedstats.contract.coefficient_sizes import Terms
 from fedstats.contract.design import Column, Design, Part, level_codes
-from fedstats.contract.dominance import dominance_in_pairs
 from fedstats.contract.faults import Fault, negative_weights, no_counts, no_event, undefined
 from fedstats.contract.few_predictors import in_groups
-from fedstats.contract.joint_cells import is_number, joint_cells, shared_by, where_numbers_are_flat
+from fedstats.contract.joint_cells import is_number, shared_by
 from fedstats.contract.margins import margin
-from fedstats.contract.model_cells import few_values, model_cells, pairs_by_outcome
-from fedstats.contract.model_evidence import UNJUDGED, effective_sizes, knots, left_out, of_own_site
+from fedstats.contract.model_cells import few_values, pairs_by_outcome
+from fedstats.contract.model_evidence import UNJUDGED, effective_sizes
+from fedstats.contract.point_evidence import PointEvidence
 from fedstats.contract.query import QueryError
+from fedstats.contract.row_evidence import ModelColumns, judged_rows, unjudged
 from fedstats.contract.site_data import SiteData
 
 Array = NDArray[np.float64]
@@ -95,10 +96,9 @@ class ModelRows:
         groups = self.frame.groupby(list(columns), observed=True, sort=True).ngroup()
         return np.asarray(groups.to_numpy(dtype=np.int64))
 
-    def linear_predictor(self, gamma: Array) -> Array:
-        """x gamma + offset, (n,)."""
-        eta = self.x @ gamma
-        return eta if self.offset is None else eta + self.offset
+    def at(self, gamma: Array) -> PointEvidence:
+        """The rows at coefficients of ``x``, (k,)."""
+        return PointEvidence(self, gamma)
 
     def vector(self, values: Array) -> Sum:
         """A sum with one entry a design column."""
@@ -118,38 +118,8 @@ class ModelRows:
         both[np.ix_(some, some)] = np.rint(there.T @ there)
         return np.asarray(both, dtype=np.int64)
 
-    def beforehand(self, gamma: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
-        """What the gate judges of the rows, and then of the coefficients, before any sum is made.
-
-        The rows come first: where they do not pass, no coefficient makes another refusal of it.
-
-        Parameters
-        ----------
-        gamma : (k,)     coefficients of ``x``
-        unit : float     what they count in, of an outcome that is a measurement
-        """
-        if self.terms is None or len(gamma) != self.x.shape[1]:
-            return self.evidence
-        first = self.x.shape[1] - len(self.terms.alone)  # an intercept's size is nobody's
-        x, slopes = self.x[:, first:], gamma[first:]
-        return (*self.evidence, *self._where_flat(x, slopes), self.terms.sizes(x, slopes, unit))
-
-    def _where_flat(self, x: Array, slopes: Array) -> tuple[Evidence, ...]:
-        """The joint table of levels at slopes where the model's numbers do not hide it; a site's own weights of many values always do."""
-        number, who = self._of_numbers, self.counted
-        own = self.weights is not None and not self.made and is_number(self.weights[who])
-        if own or not (self.curved and number.any() and who.any()):
-            return ()
-        by_number, by_level = x @ np.where(number, slopes, 0.0), x @ np.where(number, 0.0, slopes)
-        if self.offset is not None:
-            part = by_number if is_number(self.offset[who]) else by_level
-            part += self.offset
-        mixed = any(c.multiplies_a_number and c.levels for c in self.judged.columns[: len(slopes)])
-        halves = self.levels[who] if mixed else np.zeros((int(who.sum()), 0))
-        return where_numbers_are_flat(by_level[who], by_number[who], halves)
-
     @cached_property
-    def _of_numbers(self) -> NDArray[np.bool_]:
+    def of_numbers(self) -> NDArray[np.bool_]:
         """Which slopes are of numbers with many values."""
         p = 0 if self.terms is None else len(self.terms.alone)
         x = self.x[:, self.x.shape[1] - p :]
@@ -157,15 +127,6 @@ class ModelRows:
         return np.array(
             [c.multiplies_a_number and is_number(v[self.counted]) for c, v in columns], dtype=bool
         )
-
-    def evidence_at(self, gamma: Array, *effects: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
-        """What the gate judges at each point: coefficients, and who weighs in the sums, (n,) each."""
-        if not self.is_judged:
-            return UNJUDGED
-        found = [*self.beforehand(gamma, unit)]
-        for effect in effects:
-            found += [*self.effective_sizes(effect), *dominance_in_pairs(effect, self.levels)]
-        return (*found, *self.predictor_groups(self.linear_predictor(gamma)))
 
     def by_outcome(self, y: Array, who: NDArray[np.bool_]) -> tuple[Evidence, ...]:
         """Pairs of levels, and all of them, by a 0/1 outcome, (n,): of squared scores, or the slope of a weighted score in its weights.
@@ -235,7 +196,9 @@ def model_rows(
     code : str                 the level of the event's column that is an event; None: it is 0 or 1
     curved : bool              whether what weighs a patient depends on the linear predictor
     """
-    extra = tuple(c for c in (weights, offset) if c is not None)
+    asked = ModelColumns(
+        design, outcome, event, weights, offset, groups, rarer_outcome=rarer_outcome, code=code, curved=curved
+    )
     if not all(column.scale > 0 for column in design.columns):
         raise QueryError(
             "A column's scale is not above zero."
@@ -244,12 +207,11 @@ def model_rows(
         raise QueryError(
             "A column that counts in a period alone is one of a Cox model, and of no other question."
         )
-    asked = (*outcome, *design.variables, *extra)
     data.require(outcome, groups)
     data.require_weights(weights)
     data.require((*design.variables, *(c for c in (offset,) if c is not None)), made_too=True)
-    told = data.sources((*asked, *groups))
-    wanted = dict.fromkeys((*asked, *groups, *told))
+    told = data.sources((*asked.read, *groups))
+    wanted = dict.fromkeys((*asked.read, *groups, *told))
     frame = pd.DataFrame({name: data.frame[name] for name in wanted}, copy=False)  # the columns themselves
     complete = np.logical_and.reduce([frame[name].notna().to_numpy() for name in frame.columns])
     if not complete.all():  # whole tables are not copied
@@ -281,71 +243,24 @@ def model_rows(
     whole = judged = replace(design, columns=(*design.columns, *data.behind(design, offset, weights)))
     if y is None:
         judged = with_measured(whole, outcome[0])
-    levels, names, evidence, terms = np.zeros((len(frame), 0)), tuple[str, ...](), UNJUDGED, None
-    own: frozenset[str] | None = None
-    joint: NDArray[np.int64] | None = None
-    present = np.broadcast_to(counted[:, None], x.shape)
-    if raw is not None:
-        present = raw != 0
-        present[~counted] = False
-        if design.intercept:
-            present = np.column_stack([counted, present])
-        rows, columns, heft, added, outcomes = frame, raw, w, shift, y
-        if not counted.all():
-            rows, columns = frame[counted], raw[counted]
-            heft, added, outcomes = (None if v is None else v[counted] for v in (w, shift, y))
-        if whole != design:
-            columns = whole.raw(rows)
-        if y is None:
-            columns = np.column_stack([columns, rows[outcome[0]].to_numpy(dtype=float)])
-        terms = terms_of(design, frame, raw, counted)
-        cells = model_cells(judged, rows, columns)
-        levels, names = np.zeros((len(frame), len(cells.names))), cells.names
-        levels[counted] = cells.indicators
-        evidence = (
-            *data.subset_evidence,
-            *left_out(dropped, counted, frame, extra),
-            *cells.evidence(design, outcomes, rarer_outcome),
-            *cells.dominance(judged, columns, outcomes, heft, added, once=made is not None),
-            *knots(design, data.codebook),
-            *of_own_site((*design.variables, *groups), data.codebook),
-        )
-        if made is not None:
-            of_treatment = replace(design, columns=made.columns[:1])
-            at_hand = replace(design, columns=(*design.columns, made.columns[0]))
-            own = frozenset(model_cells(at_hand, rows, at_hand.raw(rows)).names)
-            widened = margin(data.secret, made.logit(rows).tobytes()) if data.secret else 1.0
-            evidence += made.judged(rows, cells.indicators, outcomes, data.codebook, widened)
-            if outcomes is not None:  # what a weight's slope is a sum over
-                given = model_cells(of_treatment, rows, of_treatment.raw(rows)).names
-                mask = np.array([name in given for name in names], dtype=bool)
-                everybody = np.ones(len(rows), dtype=bool)
-                evidence += (pairs_by_outcome(cells.indicators, outcomes, everybody, mask),)
-        if event is not None and code is not None:
-            evidence += tuple(
-                cells.of_other_codes(judged, columns, rows[event], code, heft, added, once=made is not None)
-            )
-        own_numbers = [
-            v for name, v in ((weights, heft), (offset, added)) if v is not None and name not in data.made
-        ]
-        joint = np.full(len(frame), -1)
-        joint[counted] = joint_cells(whole, rows, columns, cells.indicators, own_numbers)
-        if curved:  # a straight predictor's sums are of pairs of levels, unless they are squared
-            evidence += (shared_by(joint),)
+    if raw is None:
+        found = unjudged(counted, x.shape[1])
+    else:
+        found = judged_rows(data, asked, whole, judged, frame, raw, y, w, shift, dropped)
     return ModelRows(
         frame,
         x,
-        present,
-        levels,
-        names,
+        found.present,
+        found.levels,
+        found.level_names,
         whole,
         judged,
         y,
         w,
         shift,
         dropped,
-        terms,
-        evidence,
+        found.terms,
+        found.evidence,
         Cohort(
             data.positions[complete][counted],
             told,
@@ -355,9 +270,9 @@ def model_rows(
         ),
         tuple(faults),
         curved,
-        joint=joint,
+        joint=found.joint,
         made=made is not None,
-        own=own,
+        own=found.own,
         secret=data.secret,
     )
 

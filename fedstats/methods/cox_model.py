@@ -138,7 +138,7 @@ class CoxQuery(Query):
     def beforehand(self, data: SiteData) -> tuple[Evidence, ...]:
         """Of the rows and the coefficients; where effects change, in every period."""
         if not periods_of(self.model.design):
-            return self.model_rows(data).beforehand(np.array(self.beta))
+            return self.model_rows(data).at(np.array(self.beta)).beforehand()
         whole = prepared_parts(self, data)
         found = (*whole.rows.evidence, *whole.evidence)
         for part in whole.parts:
@@ -157,7 +157,7 @@ class CoxQuery(Query):
         return cox, eta, r
 
     def answer(self, cox: CoxRows, r: Array, sums: dict[str, Sum]) -> Aggregate:
-        evidence = cox.rows.evidence_at(np.array(self.beta), np.where(cox.informative, r, 0.0))
+        evidence = cox.rows.at(np.array(self.beta)).evidence(np.where(cox.informative, r, 0.0))
         evidence += cox.evidence
         if cox.rows.made:
             died = np.zeros(cox.rows.n)
@@ -211,7 +211,7 @@ class CoxMeat(CoxQuery):
         y = np.zeros(cox.rows.n)
         y[cox.sets.death] = 1.0
         parts += cox.rows.by_outcome(y, cox.rows.counted & cox.informative)
-        parts += cox.rows.predictor_groups(cox.rows.linear_predictor(np.array(self.beta)), y[:, None])
+        parts += cox.rows.predictor_groups(cox.rows.at(np.array(self.beta)).predictor, y[:, None])
         return self.answer(cox, r, {"meat": cox.rows.matrix(u.T @ u)}).with_evidence(*parts)
 
     def residuals(self, data: SiteData) -> tuple[CoxRows, Array, Array]:

@@ -114,7 +114,7 @@ class CoxFirthCorrection(CoxQuery):
         weights = None if cox.rows.weights is None else cox.rows.weights[who]
         threes = data.prepared(_asked(self), lambda: of_threes(cox.rows.judged, cox.rows.frame[who], weights))
         alike = cox.rows.predictor_groups(
-            cox.rows.linear_predictor(np.array(self.beta)), cox.rows.levels
+            cox.rows.at(np.array(self.beta)).predictor, cox.rows.levels
         )  # a third level in each
         return _judged(answer, u, model.design, (*threes, *alike))
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.coefficient_sizes import spread
-from fedstats.contract.design import Design, level_codes
+from fedstats.contract.design import Design
 from fedstats.contract.dominance import (
     deviations,
     dominance_of_residuals,
@@ -17,12 +17,12 @@ from fedstats.contract.dominance import (
     scores_of_clusters,
 )
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
-from fedstats.contract.model_cells import pairs_by_outcome
-from fedstats.contract.model_rows import ModelRows, model_rows
+from fedstats.contract.model_rows import ModelRows
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.variable import power_of_two
-from fedstats.methods.practice_intercepts import Practices, judged_within, practices, told
+from fedstats.methods.glm_rows import GlmRows, outcome_of, prepare
+from fedstats.methods.practice_intercepts import Practices, told
 from fedstats.methods.third_moments import of_threes
 from fedstats.numerics.families import FAMILIES, Family
 from fedstats.numerics.group_intercepts import centred, with_intercepts
@@ -118,13 +118,13 @@ class GlmQuery(Query):
         """The rows of the model at a site."""
         return self._prepared(data).rows
 
-    def _prepared(self, data: SiteData) -> "_GlmRows":
-        return data.prepared(self.model, lambda: _prepare(self.model, data))
+    def _prepared(self, data: SiteData) -> GlmRows:
+        return data.prepared(self.model, lambda: prepare(self.model, data))
 
     def _at(self, data: SiteData) -> "_Point":
         prepared, m = self._prepared(data), self.model
         rows, inside, family = prepared.rows, prepared.practices, m.distribution
-        y = _outcome(m, rows)
+        y = outcome_of(m, rows)
         w = np.ones(rows.n) if rows.weights is None else rows.weights
         eta = self._predictor(rows)
         if not family.canonical:
@@ -151,13 +151,13 @@ class GlmQuery(Query):
     def beforehand(self, data: SiteData) -> tuple[Evidence, ...]:
         """Of the rows and the coefficients."""
         rows = self.model_rows(data)
-        return rows.beforehand(np.array(self.beta), self._outcome_unit(rows))
+        return rows.at(np.array(self.beta)).beforehand(self._outcome_unit(rows))
 
     def _outcome_unit(self, rows: ModelRows) -> float:
         """What a coefficient counts in: of a measurement it is as large as its unit is small, so how far that spreads."""
         if self.model.family != "gaussian":
             return 1.0
-        own = spread(_outcome(self.model, rows)[rows.counted])
+        own = spread(outcome_of(self.model, rows)[rows.counted])
         return 1.0 / own if own > 0 else 1.0
 
     def _answer(
@@ -165,17 +165,12 @@ class GlmQuery(Query):
     ) -> Aggregate:
         """Sums with what is judged of the weights of patients in them."""
         m = self.model
-        evidence = rows.evidence_at(np.array(self.beta), *effects, unit=self._outcome_unit(rows))
+        evidence = rows.at(np.array(self.beta)).evidence(*effects, unit=self._outcome_unit(rows))
         if rows.made and self.reads_outcome and rows.event is not None:
             evidence += rows.by_outcome(rows.event, rows.counted)
         inside = self._prepared(data).practices
         cohorts = (rows.cohort,) if inside is None else (rows.cohort, told(rows, m.outcome, inside))
         return Aggregate(sums, rows.n, evidence, cohorts, rows.faults)
-
-
-class _GlmRows(NamedTuple):
-    rows: ModelRows
-    practices: Practices | None
 
 
 class _Point(NamedTuple):
@@ -187,56 +182,6 @@ class _Point(NamedTuple):
     w: Array
     eta: Array
     practices: Practices | None = None
-
-
-def _outcome(model: GlmModel, rows: ModelRows) -> Array:
-    if model.event_level is not None:
-        return (level_codes(rows.frame[model.outcome], (model.event_level,)) == 0).astype(float)
-    return (rows.frame[model.outcome].to_numpy(dtype=float) - model.centre) / model.scale
-
-
-def _prepare(m: GlmModel, data: SiteData) -> _GlmRows:
-    family = m.distribution
-    _require_agreed_units(m, data.codebook)
-    if m.event_level is not None and (m.intercepts is not None or not family.counts_outcomes):
-        raise QueryError("A level is the event of a 0/1 outcome, in a model with one intercept for all.")
-    rows = model_rows(
-        data,
-        m.design,
-        (m.outcome,),
-        m.outcome if family.counts_outcomes else None,
-        m.weights,
-        m.offset,
-        tuple(column for column in (m.cluster, m.intercepts) if column),
-        rarer_outcome=True,
-        whole_numbers=m.outcome if family.name == "poisson" else None,
-        code=m.event_level,
-        curved=family.name != "gaussian",
-    )
-    if not family.canonical and rows.is_judged:
-        # the curvature is a sum over those without the outcome alone
-        y = _outcome(m, rows)
-        parts = pairs_by_outcome(rows.levels, y, rows.counted), *rows.shared(rows.counted, y)
-        rows = replace(rows, evidence=rows.evidence + parts)
-    if m.intercepts is None:
-        return _GlmRows(rows, None)
-    if m.design.intercept or not family.canonical:
-        raise QueryError(
-            "Intercepts of groups stand in place of one for all, in a model whose link is the canonical one."
-        )
-    inside = practices(rows, m.intercepts, family, _outcome(m, rows))
-    rows = judged_within(rows, m.design, inside)
-    return _GlmRows(rows, inside)
-
-
-def _require_agreed_units(m: GlmModel, codebook: Codebook) -> None:
-    """An outcome is worked on as it is, a measurement as the codebook has it: with an own centre an edge slides over it."""
-    agreed = [(0.0, 1.0)]
-    if m.family == "gaussian" and m.outcome in codebook:
-        variable = codebook[m.outcome]
-        agreed = [(centre, variable.scale) for centre in (0.0, variable.centre)]
-    if (m.centre, m.scale) not in agreed:
-        raise QueryError("The centre and scale of an outcome are none of the codebook's.")
 
 
 @dataclass(frozen=True)
@@ -352,7 +297,7 @@ class GlmMeat(GlmQuery):
 
     def outcomes(self, rows: ModelRows) -> Array:
         """The outcome of each row, (n,), on the scale that the model works on."""
-        return _outcome(self.model, rows)
+        return outcome_of(self.model, rows)
 
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients or clusters."""

@@ -12,7 +12,7 @@ from fedstats.contract.few_predictors import DIGITS, in_groups, told_apart
 from fedstats.contract.shapes import OtherUnit, Power
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
-from fedstats.methods import glm_model
+from fedstats.methods import glm_rows
 from fedstats.methods.cox_model import CoxModel
 from fedstats.methods.cox_shared_baseline import CoxCurvature, CoxRiskSets
 from fedstats.methods.firth_correction import FirthCorrection
@@ -325,7 +325,7 @@ def youngest_by_a_hinge(policy):
 
 def test_a_count_with_a_zero_of_the_questions_own_gives_the_youngest_patient_and_is_refused(monkeypatch):
     assert "none of the codebook" in youngest_by_a_hinge(STRICT)
-    monkeypatch.setattr(glm_model, "_require_agreed_units", lambda *_: None)
+    monkeypatch.setattr(glm_rows, "_require_agreed_units", lambda *_: None)
     assert youngest_by_a_hinge(NONE) == pytest.approx(xlogy(4.0, 4.0), abs=1e-9)
 
 
