@@ -69,7 +69,8 @@ def terms_of(design: Design, frame: pd.DataFrame, raw: Array, counted: NDArray[n
     contrasts = np.zeros((len(whom), len(design.columns)))
     for row, (levels, who) in zip(contrasts, whom.items(), strict=True):
         same = [j for j, column in enumerate(design.columns) if levels and column.levels == levels]
-        row[same] = raw[who][:, same].sum(axis=0) / max(len(who), 1) / scale[same]
+        if same:  # rows are gathered of what levels multiply alone
+            row[same] = raw[who][:, same].sum(axis=0) / max(len(who), 1) / scale[same]
     alone, together = np.zeros(len(design.columns)), []
     for (_, levels), columns in of_numbers.items():
         if len(columns) == 1:
@@ -94,4 +95,5 @@ def spread(values: Array) -> float:
     if len(found) == 2:
         return float(found[1] - found[0])
     deviations = values - values.mean()
-    return float(deviations @ deviations / np.abs(deviations).sum())
+    squares = deviations @ deviations
+    return float(squares / np.abs(deviations, out=deviations).sum())

@@ -80,6 +80,12 @@ class Column(Spec):
         return tuple(sorted({p for p in self.parts if p.level is not None}, key=Part.in_words))
 
     @property
+    def is_of_table(self) -> bool:
+        """Whether it is a column of the table in another unit, or the indicator of a level: a number wherever that has a value."""
+        agreed = np.isfinite(self.centre) and np.isfinite(self.scale)
+        return bool(agreed and len(self.parts) == 1 and self.parts[0].shape is None)
+
+    @property
     def multiplies_a_number(self) -> bool:
         """Whether a number is among the parts."""
         return any(p.level is None for p in self.parts)

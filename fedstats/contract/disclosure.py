@@ -232,7 +232,8 @@ class DisclosurePolicy(Spec):
 
     def passes(self, aggregate: Aggregate) -> bool:
         """Whether every rule is met."""
-        return self.off or all(found.passed for found in self._findings(aggregate))
+        judged = self._judged(aggregate)
+        return self.off or all(self.meets(one.rule, one.counts).all() for _, one in judged)
 
     def review(self, aggregate: Aggregate) -> pd.DataFrame:
         """Every judgement on an aggregate, for the eyes of the site: entry, rule, about, count, needed, passed."""
@@ -251,9 +252,9 @@ class DisclosurePolicy(Spec):
         if not self.answers(query):
             raise DisclosureRefused(not_answered(query), pd.DataFrame)
         if not self.off:
-            for finding in self._findings(aggregate):
-                if not finding.passed:
-                    refusal = Refusal(type(query).__name__, finding.entry, finding.rule)
+            for entry, evidence in self._judged(aggregate):
+                if not self.meets(evidence.rule, evidence.counts).all():
+                    refusal = Refusal(type(query).__name__, entry, evidence.rule)
                     raise DisclosureRefused(refusal, partial(self.review, aggregate))
 
     def release(self, query: Query, aggregate: Aggregate) -> Release:
@@ -276,12 +277,17 @@ class DisclosurePolicy(Spec):
 
     def _findings(self, aggregate: Aggregate) -> Iterator[Finding]:
         """Failing entries in full; of those that pass, the smallest of each kind."""
+        for entry, evidence in self._judged(aggregate):
+            yield from self._judge(entry, evidence)
+
+    def _judged(self, aggregate: Aggregate) -> Iterator[tuple[str, Evidence]]:
+        """Everything that is judged, with the entry that a refusal names."""
         for evidence in aggregate.evidence:
-            yield from self._judge(evidence)
+            yield evidence.rule, evidence
         for name, entries in aggregate.sums.items():
-            yield from self._judge(self._entry_counts(name, entries, diagonal=True), entry=name)
+            yield name, self._entry_counts(name, entries, diagonal=True)
             if entries.pairs:
-                yield from self._judge(self._entry_counts(name, entries, diagonal=False), entry=name)
+                yield name, self._entry_counts(name, entries, diagonal=False)
 
     @staticmethod
     def _entry_counts(name: str, entries: Sum, *, diagonal: bool) -> Evidence:
@@ -290,7 +296,7 @@ class DisclosurePolicy(Spec):
         chosen = entries.patients[entries.on_diagonal if diagonal else ~entries.on_diagonal]
         return Evidence("entry" if diagonal else "pair of levels", chosen, f"entries of {name}")
 
-    def _judge(self, evidence: Evidence, entry: str | None = None) -> Iterator[Finding]:
+    def _judge(self, entry: str, evidence: Evidence) -> Iterator[Finding]:
         counts = np.asarray(evidence.counts, dtype=float)
         if counts.size == 0:
             return
@@ -299,7 +305,7 @@ class DisclosurePolicy(Spec):
         worst = order[: max(1, int((~ok).sum()))]
         for i in worst:
             yield Finding(
-                entry or evidence.rule,
+                entry,
                 evidence.rule,
                 evidence.label(int(i)),
                 float(counts[i]),

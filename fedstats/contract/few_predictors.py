@@ -39,15 +39,18 @@ def in_groups(
     counted : (n,) bool   rows with a weight
     split : (n, s)        0/1: what sums multiply with two levels besides, the outcome or a third level
     """
-    group = predictor_groups(eta[counted])
+    everybody = bool(counted.all())  # whose rows need not be gathered
+    group = predictor_groups(eta if everybody else eta[counted])
     if group is None:
         return ()
+    if not everybody:
+        levels, split = levels[counted], None if split is None else split[counted]
     about = "patients of one predictor, with a level or two, with one of them or neither"
-    counts = [levels_by_group(group, levels[counted])]
+    counts = [levels_by_group(group, levels)]
     if split is not None:
         about += ", by what multiplies them"
-        for half in split[counted].T > 0:
-            counts += [levels_by_group(group[who], levels[counted][who]) for who in (half, ~half)]
+        for half in split.T > 0:
+            counts += [levels_by_group(group[who], levels[who]) for who in (half, ~half)]
     return (Evidence("patients of one predictor", np.concatenate(counts), about),)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.design import Design
-from fedstats.contract.model_cells import few_values
+from fedstats.contract.model_cells import few_values, seems_few
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -25,6 +25,8 @@ MANY = 20
 SAME_BY_CHANCE = 0.1
 #: The same of two patients who share one level, or lack it: these may be few.
 SAME_IN_A_LEVEL = 0.25
+#: An odd number near 2^64 over the golden ratio: multiplied by it, the first bits depend on all (Knuth 1998, 6.4).
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 #: Numbers that add less than this to predictors (their standard deviation) hide nothing.
 FLAT = 1e-3
 
@@ -42,13 +44,14 @@ def joint_cells(
     indicators : (n, c)    0/1, of every level: within each, and outside it, numbers must differ
     others : (n,) each     weights and offsets that a site holds: numbers as well
     """
-    numbers = [raw[:, j] for j, column in enumerate(design.columns) if column.multiplies_a_number]
     cell, number = np.zeros(len(frame), dtype=np.int64), np.zeros(len(frame), dtype=np.int64)
     for codes in _levels(design, frame):
         cell = _together(cell, codes)
     many = []
-    for x in chain(numbers, others):
-        if is_number(x):
+    some = seems_few(raw, MANY)
+    columns = [(raw[:, j], some[j]) for j, c in enumerate(design.columns) if c.multiplies_a_number]
+    for x, few in chain(columns, ((x, True) for x in others)):
+        if not few or is_number(x):
             many.append(x)
         else:
             cell = _together(cell, np.unique(x, return_inverse=True)[1])
@@ -56,6 +59,8 @@ def joint_cells(
     for x in many:
         if not bare.any():  # a further number only tells more patients apart
             break
+        if _hides(x, cell, indicators):
+            return np.full(len(frame), -1)
         number = _together(number, np.unique(x, return_inverse=True)[1])
         bare = _bare(cell, number, indicators)
     return np.where(bare, cell, -1)
@@ -100,8 +105,12 @@ def _levels(design: Design, frame: pd.DataFrame) -> Iterable[Codes]:
     """Of each column that is read by its levels, the level of each patient."""
     by_level = {p.column for c in design.columns for p in c.parts if p.level is not None}
     for name in design.variables:
-        if name in by_level or isinstance(frame[name].dtype, pd.CategoricalDtype):
-            yield np.asarray(pd.Categorical(frame[name].astype(object)).codes, dtype=np.int64)
+        values = frame[name]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            by_name = np.argsort(np.argsort(values.cat.categories.to_numpy(dtype=object), kind="stable"))
+            yield by_name[values.cat.codes.to_numpy()]
+        elif name in by_level:
+            yield np.asarray(pd.Categorical(values.astype(object)).codes, dtype=np.int64)
 
 
 def _together(one: Codes, other: Codes) -> Codes:
@@ -127,14 +136,42 @@ def _bare(cell: Codes, number: Codes, indicators: Array) -> NDArray[np.bool_]:
     return bare
 
 
+def _hides(x: Array, cell: Codes, indicators: Array) -> bool:
+    """Whether so few pairs of patients share a number, wherever they are, that it hides the table on its own.
+
+    Of others the pairs within each cell and half are counted (:func:`_bare`), which takes a sorting of all values.
+    """
+    n, inside = len(x), np.count_nonzero(indicators > 0, axis=0)
+    if np.isnan(x).any():
+        return False
+    groups = np.concatenate([inside, n - inside])
+    limits = [
+        (SAME_BY_CHANCE, n * (n - 1)),
+        (SAME_IN_A_LEVEL, _pairs(np.bincount(cell))),
+        *((SAME_IN_A_LEVEL, int(size) * (int(size) - 1)) for size in groups),
+    ]
+    alike = _pairs(np.bincount(_hashes(x)))  # no fewer than have the same value
+    return all(pairs < MANY or alike / pairs <= limit for limit, pairs in limits)
+
+
+def _hashes(x: Array) -> Codes:
+    """Of each value a number below 2^16: the same of the same value, and hardly ever of two."""
+    bits = (x + 0.0).view(np.uint64)  # of a zero without its sign
+    return np.asarray((bits * _GOLDEN) >> np.uint64(48), dtype=np.int64)
+
+
+def _pairs(sizes: Codes) -> int:
+    """How many ordered pairs there are within groups of these sizes."""
+    return int((sizes * (sizes - 1)).sum())
+
+
 def _same(number: Codes) -> float:
     """How often two different patients have the same; 0 of hardly any pairs."""
-    n = np.bincount(number)
-    pairs, alike = len(number) * (len(number) - 1), int((n * (n - 1)).sum())
+    pairs, alike = len(number) * (len(number) - 1), _pairs(np.bincount(number))
     return alike / pairs if pairs >= MANY else 0.0
 
 
 def _same_within(cell: Codes, number: Codes) -> float:
     """The same of two of one cell; 0 where hardly any cell holds two."""
-    pairs, alike = (int((n * (n - 1)).sum()) for n in map(np.bincount, (cell, _together(cell, number))))
+    pairs, alike = (_pairs(np.bincount(codes)) for codes in (cell, _together(cell, number)))
     return alike / pairs if pairs >= MANY else 0.0

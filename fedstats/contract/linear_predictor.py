@@ -110,7 +110,7 @@ class LinearPredictor(Spec):
             cells = model_cells(design, rows, raw)
             counts = cells.evidence(design, None, rarer_outcome=False)
             yield from (e for e in counts if e.rule in ("level", "pair of levels"))
-            yield from cells.dominance(design, raw, None, None, None)
+            yield from cells.dominance(cells.measurements(design, raw, None, None), None)
 
     def behind(self, column: Column) -> Iterator[Column]:
         """The columns that a product with this one is a combination of.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,8 @@ from fedstats.contract.shapes import Logarithm
 Array = NDArray[np.float64]
 #: A look at so many rows, or twice the values in question, tells most numbers with many values.
 _FIRST = 200
+#: Of so few values each is counted on its own, in less time than all are sorted in.
+_COUNTED = 8
 #: Digits of one sum tell how many patients have each of so many values: of ten patients each they are sixteen digits.
 MOST_LOGARITHMS = 15
 
@@ -122,42 +125,30 @@ class ModelCells:
 
     def of_other_codes(
         self,
-        design: Design,
-        raw: Array,
+        measurements: "Measurements",
         values: pd.Series,
         code: str,
-        weights: Array | None,
-        offset: Array | None,
         differs: NDArray[np.bool_] | None = None,
-        *,
-        once: bool = False,
     ) -> Iterator[Evidence]:
         """Of an event that is one of several codes, the others: what is asked of all but one is told of that one."""
         for other in levels_of(values):
             if other != code:
                 y = (level_codes(values, (other,)) == 0).astype(float)
                 yield from self.by_outcome(y)
-                yield from self.dominance(design, raw, y, weights, offset, once=once)
+                yield from self.dominance(measurements, y)
                 if differs is not None:
                     yield from self.evidence_within(differs, y)
 
-    def dominance(
-        self,
-        design: Design,
-        raw: Array,
-        y: Array | None,
-        weights: Array | None,
-        offset: Array | None,
-        *,
-        once: bool = False,
-    ) -> tuple[Evidence, ...]:
-        """Shares of single patients in the sums of measurements, overall, by level and by outcome.
+    def measurements(
+        self, design: Design, raw: Array, weights: Array | None, offset: Array | None, *, once: bool = False
+    ) -> "Measurements":
+        """How far patients are from the medians of measurements.  They stand in place of ``raw``, for a further matrix costs as much as they do.
 
         An offset counts as one: it is added up in a log-likelihood, and with every column where the response is measured.
         ``once`` says that a weight multiplies a product of two columns once, as it does; else it counts with each of them.
         """
-        every = len(self.measured) == raw.shape[1]
-        columns = deviations(raw if every else raw[:, self.measured])  # no copy where none is needed
+        columns = raw if len(self.measured) == raw.shape[1] else raw.T[self.measured].T
+        columns = deviations(columns, in_place=True)
         about = [design.columns[j].name for j in self.measured]
         if offset is not None:
             columns = np.column_stack([columns, deviations(offset[:, None])])
@@ -168,11 +159,24 @@ class ModelCells:
                 factors = np.sqrt(weights)[:, None] * np.column_stack([columns, np.ones(len(columns))])
             columns = np.column_stack([columns * weights[:, None], weights])
             about.append("the weights")
-        by_outcome = np.zeros((len(raw), 0)) if y is None else np.column_stack([y, 1 - y])
+        return Measurements(columns, factors, tuple(about))
+
+    def dominance(self, measurements: "Measurements", y: Array | None) -> tuple[Evidence, ...]:
+        """Shares of single patients in the sums of measurements, overall, by level and by outcome."""
+        columns, factors, about = measurements
+        by_outcome = np.zeros((len(columns), 0)) if y is None else np.column_stack([y, 1 - y])
         within = np.column_stack([by_outcome, self.indicators, 1 - self.indicators])
         where = (*self.names, *(f"not {name}" for name in self.names))
         where = where if y is None else ("with the event", "without it", *where)
-        return dominance(columns, tuple(about), within, where, factors)
+        return dominance(columns, about, within, where, factors)
+
+
+class Measurements(NamedTuple):
+    """What patients contribute to sums of measurements: see :func:`fedstats.contract.dominance.dominance`."""
+
+    columns: Array
+    factors: Array | None
+    names: tuple[str, ...]
 
 
 def model_cells(design: Design, frame: pd.DataFrame, raw: Array, order: int = 2) -> ModelCells:
@@ -184,7 +188,8 @@ def model_cells(design: Design, frame: pd.DataFrame, raw: Array, order: int = 2)
     values are levels.  A column leaves with its square, and once with each of the others: ``order`` columns are multiplied.
     """
     cells, names = design.indicators(frame)
-    numbers = [(column.name, raw[:, j], order, order - 1) for j, column in enumerate(design.columns)]
+    some = seems_few(raw, order + 1)  # most columns have many values, whatever their last rows
+    numbers = [(c.name, raw[:, j], order, order - 1) for j, c in enumerate(design.columns) if some[j]]
     numbers += [
         (name, frame[name].to_numpy(dtype=float), *powers) for name, powers in design.powers(order).items()
     ]
@@ -200,7 +205,9 @@ def model_cells(design: Design, frame: pd.DataFrame, raw: Array, order: int = 2)
     held += _values_behind_logarithms(design, frame)
     shaped = {p.column for c in design.columns for p in c.parts if p.shape is not None}
     held += _values_behind_functions(raw, [frame[name].to_numpy(dtype=float) for name in sorted(shaped)])
-    measured = [j for j in range(raw.shape[1]) if len(few_values(raw[:, j], 2)[0]) > 2]
+    measured = [
+        j for j, few in enumerate(seems_few(raw, 2)) if not few or len(few_values(raw[:, j], 2)[0]) > 2
+    ]
     return ModelCells(cells, names, np.array(measured, dtype=np.int64), np.array(held, dtype=np.int64))
 
 
@@ -305,7 +312,10 @@ def _values_behind_functions(raw: Array, numbers: list[Array]) -> list[int]:
     """
     most = 1 + raw.shape[1] + raw.shape[1] * (raw.shape[1] + 1) // 2
     codes = {}
+    some = np.append(seems_few(raw, most), np.ones(len(numbers), dtype=bool))
     for j, x in enumerate([*raw.T, *numbers]):
+        if not some[j]:
+            continue
         values, counts = few_values(x, most)
         if 2 < len(values) <= most and len(values) < len(x):
             codes[j] = np.searchsorted(values, x), counts
@@ -322,8 +332,24 @@ def _values_behind_functions(raw: Array, numbers: list[Array]) -> list[int]:
 
 def few_values(x: Array, most: int) -> tuple[Array, NDArray[np.int64]]:
     """The distinct values of a number and how many have each, or, beyond ``most``, those of the first rows."""
-    found = np.unique(x[: max(_FIRST, 2 * most)], return_counts=True)
+    found = np.unique(x[: _first(most)], return_counts=True)
     if len(found[0]) > most:
         return found
+    if len(found[0]) <= _COUNTED:
+        each = np.array([np.count_nonzero(x == value) for value in found[0]], dtype=np.int64)
+        if each.sum() == len(x):  # nobody has another
+            return found[0], each
     values, counts = np.unique(x, return_counts=True)
     return values, counts
+
+
+def seems_few(columns: Array, most: int) -> NDArray[np.bool_]:
+    """Which columns, (n, p), have no more than so many values among their first rows: of the others :func:`few_values` finds more."""
+    first = np.sort(columns[: _first(most)], axis=0)
+    another = (first[1:] != first[:-1]) & ~np.isnan(first[:-1])
+    return np.asarray(another.sum(axis=0) < most)
+
+
+def _first(most: int) -> int:
+    """How many rows a look is at."""
+    return max(_FIRST, 2 * most)

@@ -12,11 +12,12 @@ from fedstats.contract.coefficient_sizes import Terms
 from fedstats.contract.design import Column, Design, Part, level_codes
 from fedstats.contract.faults import Fault, negative_weights, no_counts, no_event, undefined
 from fedstats.contract.few_predictors import in_groups
+from fedstats.contract.flat_numbers import FlatNumbers
 from fedstats.contract.joint_cells import is_number, shared_by
 from fedstats.contract.margins import margin
 from fedstats.contract.model_cells import few_values, pairs_by_outcome
 from fedstats.contract.model_evidence import UNJUDGED, effective_sizes
-from fedstats.contract.point_evidence import PointEvidence
+from fedstats.contract.point_evidence import Kept, PointEvidence
 from fedstats.contract.query import QueryError
 from fedstats.contract.row_evidence import ModelColumns, judged_rows, unjudged
 from fedstats.contract.site_data import SiteData
@@ -84,7 +85,7 @@ class ModelRows:
         """Whether anything was counted for the gate; not where every rule is off."""
         return self.evidence is not UNJUDGED
 
-    @property
+    @cached_property
     def counted(self) -> NDArray[np.bool_]:
         """Rows with a weight, (n,)."""
         return np.ones(self.n, dtype=bool) if self.weights is None else self.weights > 0
@@ -96,9 +97,17 @@ class ModelRows:
         groups = self.frame.groupby(list(columns), observed=True, sort=True).ngroup()
         return np.asarray(groups.to_numpy(dtype=np.int64))
 
-    def at(self, gamma: Array) -> PointEvidence:
-        """The rows at coefficients of ``x``, (k,)."""
-        return PointEvidence(self, gamma)
+    def at(self, gamma: Array, unit: float = 1.0) -> PointEvidence:
+        """The rows at coefficients of ``x``, (k,), that count in some unit; of the last such what was worked out is kept."""
+        point = gamma.tobytes(), unit
+        if point not in self._points:
+            self._points.clear()
+            self._points[point] = Kept()
+        return PointEvidence(self, gamma, unit, self._points[point])
+
+    @cached_property
+    def _points(self) -> dict[tuple[bytes, float], Kept]:
+        return {}
 
     def vector(self, values: Array) -> Sum:
         """A sum with one entry a design column."""
@@ -111,7 +120,7 @@ class ModelRows:
     @cached_property
     def patients(self) -> NDArray[np.int64]:
         """How many stand behind each pair of design columns, (k, k): the same at every point."""
-        alone = np.count_nonzero(self.present, axis=0)
+        alone = np.array([np.count_nonzero(column) for column in self.present.T], dtype=np.int64)
         both = np.minimum(alone[:, None], alone)  # of a column that everybody has, the other's
         some = np.flatnonzero(alone < self.n)
         there = self.present[:, some].astype(float)
@@ -119,14 +128,15 @@ class ModelRows:
         return np.asarray(both, dtype=np.int64)
 
     @cached_property
-    def of_numbers(self) -> NDArray[np.bool_]:
-        """Which slopes are of numbers with many values."""
+    def flat_numbers(self) -> FlatNumbers:
+        """Where numbers do not hide the joint table of levels; a site's own weights of many values always do."""
         p = 0 if self.terms is None else len(self.terms.alone)
+        who = self.counted
+        own = self.weights is not None and not self.made and is_number(self.weights[who])
+        if own or not self.curved:
+            return FlatNumbers.nowhere(p)
         x = self.x[:, self.x.shape[1] - p :]
-        columns = zip(self.judged.columns[:p], x.T, strict=True)
-        return np.array(
-            [c.multiplies_a_number and is_number(v[self.counted]) for c, v in columns], dtype=bool
-        )
+        return FlatNumbers.of(self.judged.columns[:p], x, self.offset, who, self.levels)
 
     def by_outcome(self, y: Array, who: NDArray[np.bool_]) -> tuple[Evidence, ...]:
         """Pairs of levels, and all of them, by a 0/1 outcome, (n,): of squared scores, or the slope of a weighted score in its weights.
@@ -153,7 +163,8 @@ class ModelRows:
         """
         if not self.is_judged or not (self.curved or split is not None):
             return ()
-        return in_groups(eta * self.widened(eta), self.levels[:, self._of_the_model], self.counted, split)
+        levels = self.levels if self._of_the_model.all() else self.levels[:, self._of_the_model]
+        return in_groups(eta * self.widened(eta), levels, self.counted, split)
 
     def widened(self, at: Array) -> float:
         """By how much predictors are judged as further apart than they are, (n,): where groups begin is nobody's value."""
@@ -213,21 +224,23 @@ def model_rows(
     told = data.sources((*asked.read, *groups))
     wanted = dict.fromkeys((*asked.read, *groups, *told))
     frame = pd.DataFrame({name: data.frame[name] for name in wanted}, copy=False)  # the columns themselves
-    complete = np.logical_and.reduce([frame[name].notna().to_numpy() for name in frame.columns])
+    complete = _complete(frame)
     if not complete.all():  # whole tables are not copied
         frame = frame[complete]
     frame.index = pd.RangeIndex(len(frame))
     raw = design.raw(frame) if data.judged else None  # unscaled, they are for the gate alone
     x = design.scaled_of(frame) if raw is None else design.scaled(raw)
     faults: list[Fault] = []
-    suspects = np.flatnonzero(np.isnan(x.sum(axis=0)))  # or infinite both ways, which is no fault
-    for j in suspects:
+    suspects = False
+    for j, column in enumerate(design.columns, int(design.intercept)):
+        if column.is_of_table:
+            continue  # which has a value in every row
         undefined_for = np.isnan(x[:, j])
         if undefined_for.any():
-            column = design.columns[j - int(design.intercept)]
+            suspects = True
             faults.append(undefined(column, design.described[j], undefined_for, frame))
             x[undefined_for, j] = (0.0 - column.centre) / column.scale
-    if raw is not None and len(suspects):
+    if raw is not None and suspects:
         np.nan_to_num(raw, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
     time = outcome[-2] if len(outcome) > 1 else None
     y, fault = _outcome(frame, outcome[0], event, whole_numbers, code, time)
@@ -262,7 +275,7 @@ def model_rows(
         found.terms,
         found.evidence,
         Cohort(
-            data.positions[complete][counted],
+            data.positions if complete.all() and counted.all() else data.positions[complete][counted],
             told,
             levels=judged.levels if code is None or event is None else (*judged.levels, (event,)),
             functions=tuple(f for f in judged.functions if f[0] not in data.made),
@@ -275,6 +288,16 @@ def model_rows(
         own=found.own,
         secret=data.secret,
     )
+
+
+def _complete(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows without an empty cell, (n,)."""
+    found = np.ones(len(frame), dtype=bool)
+    for name in frame.columns:
+        values = frame[name]
+        is_float = values.dtype == np.float64  # most are, and pandas' own check takes three times as long
+        found &= ~(np.isnan(values.to_numpy()) if is_float else values.isna().to_numpy())
+    return found
 
 
 def with_measured(design: Design, outcome: str) -> Design:

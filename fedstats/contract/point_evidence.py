@@ -1,6 +1,6 @@
 """What the gate judges of a model's rows at one point: its coefficients, and who weighs in the sums there."""
 
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,13 +8,20 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.dominance import dominance_in_pairs
-from fedstats.contract.joint_cells import is_number, where_numbers_are_flat
 from fedstats.contract.model_evidence import UNJUDGED
 
 if TYPE_CHECKING:
     from fedstats.contract.model_rows import ModelRows
 
 Array = NDArray[np.float64]
+
+
+@dataclass
+class Kept:
+    """What was worked out at a point, for the questions that are asked there one after the other."""
+
+    product: Array | None = None
+    beforehand: tuple[Evidence, ...] | None = None
 
 
 class PointEvidence:
@@ -24,54 +31,49 @@ class PointEvidence:
     ----------
     rows : ModelRows
     gamma : (k,)       coefficients of the rows' columns
+    unit : float       what coefficients count in, of an outcome that is a measurement
+    kept : Kept        of the same point
     """
 
-    def __init__(self, rows: "ModelRows", gamma: Array) -> None:
-        self._rows, self._gamma = rows, gamma
+    def __init__(self, rows: "ModelRows", gamma: Array, unit: float, kept: Kept) -> None:
+        self._rows, self._gamma, self._unit, self._kept = rows, gamma, unit, kept
 
-    @cached_property
+    @property
+    def product(self) -> Array:
+        """x gamma, (n,); not to be written into."""
+        if self._kept.product is None:
+            self._kept.product = np.asarray(self._rows.x @ self._gamma)
+            self._kept.product.flags.writeable = False
+        return self._kept.product
+
+    @property
     def predictor(self) -> Array:
-        """x gamma + offset, (n,)."""
-        eta = self._rows.x @ self._gamma
-        return eta if self._rows.offset is None else eta + self._rows.offset
+        """x gamma + offset, (n,); not to be written into."""
+        return self.product if self._rows.offset is None else self.product + self._rows.offset
 
-    def beforehand(self, unit: float = 1.0) -> tuple[Evidence, ...]:
+    def beforehand(self) -> tuple[Evidence, ...]:
         """What the gate judges of the rows, and then of the coefficients, before any sum is made.
 
         The rows come first: where they do not pass, no coefficient makes another refusal of it.
-
-        Parameters
-        ----------
-        unit : float     what coefficients count in, of an outcome that is a measurement
         """
-        rows, gamma = self._rows, self._gamma
-        if rows.terms is None or len(gamma) != rows.x.shape[1]:
-            return rows.evidence
-        first = rows.x.shape[1] - len(rows.terms.alone)  # an intercept's size is nobody's
-        x, slopes = rows.x[:, first:], gamma[first:]
-        return (*rows.evidence, *self._where_flat(x, slopes), rows.terms.sizes(x, slopes, unit))
+        if self._kept.beforehand is None:
+            self._kept.beforehand = (*self._rows.evidence, *self._of_coefficients())
+        return self._kept.beforehand
 
-    def evidence(self, *effects: Array, unit: float = 1.0) -> tuple[Evidence, ...]:
+    def evidence(self, *effects: Array) -> tuple[Evidence, ...]:
         """The same with who weighs in the sums, (n,) each, and whose predictors are alike."""
         rows = self._rows
         if not rows.is_judged:
             return UNJUDGED
-        found = [*self.beforehand(unit)]
+        found = [*self.beforehand()]
         for effect in effects:
             found += [*rows.effective_sizes(effect), *dominance_in_pairs(effect, rows.levels)]
         return (*found, *rows.predictor_groups(self.predictor))
 
-    def _where_flat(self, x: Array, slopes: Array) -> tuple[Evidence, ...]:
-        """The joint table of levels at slopes where the model's numbers do not hide it; a site's own weights of many values always do."""
-        rows = self._rows
-        number, who = rows.of_numbers, rows.counted
-        own = rows.weights is not None and not rows.made and is_number(rows.weights[who])
-        if own or not (rows.curved and number.any() and who.any()):
+    def _of_coefficients(self) -> tuple[Evidence, ...]:
+        rows, gamma = self._rows, self._gamma
+        if rows.terms is None or len(gamma) != rows.x.shape[1]:
             return ()
-        by_number, by_level = x @ np.where(number, slopes, 0.0), x @ np.where(number, 0.0, slopes)
-        if rows.offset is not None:
-            part = by_number if is_number(rows.offset[who]) else by_level
-            part += rows.offset
-        mixed = any(c.multiplies_a_number and c.levels for c in rows.judged.columns[: len(slopes)])
-        halves = rows.levels[who] if mixed else np.zeros((int(who.sum()), 0))
-        return where_numbers_are_flat(by_level[who], by_number[who], halves)
+        first = rows.x.shape[1] - len(rows.terms.alone)  # an intercept's size is nobody's
+        x, slopes = rows.x[:, first:], gamma[first:]
+        return (*rows.flat_numbers.at(x, slopes), rows.terms.sizes(x, slopes, self._unit))

@@ -92,16 +92,17 @@ def judged_rows(
     whole : Design               the model's columns, and those behind columns that the question made
     judged : Design              these, and the outcome where it is a measurement
     frame : (n, ...)             complete rows
-    raw : (n, p)                 the model's columns, unscaled
+    raw : (n, p)                 the model's columns, unscaled; written over
     event, weights, offset : (n,) or None
     dropped : int                rows with an empty cell
     """
     counted = np.ones(len(frame), dtype=bool) if weights is None else weights > 0
     design, made = asked.design, data.weight(asked.weights)
-    present = raw != 0
-    present[~counted] = False
-    if design.intercept:
-        present = np.column_stack([counted, present])
+    k = int(design.intercept)
+    present = np.ones((len(frame), raw.shape[1] + k), dtype=bool, order="F")  # counted column by column
+    np.not_equal(raw, 0, out=present[:, k:])
+    if not counted.all():
+        present[~counted] = False
     rows = _Counted(frame, raw, weights, offset, event)
     if not counted.all():
         some = (None if v is None else v[counted] for v in (weights, offset, event))
@@ -115,10 +116,18 @@ def judged_rows(
     cells = model_cells(judged, rows.frame, rows.columns)
     levels = np.zeros((len(frame), len(cells.names)))
     levels[counted] = cells.indicators
+    held = ((asked.weights, rows.weights), (asked.offset, rows.offset))
+    own_numbers = [v for name, v in held if v is not None and name not in data.made]
+    joint = np.full(len(frame), -1)
+    joint[counted] = joint_cells(whole, rows.frame, rows.columns, cells.indicators, own_numbers)
+    measurements = cells.measurements(  # from here on the columns are these
+        judged, rows.columns, rows.weights, rows.offset, once=made is not None
+    )
     evidence = (
         *data.subset_evidence,
         *left_out(dropped, counted, frame, asked.extra),
-        *_of_cells(cells, asked, judged, rows, once=made is not None),
+        *cells.evidence(design, rows.event, asked.rarer_outcome),
+        *cells.dominance(measurements, rows.event),
         *knots(design, data.codebook),
         *of_own_site((*design.variables, *asked.groups), data.codebook),
     )
@@ -128,27 +137,10 @@ def judged_rows(
         own = frozenset(model_cells(at_hand, rows.frame, at_hand.raw(rows.frame)).names)
         evidence += _of_weights(made, data, design, rows, cells)
     if asked.event is not None and asked.code is not None:
-        values, heft, added = rows.frame[asked.event], rows.weights, rows.offset
-        evidence += tuple(
-            cells.of_other_codes(judged, rows.columns, values, asked.code, heft, added, once=made is not None)
-        )
-    held = ((asked.weights, rows.weights), (asked.offset, rows.offset))
-    own_numbers = [v for name, v in held if v is not None and name not in data.made]
-    joint = np.full(len(frame), -1)
-    joint[counted] = joint_cells(whole, rows.frame, rows.columns, cells.indicators, own_numbers)
+        evidence += tuple(cells.of_other_codes(measurements, rows.frame[asked.event], asked.code))
     if asked.curved:  # a straight predictor's sums are of pairs of levels, unless they are squared
         evidence += (shared_by(joint),)
     return Judged(present, levels, cells.names, terms, evidence, own, joint)
-
-
-def _of_cells(
-    cells: ModelCells, asked: ModelColumns, judged: Design, rows: _Counted, *, once: bool
-) -> tuple[Evidence, ...]:
-    """Levels, pairs of them, and who weighs in sums of measurements."""
-    return (
-        *cells.evidence(asked.design, rows.event, asked.rarer_outcome),
-        *cells.dominance(judged, rows.columns, rows.event, rows.weights, rows.offset, once=once),
-    )
 
 
 def _of_weights(

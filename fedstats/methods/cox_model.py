@@ -91,11 +91,12 @@ SIZES = {
 
 def _relative_risk(model: CoxModel, cox: CoxRows, gamma: Array) -> tuple[Array, Array]:
     """eta - c and r = w exp(eta - c); c is the stratum's largest eta, or agreed where sums of r travel."""
-    eta = cox.x @ gamma
+    # of one stratum the columns are the rows' own: what was worked out of them at this point is kept
+    eta = cox.rows.at(gamma).product if cox.x is cox.rows.x else cox.x @ gamma
     if cox.rows.offset is not None:
         eta = eta + (cox.rows.offset - model.offset_centre)
     if not model.grid and len(eta):
-        eta -= _largest(eta, cox.stratum)
+        eta = eta - _largest(eta, cox.stratum)
     with np.errstate(over="ignore"):
         r = np.exp(eta)
     return eta, r if cox.rows.weights is None else cox.rows.weights * r

@@ -158,13 +158,10 @@ def _judged_on(
         present[who] &= varies_within(np.nan_to_num(model.design.raw(frame), nan=0.0), group)
         columns = around_mean(raw, group)
         offset = None if offset is None else around_mean(offset[:, None], group)[:, 0]
-    evidence += cells.dominance(rows.judged, columns, y, weights, offset, once=rows.made)
+    measurements = cells.measurements(rows.judged, columns, weights, offset, once=rows.made)
+    evidence += cells.dominance(measurements, y)
     if (code := model.event_level) is not None:
-        evidence += tuple(
-            cells.of_other_codes(
-                rows.judged, columns, frame[model.event], code, weights, offset, differs, once=rows.made
-            )
-        )
+        evidence += tuple(cells.of_other_codes(measurements, frame[model.event], code, differs))
     return replace(rows, present=present, levels=levels, level_names=names), evidence + rows.shared(who)
 
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Aggregate, Evidence, Sum
 from fedstats.contract.codebook import Codebook
-from fedstats.contract.coefficient_sizes import spread
 from fedstats.contract.design import Design
 from fedstats.contract.dominance import (
     deviations,
@@ -18,10 +17,11 @@ from fedstats.contract.dominance import (
 )
 from fedstats.contract.entries import Entries, derivatives, listed, one, options, pairs
 from fedstats.contract.model_rows import ModelRows
+from fedstats.contract.point_evidence import PointEvidence
 from fedstats.contract.query import POINT, Query, QueryError, Spec
 from fedstats.contract.site_data import SiteData
 from fedstats.contract.variable import power_of_two
-from fedstats.methods.glm_rows import GlmRows, outcome_of, prepare
+from fedstats.methods.glm_rows import GlmRows, prepare
 from fedstats.methods.practice_intercepts import Practices, told
 from fedstats.methods.third_moments import of_threes
 from fedstats.numerics.families import FAMILIES, Family
@@ -123,10 +123,9 @@ class GlmQuery(Query):
 
     def _at(self, data: SiteData) -> "_Point":
         prepared, m = self._prepared(data), self.model
-        rows, inside, family = prepared.rows, prepared.practices, m.distribution
-        y = outcome_of(m, rows)
+        rows, y, inside, family = prepared.rows, prepared.y, prepared.practices, m.distribution
         w = np.ones(rows.n) if rows.weights is None else rows.weights
-        eta = self._predictor(rows)
+        eta = self._predictor(data)
         if not family.canonical:
             eta = np.where(rows.counted, eta, -1.0)  # rows without a weight may lie where they like
             if not family.reaches(eta):
@@ -139,10 +138,15 @@ class GlmQuery(Query):
         eta[known] = with_intercepts(family, among, y[known], w[known], eta[known])
         return _Point(rows, centred(rows.x, inside.group, w * family.expected(eta)), y, w, eta, inside)
 
-    def _predictor(self, rows: ModelRows) -> Array:
+    def _predictor(self, data: SiteData) -> Array:
         """Of each row, without an intercept of its practice."""
-        eta: Array = rows.x @ np.array(self.beta)
-        return eta if rows.offset is None else eta + rows.offset / self.model.scale
+        eta, offset = self._judged(data).product, self.model_rows(data).offset
+        return eta if offset is None else eta + offset / self.model.scale
+
+    def _judged(self, data: SiteData) -> PointEvidence:
+        """What the gate judges at the point."""
+        prepared = self._prepared(data)
+        return prepared.rows.at(np.array(self.beta), prepared.unit)
 
     def is_bounded(self) -> bool:
         """Of a log-binomial model, whose risks end at one."""
@@ -150,22 +154,14 @@ class GlmQuery(Query):
 
     def beforehand(self, data: SiteData) -> tuple[Evidence, ...]:
         """Of the rows and the coefficients."""
-        rows = self.model_rows(data)
-        return rows.at(np.array(self.beta)).beforehand(self._outcome_unit(rows))
-
-    def _outcome_unit(self, rows: ModelRows) -> float:
-        """What a coefficient counts in: of a measurement it is as large as its unit is small, so how far that spreads."""
-        if self.model.family != "gaussian":
-            return 1.0
-        own = spread(outcome_of(self.model, rows)[rows.counted])
-        return 1.0 / own if own > 0 else 1.0
+        return self._judged(data).beforehand()
 
     def _answer(
         self, data: SiteData, rows: ModelRows, effects: tuple[Array, ...], sums: dict[str, Sum]
     ) -> Aggregate:
         """Sums with what is judged of the weights of patients in them."""
         m = self.model
-        evidence = rows.at(np.array(self.beta)).evidence(*effects, unit=self._outcome_unit(rows))
+        evidence = self._judged(data).evidence(*effects)
         if rows.made and self.reads_outcome and rows.event is not None:
             evidence += rows.by_outcome(rows.event, rows.counted)
         inside = self._prepared(data).practices
@@ -295,10 +291,6 @@ class GlmMeat(GlmQuery):
         rows, x, y, w, eta, _ = self._at(data)
         return rows, x * (w * self.model.distribution.residual(y, eta))[:, None]
 
-    def outcomes(self, rows: ModelRows) -> Array:
-        """The outcome of each row, (n,), on the scale that the model works on."""
-        return outcome_of(self.model, rows)
-
     def aggregate(self, data: SiteData) -> Aggregate:
         """p (p + 1) / 2 sums over patients or clusters."""
         rows, _, _, w, eta, _ = self._at(data)
@@ -310,7 +302,7 @@ class GlmMeat(GlmQuery):
         if not family.counts_outcomes:
             asked = replace(self, beta=())
             more += data.prepared(asked, lambda: _of_squares(rows))
-        more += rows.predictor_groups(self._predictor(rows), by_outcome(rows))
+        more += rows.predictor_groups(self._predictor(data), by_outcome(rows))
         if self.model.cluster is not None:
             u, of_clusters = scores_of_clusters(u, rows.codes((self.model.cluster,)))
             more += of_clusters

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.codebook import Codebook
+from fedstats.contract.coefficient_sizes import spread
 from fedstats.contract.design import level_codes
 from fedstats.contract.model_cells import pairs_by_outcome
 from fedstats.contract.model_rows import ModelRows, model_rows
@@ -21,14 +22,23 @@ Array = NDArray[np.float64]
 
 
 class GlmRows(NamedTuple):
-    """A prepared model at a site: its rows, and the practices whose intercepts stay there."""
+    """A prepared model at a site: its rows and their outcome, and the practices whose intercepts stay there.
+
+    Attributes
+    ----------
+    rows : ModelRows
+    y : (n,)               the outcome on the scale that the model works on
+    unit : float           what a coefficient counts in: of a measurement it is as large as its unit is small, so how far that spreads
+    practices : Practices or None
+    """
 
     rows: ModelRows
+    y: Array
+    unit: float
     practices: Practices | None
 
 
-def outcome_of(model: "GlmModel", rows: ModelRows) -> Array:
-    """The outcome of each row, (n,), on the scale that the model works on."""
+def _outcome(model: "GlmModel", rows: ModelRows) -> Array:
     if model.event_level is not None:
         return (level_codes(rows.frame[model.outcome], (model.event_level,)) == 0).astype(float)
     return (rows.frame[model.outcome].to_numpy(dtype=float) - model.centre) / model.scale
@@ -53,20 +63,25 @@ def prepare(m: "GlmModel", data: SiteData) -> GlmRows:
         code=m.event_level,
         curved=family.name != "gaussian",
     )
+    y = _outcome(m, rows)
+    unit = _unit(y[rows.counted]) if m.family == "gaussian" else 1.0
     if not family.canonical and rows.is_judged:
         # the curvature is a sum over those without the outcome alone
-        y = outcome_of(m, rows)
         parts = pairs_by_outcome(rows.levels, y, rows.counted), *rows.shared(rows.counted, y)
         rows = replace(rows, evidence=rows.evidence + parts)
     if m.intercepts is None:
-        return GlmRows(rows, None)
+        return GlmRows(rows, y, unit, None)
     if m.design.intercept or not family.canonical:
         raise QueryError(
             "Intercepts of groups stand in place of one for all, in a model whose link is the canonical one."
         )
-    inside = practices(rows, m.intercepts, family, outcome_of(m, rows))
-    rows = judged_within(rows, m.design, inside)
-    return GlmRows(rows, inside)
+    inside = practices(rows, m.intercepts, family, y)
+    return GlmRows(judged_within(rows, m.design, inside), y, unit, inside)
+
+
+def _unit(measured: Array) -> float:
+    own = spread(measured)
+    return 1.0 / own if own > 0 else 1.0
 
 
 def _require_agreed_units(m: "GlmModel", codebook: Codebook) -> None:

@@ -63,10 +63,11 @@ def judged_within(rows: ModelRows, design: Design, inside: Practices) -> ModelRo
     around = None if offset is None else around_mean(offset[:, None], group)[:, 0]
     levels = np.zeros((rows.n, 2 * len(cells.names)))
     levels[who] = np.column_stack([cells.indicators * differs, (1 - cells.indicators) * differs])
+    measurements = cells.measurements(judged, around_mean(columns, group), weights, around)
     evidence = (
         *cells.evidence(design, event, True),
         *cells.evidence_within(differs, event),
-        *cells.dominance(judged, around_mean(columns, group), event, weights, around),
+        *cells.dominance(measurements, event),
         *_beside_the_largest(group, event),
         *(rows.shared(who) if rows.curved else ()),
     )

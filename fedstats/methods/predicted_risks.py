@@ -126,7 +126,7 @@ class SquaredErrors(GlmQuery):
         answer = self._answer(data, rows, (risk * (1 - risk),), sums)
         if not rows.is_judged:
             return answer
-        more = rows.predictor_groups(self._predictor(rows), by_outcome(rows))
+        more = rows.predictor_groups(self._predictor(data), by_outcome(rows))
         return answer.with_evidence(*rows.effective_sizes(errors), *more)
 
 

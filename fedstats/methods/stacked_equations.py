@@ -85,7 +85,7 @@ class PropensityScores(GlmMeat):
         """q (q + 1) / 2 sums over patients or clusters."""
         judged = super().aggregate(data)
         rows, u = self.scores(data)
-        u = np.column_stack([u, self.outcomes(rows) - self.share])
+        u = np.column_stack([u, self._prepared(data).y - self.share])
         if self.model.cluster is not None:
             u = scores_of_clusters(u, rows.codes((self.model.cluster,)))[0]
         there = np.column_stack([rows.present, rows.counted]).astype(float)

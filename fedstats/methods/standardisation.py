@@ -57,13 +57,12 @@ class StandardisedMeans(GlmQuery):
         means, slopes, behind, effects = [], [], [], []
         design, first = self.model.design, int(self.model.design.intercept)
         sizes: list[Evidence] = []
+        unit = self._prepared(data).unit
         groups: list[Evidence] = []  # whom the column set to a value leaves alike
         for value in self.values:
             frame, raw, x, eta = self.changed(data, rows, value)
             slopes_set = np.array(self.beta[first:])
-            sizes += sizes_where_set(
-                rows, design, frame, raw, x[:, first:], slopes_set, self._outcome_unit(rows)
-            )
+            sizes += sizes_where_set(rows, design, frame, raw, x[:, first:], slopes_set, unit)
             if design.intercept:
                 raw = np.column_stack([np.ones(rows.n), raw])
             effect = w * family.mean_slope(eta)

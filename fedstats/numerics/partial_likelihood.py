@@ -121,9 +121,10 @@ def cell_variances(sets: RiskSets, x: Array, r: Array, sums: CellSums, terms: Ce
 def weighted_gram(x: Array, v: Array, block: int = 4096) -> Array:
     """sum_i v_i x_i x_i' (p, p) for v >= 0, by blocks that stay in cache; one symmetric product each."""
     gram = np.zeros((x.shape[1], x.shape[1]))
-    root = np.sqrt(v)
+    root, room = np.sqrt(v), np.empty((min(block, len(x)), x.shape[1]))
     for a in range(0, len(x), block):
-        scaled = x[a : a + block] * root[a : a + block, None]
+        scaled = room[: len(x) - a]
+        np.multiply(x[a : a + block], root[a : a + block, None], out=scaled)
         gram += scaled.T @ scaled
     return gram
 
