@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.design import Column
-from fedstats.contract.joint_cells import FLAT, MANY, is_number, where_numbers_are_flat
-from fedstats.contract.model_cells import seems_few
+from fedstats.contract.joint_cells import FLAT, MANY, Codes, is_number, where_numbers_are_flat
+from fedstats.contract.model_cells import seems_few, varies_within
 
 Array = NDArray[np.float64]
 
-#: So many rows show whether numbers differ, but where they hardly do.
-_LOOKED_AT = 4096
-#: Of larger slopes all rows are looked at: squares of what they add may be no number, which is a refusal of its own.
+#: Of larger slopes everything is worked out: squares of what they add may be no number, which is a refusal of its own.
 _ORDINARY = 1e60
+#: Where terms of a predictor are so many times as large as a spread, rounding may pass for it.
+_ROUNDED = 1e9
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,23 @@ class FlatNumbers:
 
     Attributes
     ----------
-    number : (p,) bool        columns that multiply numbers with many values
+    x : (n, p)                columns without the intercept
+    number : (p,) bool        those that multiply numbers with many values
+    few : (p,) bool           those that multiply numbers with few: levels
     offset : (n,) or None
     number_offset : bool      whether the offset has many values
     who : (n,) bool           rows with a weight
+    cell : (m,) int           of these, in the joint table of all levels, as 0 ... G - 1
     halves : (m, c)           0/1 of these: levels that multiply numbers, which may be flat within one of them or outside it
     """
 
+    x: Array
     number: NDArray[np.bool_]
+    few: NDArray[np.bool_]
     offset: Array | None
     number_offset: bool
     who: NDArray[np.bool_]
+    cell: Codes
     halves: Array
 
     @classmethod
@@ -45,18 +52,23 @@ class FlatNumbers:
         x: Array,
         offset: Array | None,
         who: NDArray[np.bool_],
+        cell: Codes,
         levels: Array,
     ) -> "FlatNumbers":
-        """Of columns x (n, p), an offset, and levels (n, c)."""
+        """Of columns x (n, p), an offset, cells (n,) and levels (n, c)."""
         there = x if who.all() else x[who]
-        some = zip(columns, there.T, seems_few(there, MANY), strict=True)
-        number = [c.multiplies_a_number and (not few or is_number(v)) for c, v, few in some]
+        numeric = np.array([c.multiplies_a_number for c in columns], dtype=bool)
+        some = zip(there.T, seems_few(there, MANY), strict=True)
+        many = np.array([not few or is_number(v) for v, few in some], dtype=bool)
         mixed = any(c.multiplies_a_number and c.levels for c in columns)
         return cls(
-            np.array(number, dtype=bool),
+            x,
+            numeric & many,
+            numeric & ~many,
             offset,
             offset is not None and is_number(offset[who]),
             who,
+            cell[who],
             levels[who] if mixed else np.zeros((int(who.sum()), 0)),
         )
 
@@ -64,33 +76,56 @@ class FlatNumbers:
     def nowhere(cls, p: int) -> "FlatNumbers":
         """Of rows with a table that is hidden at every point, or at none."""
         nobody = np.zeros(0, dtype=bool)
-        return cls(np.zeros(p, dtype=bool), None, False, nobody, np.zeros((0, 0)))
+        return cls(
+            np.zeros((0, p)),
+            np.zeros(p, dtype=bool),
+            np.zeros(p, dtype=bool),
+            None,
+            False,
+            nobody,
+            nobody.astype(np.int64),
+            np.zeros((0, 0)),
+        )
 
-    def at(self, x: Array, slopes: Array) -> tuple[Evidence, ...]:
-        """The joint table of levels at slopes, (p,), where the model's numbers do not hide it."""
+    def at(self, slopes: Array, product: Array) -> tuple[Evidence, ...]:
+        """The joint table of levels at slopes, (p,), where the model's numbers do not hide it; ``product`` (n,): x slopes, plus an intercept."""
         if not (self.number.any() and self.who.any()):
             return ()
-        of_numbers = np.where(self.number, slopes, 0.0)
         ordinary = np.abs(slopes).max() < _ORDINARY
-        if ordinary and (not self._levels_weigh(slopes) or self._surely_differ(x, of_numbers)):
+        if ordinary and (self._all_in_one_cell(slopes) or self._surely_differ(slopes, product)):
             return ()
-        by_number, by_level = x @ of_numbers, x @ np.where(self.number, 0.0, slopes)
+        eta, by_number = self.x @ slopes, self.x @ np.where(self.number, slopes, 0.0)
         if self.offset is not None:
-            part = by_number if self.number_offset else by_level
-            part += self.offset
-        return where_numbers_are_flat(by_level[self.who], by_number[self.who], self.halves)
+            eta += self.offset
+            by_number += self.offset if self.number_offset else 0.0
+        return where_numbers_are_flat(eta[self.who], by_number[self.who], self.cell, self.halves)
 
-    def _levels_weigh(self, slopes: Array) -> bool:
-        """Whether anything but a number makes patients differ: where nothing does, all are in one cell."""
-        return bool(slopes[~self.number].any()) or (self.offset is not None and not self.number_offset)
-
-    def _surely_differ(self, x: Array, of_numbers: Array) -> bool:
-        """Whether a few rows suffice to know: squares of deviations of all are no less than those of some from their own mean."""
-        if self.halves.shape[1]:
+    def _all_in_one_cell(self, slopes: Array) -> bool:
+        """Whether nothing but numbers weighs and there are no levels that these could follow from, or nothing weighs at all."""
+        if slopes[~self.number].any() or (self.offset is not None and not self.number_offset):
             return False
-        some = slice(None, None, max(1, len(x) // _LOOKED_AT))
-        seen = x[some] @ of_numbers
-        if self.offset is not None and self.number_offset:
-            seen += self.offset[some]
-        seen = seen[self.who[some]]
-        return bool(len(seen) and len(seen) * seen.var() > 4 * FLAT**2 * len(x))
+        alone = not self.cell.any() and not self.halves.shape[1]
+        return alone or (self.offset is None and not slopes.any())
+
+    def _surely_differ(self, slopes: Array, product: Array) -> bool:
+        """Whether numbers spread within the cells of all levels, by one pass: what levels add is the same within each, and may stay in."""
+        if self.halves.shape[1] or not self._levels_are_of_cells:
+            return False
+        seen = product + self.offset if self.number_offset and self.offset is not None else product
+        seen = seen if self.who.all() else seen[self.who]
+        with np.errstate(over="ignore", invalid="ignore"):
+            terms = np.abs(slopes) @ self._largest + np.abs(seen).max()
+        if not terms < _ROUNDED * FLAT:
+            return False
+        left = seen - (np.bincount(self.cell, seen) / np.maximum(np.bincount(self.cell), 1))[self.cell]
+        return bool(left @ left > 4 * FLAT**2 * len(left))
+
+    @cached_property
+    def _largest(self) -> Array:
+        """The largest value of each column, (p,), whatever its sign."""
+        return np.array([max(column.max(), -column.min()) for column in self.x.T])
+
+    @cached_property
+    def _levels_are_of_cells(self) -> bool:
+        """Whether columns of few values, too, have one in each cell: scaled they could have fewer than the table."""
+        return not varies_within(self.x[:, self.few][self.who], self.cell).any()

@@ -5,7 +5,7 @@ the cell.  Few sums with fifty bits each tell all these whole numbers, by a redu
 A number that differs among those who share all levels makes each of them a term of his own, and hides the table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import numpy as np
@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
-from fedstats.contract.design import Design
-from fedstats.contract.model_cells import few_values, seems_few
+from fedstats.contract.design import Column, Design
+from fedstats.contract.model_cells import few_values, levels_by_group, model_cells, seems_few
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -31,39 +31,69 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 FLAT = 1e-3
 
 
-def joint_cells(
-    design: Design, frame: pd.DataFrame, raw: Array, indicators: Array, others: Iterable[Array] = ()
-) -> Codes:
-    """The cell of each patient in the joint table of all levels, (n,); -1 where numbers hide it.
+def level_cells(design: Design, frame: pd.DataFrame, raw: Array, others: Sequence[Array] = ()) -> Codes:
+    """The cell of each patient in the joint table of levels, numbers of few values among them, as 0 ... G - 1, (n,).
 
     Parameters
     ----------
     design : Design        of the model, the columns behind those that the question made among them
     frame : (n, ...)       complete rows with a weight
     raw : (n, p)           its columns, unscaled
-    indicators : (n, c)    0/1, of every level: within each, and outside it, numbers must differ
     others : (n,) each     weights and offsets that a site holds: numbers as well
     """
-    cell, number = np.zeros(len(frame), dtype=np.int64), np.zeros(len(frame), dtype=np.int64)
-    for codes in _levels(design, frame):
+    cell = np.zeros(len(frame), dtype=np.int64)
+    values = (np.unique(x, return_inverse=True)[1] for x, many in _numbers(design, raw, others) if not many)
+    for codes in chain(_levels(design, frame), values):
         cell = _together(cell, codes)
-    many = []
-    some = seems_few(raw, MANY)
-    columns = [(raw[:, j], some[j]) for j, c in enumerate(design.columns) if c.multiplies_a_number]
-    for x, few in chain(columns, ((x, True) for x in others)):
-        if not few or is_number(x):
-            many.append(x)
-        else:
-            cell = _together(cell, np.unique(x, return_inverse=True)[1])
+    return cell
+
+
+def joint_cells(
+    cell: Codes, design: Design, raw: Array, indicators: Array, others: Sequence[Array] = ()
+) -> Codes:
+    """The cell of each patient in the joint table of all levels, (n,); -1 where numbers hide it.
+
+    Parameters
+    ----------
+    cell : (n,) int        of :func:`level_cells`, whose the other parameters are
+    indicators : (n, c)    0/1, of every level: within each, and outside it, numbers must differ
+    """
+    number = np.zeros(len(cell), dtype=np.int64)
     bare = _bare(cell, number, indicators)
-    for x in many:
+    for x in (x for x, many in _numbers(design, raw, others) if many):
         if not bare.any():  # a further number only tells more patients apart
             break
         if _hides(x, cell, indicators):
-            return np.full(len(frame), -1)
+            return np.full(len(cell), -1)
         number = _together(number, np.unique(x, return_inverse=True)[1])
         bare = _bare(cell, number, indicators)
     return np.where(bare, cell, -1)
+
+
+def cells_behind(columns: tuple[Column, ...], logit: Array, frame: pd.DataFrame) -> Codes:
+    """The cell of each patient in the joint table of the levels behind a weight that a question makes, (n,); -1 where numbers among them hide it.
+
+    Such weights are added up with no number beside them, whatever else the question reads: what it has of its own hides nothing.
+    Nor does a number that adds nothing to the ``logit`` (n,).
+    """
+    behind = Design(columns)
+    raw = behind.raw(frame)
+    levels = level_cells(behind, frame, raw)
+    if _within(logit, levels).std() <= FLAT:
+        return levels
+    return joint_cells(levels, behind, raw, model_cells(behind, frame, raw).indicators)
+
+
+def shared_behind(cell: Codes, levels: Array, outcome: Array | None = None) -> Evidence:
+    """How many patients share all levels behind a weight, and one or two of a model's levels, (n, c), or have one of them or neither.
+
+    Sums of such weights leave within every level and pair of levels; with a 0/1 ``outcome`` (n,) by it as well.
+    """
+    there = cell >= 0
+    halves = [there] if outcome is None else [there & (outcome == said) for said in (0, 1)]
+    counts = [levels_by_group(cell[half], levels[half]) for half in halves if half.any()]
+    about = "patients who share all levels behind the weights"
+    return Evidence("joint cell of levels", np.concatenate([np.zeros(1), *counts]), about)
 
 
 def is_number(x: Array) -> bool:
@@ -71,20 +101,28 @@ def is_number(x: Array) -> bool:
     return len(few_values(x, MANY)[0]) >= MANY
 
 
-def where_numbers_are_flat(by_level: Array, by_number: Array, halves: Array) -> tuple[Evidence, ...]:
-    """At coefficients where numbers hardly tell patients apart, how many share what the levels add to predictors, (n,) each.
+def where_numbers_are_flat(eta: Array, by_number: Array, cell: Codes, halves: Array) -> tuple[Evidence, ...]:
+    """At coefficients where numbers hardly tell patients apart who share all levels, how many share what the levels add to predictors.
 
-    Only levels with a slope make cells; those of an intercept alone, where every fit starts, make one.  ``halves`` (n, c), 0/1, are
-    levels within which, or outside which, numbers may be flat although they are not among all.
+    Only levels with a slope make cells; those of an intercept alone, where every fit starts, make one.
+
+    Parameters
+    ----------
+    eta, by_number : (n,)    predictors, and what numbers add to them
+    cell : (n,) int          in the joint table of all levels: a number that follows from these tells nobody apart
+    halves : (n, c)          0/1: levels within which, or outside which, numbers may be flat although they are not among all
     """
-    bare = np.full(len(by_level), by_number.std() <= FLAT)
-    for level in halves.T > 0:
-        for half in (level, ~level):
-            if half.any() and by_number[half].std() <= FLAT:
-                bare |= half
-    if not bare.any() or np.ptp(by_level[bare]) <= FLAT:
+    told = np.full(len(eta), np.nan)  # what levels add, of those whom numbers hide nothing of
+    left = _within(by_number, cell)
+    everybody = np.ones(len(eta), dtype=bool)
+    for some in (everybody, *(half for level in halves.T > 0 for half in (level, ~level))):
+        by_chance = next((x for x in (by_number, left) if some.any() and x[some].std() <= FLAT), None)
+        if by_chance is not None:
+            told[some] = (eta - by_chance)[some]
+    by_level = told[~np.isnan(told)]
+    if not len(by_level) or np.ptp(by_level) <= FLAT:
         return ()
-    cells = np.unique(np.round(by_level[bare], 9), return_inverse=True)[1]
+    cells = np.unique(np.round(by_level, 9), return_inverse=True)[1]
     about = "patients who share all levels that weigh, at coefficients where no number does"
     return (Evidence("joint cell of levels", np.bincount(cells), about),)
 
@@ -99,6 +137,24 @@ def shared_by(cell: Codes, outcome: Array | None = None) -> Evidence:
             [np.bincount(cell[there & (outcome == said)], minlength=1) for said in (0, 1)]
         )
     return Evidence("joint cell of levels", counts, about)
+
+
+def _numbers(design: Design, raw: Array, others: Sequence[Array]) -> Iterable[tuple[Array, bool]]:
+    """Columns of numbers, and weights and offsets, each with whether it has many values."""
+    some = seems_few(raw, MANY)
+    for j, column in enumerate(design.columns):
+        if column.multiplies_a_number:
+            yield raw[:, j], not some[j] or is_number(raw[:, j])
+    for x in others:
+        yield x, is_number(x)
+
+
+def _within(x: Array, cell: Codes) -> Array:
+    """What is left of a number, (n,), less its mean in each cell; less the mean of all where hardly any cell holds two."""
+    size = np.bincount(cell)
+    if (size * (size - 1)).sum() < MANY:
+        return np.asarray(x - x.mean())
+    return np.asarray(x - (np.bincount(cell, x) / np.maximum(size, 1))[cell])
 
 
 def _levels(design: Design, frame: pd.DataFrame) -> Iterable[Codes]:

@@ -49,6 +49,8 @@ class ModelRows:
     origin : (k,) or float     what was taken off every row of ``x``
     joint : (n,) int or None   cell in the joint table of all levels; -1: no weight, or numbers hide it.  None where nobody judges
     made : bool                whether the question made the weights
+    cell : (n,) int or None    the same whatever numbers hide; 0 without a weight
+    behind : (n,) int or None  cell in the joint table of the levels behind such weights; -1: no weight, or numbers among them hide it
     own : frozenset or None    names of the levels that are the question's own, or the treatment's behind its weights; None: all
     secret : bytes             of the site, for margins; empty where it keeps no memory
     """
@@ -71,7 +73,9 @@ class ModelRows:
     curved: bool = True
     origin: Array | float = 0.0
     joint: NDArray[np.int64] | None = None
+    cell: NDArray[np.int64] | None = None
     made: bool = False
+    behind: NDArray[np.int64] | None = None
     own: frozenset[str] | None = None
     secret: bytes = b""
 
@@ -133,10 +137,10 @@ class ModelRows:
         p = 0 if self.terms is None else len(self.terms.alone)
         who = self.counted
         own = self.weights is not None and not self.made and is_number(self.weights[who])
-        if own or not self.curved:
+        if own or self.cell is None or not self.curved:
             return FlatNumbers.nowhere(p)
         x = self.x[:, self.x.shape[1] - p :]
-        return FlatNumbers.of(self.judged.columns[:p], x, self.offset, who, self.levels)
+        return FlatNumbers.of(self.judged.columns[:p], x, self.offset, who, self.cell, self.levels)
 
     def by_outcome(self, y: Array, who: NDArray[np.bool_]) -> tuple[Evidence, ...]:
         """Pairs of levels, and all of them, by a 0/1 outcome, (n,): of squared scores, or the slope of a weighted score in its weights.
@@ -284,7 +288,9 @@ def model_rows(
         tuple(faults),
         curved,
         joint=found.joint,
+        cell=found.cell,
         made=made is not None,
+        behind=found.behind,
         own=found.own,
         secret=data.secret,
     )

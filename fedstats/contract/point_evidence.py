@@ -76,4 +76,4 @@ class PointEvidence:
             return ()
         first = rows.x.shape[1] - len(rows.terms.alone)  # an intercept's size is nobody's
         x, slopes = rows.x[:, first:], gamma[first:]
-        return (*rows.flat_numbers.at(x, slopes), rows.terms.sizes(x, slopes, self._unit))
+        return (*rows.flat_numbers.at(slopes, self.product), rows.terms.sizes(x, slopes, self._unit))

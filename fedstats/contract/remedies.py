@@ -14,7 +14,7 @@ REMEDIES: dict[Rule, str] = {
     "level": f"Too few patients are in a level, or outside it: {_FEW}.",
     "level by outcome": f"Too few patients of a level have the outcome, or do not: {_FEW}.",
     "pair of levels": "Too few patients share two levels: merge levels, or leave one of the two columns out.",
-    "joint cell of levels": "The model is of levels alone, and too few patients share all of theirs: merge levels, use fewer factors, or put a measurement such as age into the model as a number.",
+    "joint cell of levels": "The model, or the propensity behind its weights, is of levels alone, and too few patients share all of theirs: merge levels, use fewer factors, or put a measurement such as age into it as a number.",
     "patients of one predictor": "At these coefficients patients have few different linear predictors, and too few share one: put more terms into the model, or cut a number into levels that hold enough.",
     "leavers of a time cell": "Too few patients leave in a cell of the time grid, or between two cuts: ask with wider cells, or agree on fewer cuts.",
     "events of a time cell": "Too few events lie in a cell of the time grid: ask with wider cells, with ties='breslow', or of the test of proportional hazards with transform='identity'.",

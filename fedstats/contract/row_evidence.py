@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.coefficient_sizes import Terms, terms_of
 from fedstats.contract.design import Design
-from fedstats.contract.joint_cells import joint_cells, shared_by
+from fedstats.contract.joint_cells import cells_behind, joint_cells, level_cells, shared_behind, shared_by
 from fedstats.contract.margins import margin
 from fedstats.contract.model_cells import ModelCells, model_cells, pairs_by_outcome
 from fedstats.contract.model_evidence import UNJUDGED, knots, left_out, of_own_site
@@ -53,8 +53,10 @@ class Judged(NamedTuple):
     level_names: tuple[str, ...]
     terms: Terms | None
     evidence: tuple[Evidence, ...]
-    own: frozenset[str] | None
-    joint: NDArray[np.int64] | None
+    own: frozenset[str] | None = None
+    joint: NDArray[np.int64] | None = None
+    cell: NDArray[np.int64] | None = None
+    behind: NDArray[np.int64] | None = None
 
 
 class _Counted(NamedTuple):
@@ -70,7 +72,7 @@ class _Counted(NamedTuple):
 def unjudged(counted: NDArray[np.bool_], k: int) -> Judged:
     """Rows that nobody judges: everybody with a weight stands behind every one of k columns."""
     everybody = np.broadcast_to(counted[:, None], (len(counted), k))
-    return Judged(everybody, np.zeros((len(counted), 0)), (), None, UNJUDGED, None, None)
+    return Judged(everybody, np.zeros((len(counted), 0)), (), None, UNJUDGED)
 
 
 def judged_rows(
@@ -118,8 +120,10 @@ def judged_rows(
     levels[counted] = cells.indicators
     held = ((asked.weights, rows.weights), (asked.offset, rows.offset))
     own_numbers = [v for name, v in held if v is not None and name not in data.made]
+    cell = np.zeros(len(frame), dtype=np.int64)
+    cell[counted] = level_cells(whole, rows.frame, rows.columns, own_numbers)
     joint = np.full(len(frame), -1)
-    joint[counted] = joint_cells(whole, rows.frame, rows.columns, cells.indicators, own_numbers)
+    joint[counted] = joint_cells(cell[counted], whole, rows.columns, cells.indicators, own_numbers)
     measurements = cells.measurements(  # from here on the columns are these
         judged, rows.columns, rows.weights, rows.offset, once=made is not None
     )
@@ -132,23 +136,34 @@ def judged_rows(
         *of_own_site((*design.variables, *asked.groups), data.codebook),
     )
     own: frozenset[str] | None = None
+    behind: NDArray[np.int64] | None = None
     if made is not None:
         at_hand = replace(design, columns=(*design.columns, made.columns[0]))
         own = frozenset(model_cells(at_hand, rows.frame, at_hand.raw(rows.frame)).names)
-        evidence += _of_weights(made, data, design, rows, cells)
+        logit = made.logit(rows.frame)
+        behind = np.full(len(frame), -1)
+        behind[counted] = cells_behind(made.columns, logit, rows.frame)
+        evidence += _of_weights(made, logit, data, design, rows, cells, behind[counted])
     if asked.event is not None and asked.code is not None:
         evidence += tuple(cells.of_other_codes(measurements, rows.frame[asked.event], asked.code))
     if asked.curved:  # a straight predictor's sums are of pairs of levels, unless they are squared
         evidence += (shared_by(joint),)
-    return Judged(present, levels, cells.names, terms, evidence, own, joint)
+    return Judged(present, levels, cells.names, terms, evidence, own, joint, cell, behind)
 
 
 def _of_weights(
-    made: PropensityWeight, data: SiteData, design: Design, rows: _Counted, cells: ModelCells
+    made: PropensityWeight,
+    logit: Array,
+    data: SiteData,
+    design: Design,
+    rows: _Counted,
+    cells: ModelCells,
+    behind: NDArray[np.int64],
 ) -> tuple[Evidence, ...]:
-    """Of weights that the question made: what they tell, and the pairs of levels that their slopes are sums over."""
-    widened = margin(data.secret, made.logit(rows.frame).tobytes()) if data.secret else 1.0
+    """Of weights that the question made: what they tell, the levels behind them, and the pairs that their slopes are sums over."""
+    widened = margin(data.secret, logit.tobytes()) if data.secret else 1.0
     found = made.judged(rows.frame, cells.indicators, rows.event, data.codebook, widened)
+    found += (shared_behind(behind, cells.indicators, rows.event),)
     if rows.event is None:
         return found
     of_treatment = replace(design, columns=made.columns[:1])

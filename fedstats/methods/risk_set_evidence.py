@@ -4,6 +4,8 @@ Neighbouring risk sets differ by those who leave in a cell and those who enter i
 cell leave as well, as with Efron's ties, by those censored.  Hazards that a question names tell cells apart too.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,10 +45,22 @@ def of_neighbours(rows: ModelRows, sets: rs.RiskSets, r: Array, *, tied: bool) -
         ]
     alike = _alike(r, rows.widened(r))
     for group, who, about in groups:
+        evidence += _of_cells(rows, group, who, about)
         evidence += _of_group(group[who], r[who], np.asarray(rows.levels[who], dtype=float), about)
         if alike is not None:
             evidence.append(_of_alike(group[who], alike[who], about))
     return tuple(evidence)
+
+
+def _of_cells(
+    rows: ModelRows, group: NDArray[np.int64], who: NDArray[np.bool_], about: str
+) -> Iterator[Evidence]:
+    """How many share all levels of the model, or of those behind weights that a question makes, where no number hides these."""
+    for cell in (rows.joint, rows.behind):
+        if cell is not None:
+            pair = (group * (int(cell.max(initial=0)) + 1) + cell)[who & (cell >= 0)]
+            counts = np.unique(pair, return_counts=True)[1]
+            yield Evidence("joint cell of levels", counts, f"patients {about} who share all levels")
 
 
 def _alike(r: Array, widened: float) -> NDArray[np.int64] | None:

@@ -21,6 +21,7 @@ from fedstats.methods.table_weights import (
     OF_A_PROPENSITY,
     OF_WEIGHTS,
     cells_evidence,
+    joint_evidence,
     levels_evidence,
     rows_evidence,
     weights_of,
@@ -153,6 +154,7 @@ class RiskTable(Query):
         if rows.w is not None and data.weight(self.weights) is not None:
             behind = self._behind(data)
             evidence += [*behind.evidence, *levels_evidence(rows.w, ways, behind.levels)]
+            evidence += joint_evidence(ways, behind.behind)
             read = behind.cohort
             cohort = replace(
                 cohort,

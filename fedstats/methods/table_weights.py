@@ -26,6 +26,7 @@ _BALANCED = "survival with characteristics balanced is also that of a Cox model 
 OF_A_PROPENSITY = OF_WEIGHTS | {
     "effective size of a level": f"Too few equally weighted patients with a level of a column behind the weights leave in a cell of the time grid: merge levels in the propensity's formula, take fewer factors into it, cut the weights at fixed ends, or {_WIDER}; {_BALANCED}.",
     "patients of one predictor": f"The propensity has few values, and too few of those who leave in a cell of the time grid share one: put a number into its formula, take fewer factors into it, or {_WIDER}.",
+    "joint cell of levels": f"The weights are of levels alone, and too few of those who leave in a cell of the time grid share all levels behind them: put a number such as age into the propensity's formula, take fewer factors into it, or {_WIDER}; {_BALANCED}.",
     "pair of levels": f"Too few patients share a treatment and a level of a column behind the weights, with the event or without it, whatever the time grid: merge levels in the propensity's formula or take fewer factors into it; {_BALANCED}.",
     "level by outcome": f"Too few patients with a level of a column behind the weights have the event, or do not, whatever the time grid: merge levels in the propensity's formula or take fewer factors into it; {_BALANCED}.",
 }
@@ -104,6 +105,26 @@ def levels_evidence(w: Array, groups: dict[str, Index], levels: Array) -> list[E
         sums = [np.array([np.bincount(place, own * w[here] ** k) for own in both.T]).ravel() for k in (1, 2)]
         sizes = effective_size(sums[0], sums[1])
         found.append(Evidence("effective size of a level", sizes, f"weighted patients with a level {about}"))
+    return found
+
+
+def joint_evidence(groups: dict[str, Index], behind: Index | None) -> list[Evidence]:
+    """For the gate: of the patients who leave a cell in one way, how many share all levels behind their weights.
+
+    Parameters
+    ----------
+    groups : mapping         as of :func:`cells_evidence`
+    behind : (n,) or None    cell in the joint table of these levels; -1 where numbers hide it
+    """
+    if behind is None:
+        return []
+    cells = int(behind.max(initial=0)) + 1
+    found = []
+    for about, group in groups.items():
+        here = (group >= 0) & (behind >= 0)
+        counts = np.unique(group[here] * cells + behind[here], return_counts=True)[1]
+        said = f"patients {about} who share all levels behind the weights"
+        found.append(Evidence("joint cell of levels", counts, said))
     return found
 
 

@@ -394,7 +394,7 @@ def age_of_a_leaver(policy):
 def test_of_the_leavers_of_a_cell_the_only_one_with_two_levels_is_told_without_a_gate_and_refused():
     count, age, truth = age_of_a_leaver(NONE)
     assert (count, age) == (pytest.approx(1, abs=1e-9), pytest.approx(truth, abs=1e-6))
-    assert age_of_a_leaver(STRICT) == "pair of levels"
+    assert age_of_a_leaver(TABLES) == "pair of levels"
 
 
 def only_leaver_with_a_value(policy):
@@ -437,7 +437,7 @@ def only_death_without_a_level(policy):
 
 def test_the_only_death_of_a_cell_without_a_level_is_counted_without_a_gate_and_refused():
     assert only_death_without_a_level(NONE) == pytest.approx(1, abs=1e-9)
-    assert only_death_without_a_level(STRICT) == "pair of levels"
+    assert only_death_without_a_level(TABLES) == "pair of levels"
 
 
 def test_who_weighs_is_judged_whatever_the_inverse_of_firths_penalty():

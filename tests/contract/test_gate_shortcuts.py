@@ -26,6 +26,7 @@ from fedstats.contract.joint_cells import (
     SAME_IN_A_LEVEL,
     _hides,
     joint_cells,
+    level_cells,
     where_numbers_are_flat,
 )
 from fedstats.contract.model_cells import few_values, seems_few
@@ -134,7 +135,8 @@ def test_whom_numbers_hide_is_what_counting_every_pair_finds(seed, n, count, rar
         numbers.append(f"n{j}")
     design = Design((Column("f", (Part("f", "x"),)), *(Column(name, (Part(name),)) for name in numbers)))
     indicators = (levels == "x").astype(float)[:, None]
-    found = joint_cells(design, frame, design.raw(frame), indicators)
+    raw = design.raw(frame)
+    found = joint_cells(level_cells(design, frame, raw), design, raw, indicators)
     cell, many = np.unique(levels, return_inverse=True)[1], []
     for name in numbers:
         x = frame[name].to_numpy()
@@ -156,30 +158,65 @@ def test_a_number_of_many_values_hides_the_table_without_a_sorting():
     assert not _hides(np.append(random.normal(size=999), np.nan), np.zeros(1000, dtype=int), half[:, :0])
 
 
-@given(SEEDS, st.sampled_from([0.0, 0.5, 0.99, 1.01, 1.9, 2.1, 50.0]), st.booleans(), st.booleans())
-def test_numbers_are_flat_where_all_rows_say_so(seed, spread, mixed, offset):
+@given(
+    SEEDS,
+    st.sampled_from([0.0, 0.5, 0.99, 1.01, 1.9, 2.1, 50.0]),
+    st.booleans(),
+    st.sampled_from(["none", "levels", "number"]),
+    st.sampled_from(["number", "follows", "alone", "large"]),
+)
+def test_numbers_are_flat_where_all_rows_say_so(seed, spread, mixed, offset, kind):
+    """Of a number of its own, one that follows from the levels but for little, one without any levels, one of large terms."""
     random = np.random.default_rng(seed)
-    n = 9000  # twice as many as are looked at first
-    a, b = (random.integers(0, 2, n) * 1.0 for _ in range(2))
-    x = np.column_stack([random.normal(size=n), a, b, random.normal(size=n) * a])
-    x[::2, 0] *= random.choice([1.0, 1e-3])  # those looked at may differ less than the others
-    shift = random.choice([0.0, 0.3], n) if offset else None
+    n, some = 3000, 0 if kind == "alone" else 1
+    a, b = (random.integers(0, 2, n) * 1.0 * some for _ in range(2))
+    f, s = (random.integers(0, 6, n) * some for _ in range(2))
+    by_cell = random.normal(size=(2, 2, 6, 6))[a.astype(int), b.astype(int), f, s]
+    x = np.column_stack([random.normal(size=n), a, b, f / 7.0, s / 7.0, random.normal(size=n) * a])
+    if kind == "follows":
+        x[:, 0] = by_cell + x[:, 0] * random.choice([0.0, 0.1])
+    who = random.random(n) < random.choice([0.9, 1.1])
+    shift = {
+        "none": None,
+        "levels": np.where(a > 0, 0.3, 0.0),
+        "number": by_cell + random.normal(size=n) * FLAT,
+    }[offset]
     columns = [
         Column("x", (Part("x"),)),
         Column("a", (Part("a", "1"),)),
         Column("b", (Part("b", "1"),)),
+        Column("f", (Part("f"),)),
+        Column("s", (Part("s"),)),
         Column("ax", (Part("x"), *((Part("a", "1"),) if mixed else ()))),
     ]
-    who = random.random(n) < 0.9
-    levels = np.column_stack([a, b])
-    slopes = np.array([1.0, *random.choice([0.0, 0.7], 2), 0.0])
+    cell = np.unique(np.column_stack([a, b, f, s]), axis=0, return_inverse=True)[1].ravel()
+    slopes = np.array([0.0, *random.choice([0.0, 0.7], 4), 0.0])
     slopes[0] = spread * FLAT / x[who, 0].std()
-    found = FlatNumbers.of(columns, x, shift, who, levels).at(x, slopes)
-    number = np.array([True, False, False, True])
-    by_level = x @ np.where(number, 0, slopes) + (0 if shift is None else shift)
+    if kind == "large":  # terms of 1e13 whose rounding is larger than a spread
+        slopes[1] = 1e13
+    levels = np.column_stack([a, b])
+    numbers = FlatNumbers.of(columns, x, shift, who, cell, levels)
+    assert numbers.number.tolist() == [True, *[False] * 4, kind != "alone"]
+    found = numbers.at(slopes, x @ slopes + 0.4)
+    eta, by_number = x @ slopes, x @ np.where(numbers.number, slopes, 0)
+    if shift is not None:
+        eta += shift
+        by_number += shift if offset == "number" else 0
     halves = levels[who] if mixed else np.zeros((int(who.sum()), 0))
-    known = where_numbers_are_flat(by_level[who], (x @ np.where(number, slopes, 0))[who], halves)
+    known = where_numbers_are_flat(eta[who], by_number[who], cell[who], halves)
     assert [e.counts.tolist() for e in found] == [e.counts.tolist() for e in known]
+
+
+def test_a_number_that_follows_from_levels_without_a_slope_hides_nothing():
+    """Until then one cell was taken for granted where no level has a slope."""
+    random = np.random.default_rng(4)
+    cell = random.integers(0, 36, 2000)
+    x = np.column_stack([random.normal(size=36)[cell], cell == 1])
+    columns = [Column("x", (Part("x"),)), Column("a", (Part("a", "1"),))]
+    who, slopes = np.ones(2000, dtype=bool), np.array([0.8, 0.0])
+    (told,) = FlatNumbers.of(columns, x, None, who, cell, x[:, 1:]).at(slopes, x @ slopes)
+    assert told.counts.sum() == 2000
+    assert len(told.counts) == 36
 
 
 def questions():
