@@ -161,20 +161,25 @@ class Desk:
             )
 
     def _check_memory(self) -> None:
-        """The site's memory is the one that it had when it last answered here, or has grown since."""
+        """The site's memories are those that it had when it last answered here, or have grown since."""
         if not present(self._note):
             return
         try:
             noted = json.loads(read_whole(self._note, 1000))
             which, answers = str(noted["memory"]), int(noted["answers"])
+            of_screened = str(noted.get("screened", "")), int(noted.get("screened_answers", 0))
         except (ValueError, KeyError, TypeError):
-            which, answers = "", 0
-        now = self.site.memory.state if self.site.memory is not None else ("", 0)
-        if now[0] != which or now[1] < answers:
-            raise LedgerMismatch(
-                f"{self.site.name} has answered in this exchange, and its memory of what has left is gone, another one or an "
-                f"older one: put it back from a copy; nothing is answered without it. To begin anew on purpose, remove {self._note}."
-            )
+            which, answers, of_screened = "", 0, ("", 0)
+        held = [(self.site, (which, answers))]
+        if self.site.screened is not None and of_screened[0]:  # a later version may ask nothing of them
+            held.append((self.site.screened, of_screened))
+        for site, then in held:
+            now = site.memory.state if site.memory is not None else ("", 0)
+            if now[0] != then[0] or now[1] < then[1]:
+                raise LedgerMismatch(
+                    f"{self.site.name} has answered in this exchange, and its memory of what has left is gone, another one or an "
+                    f"older one: put it back from a copy; nothing is answered without it. To begin anew on purpose, remove {self._note}."
+                )
 
     @property
     def _note(self) -> Path:
@@ -251,8 +256,13 @@ class Desk:
         body = {part: content.to_dict()}
         if self.site.memory is not None:
             which, answers = self.site.memory.state
+            note: dict[str, str | int] = {"memory": which, "answers": answers}
+            screened = self.site.screened
+            if screened is not None and screened.memory is not None:
+                which, answers = screened.memory.state
+                note |= {"screened": which, "screened_answers": answers}
             make_folder(self._note.parent, 0o700)
-            replace_private(self._note, json.dumps({"memory": which, "answers": answers}).encode())
+            replace_private(self._note, json.dumps(note).encode())
         message = compose(self.identity, "answer", header, body, reader=self.ledger.head.keys)
         self._sent.send(question, message)
         return path

@@ -62,10 +62,12 @@ class Memory:
         Made, if it is not there, for rows that keep to the codebook.  Kept over restarts and over cuts of
         the data: a patient is known again by the codebook's unique column, or, without one, by a row that
         has not changed.
+    witness : path, optional
+        The folder of the site's other memory, which vouches for this one: neither is set back alone unseen.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: str | Path, witness: str | Path | None = None) -> None:
+        self._folder, self._witness = folder, witness
         self._judged: tuple[object, tuple[Evidence, ...]] = (None, ())
 
     def hold(self, frame: pd.DataFrame, codebook: Codebook) -> None:
@@ -76,7 +78,7 @@ class Memory:
         DataError
             The memory is damaged, or is gone though answers have left, or knew patients by another column.
         """
-        self._files = MemoryFolder(self._folder)
+        self._files = MemoryFolder(self._folder, self._witness)
         self._held = HashedTable(frame, codebook, self._files.key)
         self._files.require_known_by(self._held.known_by)
         self._differences = Differences(self._held, self._files)

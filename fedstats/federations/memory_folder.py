@@ -7,7 +7,8 @@
 ``cohorts/<cohort>.bits``           which patients of its table stood behind an answer
 
 Beside the folder, ``<folder>.json`` says whose key it is and how many answers it holds: a memory that was lost
-or set back is found out.
+or set back is found out.  The two memories of a site vouch for each other besides: within the one, ``<the other>.json`` says the
+same, so that one that was put back from a copy with the note beside it is found out too.
 """
 
 import fcntl
@@ -79,16 +80,22 @@ class Line:
 class MemoryFolder:
     """Files of a memory; every write is on the disk before it returns.
 
+    Parameters
+    ----------
+    folder : path
+    witness : path or None    the folder of the site's other memory, which vouches for this one
+
     Attributes
     ----------
     key : bytes             of the hashes; made once, readable by the site alone
     lines : list of Line    as of the last :meth:`read`
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, witness: str | Path | None = None) -> None:
         self.folder = Path(folder)
-        self._beside = self.folder.with_name(f"{self.folder.name}.json")
-        if present(self._beside) and not present(self.folder / "secret"):
+        note = f"{self.folder.name}.json"
+        self._notes = [self.folder.with_name(note), *([] if witness is None else [Path(witness) / note])]
+        if any(map(present, self._notes)) and not present(self.folder / "secret"):
             raise self._lost()
         with explained("private folder", self.folder, "written"):
             for part in ("tables", "cohorts"):
@@ -177,7 +184,10 @@ class MemoryFolder:
             os.fsync(file.fileno())
         self.read()
         content = {"answers": len(self.lines), "secret": self.name(b"secret")}
-        replace_private(self._beside, canonical_json(content).encode())
+        for note in self._notes:
+            with explained("private folder", note, "written"):
+                make_folder(note.parent, 0o700)
+            replace_private(note, canonical_json(content).encode())
 
     def read(self) -> None:
         """Read the lines that are new; a last line without its end was cut off in writing and tells nothing."""
@@ -210,17 +220,18 @@ class MemoryFolder:
         return self.name((self._last + canonical_json(content)).encode())
 
     def _noted(self) -> int:
-        """How many answers there must be."""
-        if not present(self._beside):
-            return 0
-        try:
-            noted = json.loads(read_whole(self._beside, 1000))
-            secret, answers = noted["secret"], int(noted["answers"])
-        except (ValueError, KeyError, TypeError):
-            raise self._damaged(self._beside.name) from None
-        if secret != self.name(b"secret"):
-            raise self._lost()
-        return answers
+        """How many answers there must be, by whichever note says more."""
+        found = [0]
+        for note in filter(present, self._notes):
+            try:
+                noted = json.loads(read_whole(note, 1000))
+                secret, answers = noted["secret"], int(noted["answers"])
+            except (ValueError, KeyError, TypeError):
+                raise self._damaged(note.name) from None
+            if secret != self.name(b"secret"):
+                raise self._lost()
+            found.append(answers)
+        return max(found)
 
     def require_known_by(self, known_by: str) -> None:
         """Raise where patients of earlier answers were known by something else: they could not be told to be the same."""
@@ -229,7 +240,7 @@ class MemoryFolder:
             raise DataError(
                 f"The site's memory knows patients by {others[0]}, and the codebook now by {known_by}: whom new answers and earlier "
                 "ones single out together could not be told, and nothing is answered. Let the codebook call the same column "
-                f"unique as before; to begin anew on purpose, remove {self.folder} and {self._beside.name} beside it."
+                f"unique as before; to begin anew on purpose, remove {self.folder} and {self._noted_in}."
             )
 
     @contextmanager
@@ -279,7 +290,15 @@ class MemoryFolder:
     def _lost(self) -> DataError:
         return DataError(
             f"The site's memory {self.folder} is gone or older than the answers that have left: put it back from a copy; "
-            f"nothing is answered without it. To begin anew on purpose, remove {self._beside.name} beside it as well."
+            f"nothing is answered without it. To begin anew on purpose, remove {self._noted_in} as well."
+        )
+
+    @property
+    def _noted_in(self) -> str:
+        """Where it is noted how many answers there are, for a message."""
+        beside, *of_witness = self._notes
+        return " and ".join(
+            [f"{beside.name} beside it", *(str(note) for note in of_witness if present(note))]
         )
 
 

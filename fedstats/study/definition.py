@@ -170,10 +170,11 @@ class Study:
         own = home_of(self.id, name, home)
         if remember and not home:
             self._require_no_other(own)
-        memory = Memory(own / MEMORY) if remember else None
+        of_screened = rows.cohort is not None and self.attrition is not None
+        memory = Memory(own / MEMORY, own / SCREENED if of_screened else None) if remember else None
         screened = None
-        if rows.cohort is not None and self.attrition is not None:
-            kept = Memory(own / SCREENED) if remember else None
+        if rows.cohort is not None and of_screened:
+            kept = Memory(own / SCREENED, own / MEMORY) if remember else None
             screened = Site(name, *rows.cohort.screened, policy, kept)
         return Site(
             name,

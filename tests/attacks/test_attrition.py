@@ -1,6 +1,8 @@
 """Who leaves at which step: differences of steps and of cuts tell of nobody alone."""
 
 import itertools
+import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -12,15 +14,19 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.condition import Condition
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.refusal import Refusal
+from fedstats.contract.table_checks import DataError
 from fedstats.contract.variable import Variable
 from fedstats.federations.memory import Memory
 from fedstats.federations.site import Site
 from fedstats.methods.attrition import AttritionCounts
+from fedstats.methods.descriptives import Moments
 
 STEPS = ("time_zero", "not_lung", "minor", "driver", "no_follow_up")
 QUESTION = AttritionCounts("attrition", (*STEPS, ELIGIBLE))
 STRICT, NONE = DisclosurePolicy(), DisclosurePolicy.none()
-BOOK = Codebook((Variable("patient_id", "label", unique=True), Variable("age", "numeric")))
+BOOK = Codebook(
+    (Variable("patient_id", "label", unique=True), Variable("age", "numeric", centre=60.0, scale=10.0))
+)
 SCREENED = Codebook(
     (Variable("patient_id", "label", unique=True), Variable("attrition", "factor", levels=QUESTION.levels))
 )
@@ -33,11 +39,14 @@ def people(**leavers):
     return pd.DataFrame({"patient_id": names, "attrition": [step for step, _ in steps]})
 
 
-def site(screened, policy=STRICT, folder=None):
+def site(screened, policy=STRICT, folder=None, *, vouch=True):
     """A site that holds them, the eligible behind its own gate, and remembers where it has a folder."""
-    eligible = screened[screened["attrition"] == ELIGIBLE].drop(columns="attrition").assign(age=60.0)
-    kept = None if folder is None else Memory(folder / "screened")
-    memory = None if folder is None else Memory(folder / "memory")
+    eligible = screened[screened["attrition"] == ELIGIBLE].drop(columns="attrition")
+    eligible = eligible.assign(age=50.0 + np.arange(len(eligible)) % 20)
+    memory, kept = None, None
+    if folder is not None:
+        one, other = folder / "memory", folder / "screened"
+        memory, kept = Memory(one, other if vouch else None), Memory(other, one if vouch else None)
     everybody = Site("north", screened, SCREENED, policy, kept)
     return Site("north", eligible, BOOK, policy, memory, screened=everybody)
 
@@ -58,6 +67,7 @@ def numbers_of_patients(values):
     return {int(n) for n in [*runs, int(values["stay"].sum())]}
 
 
+AGE = Moments("age", None, (), 60.0, 10.0)
 LEAVERS = {"time_zero": 40, "minor": 2, "driver": 19, "no_follow_up": 1, ELIGIBLE: 300}
 
 
@@ -142,6 +152,44 @@ def test_memories_of_the_screened_and_of_the_eligible_are_apart(tmp_path):
     assert place.screened.memory.state[1] == 1
     both = place.answers([type("Asked", (), {"query": QUESTION})(), type("Asked", (), {"query": QUESTION})()])
     assert [answer.released for answer in both] == [True, True]
+
+
+def set_back(folder, name, how):
+    """One of the site's memories as it was before it answered, with the note beside it; the other one as it is."""
+    shutil.rmtree(folder / name)
+    if how == "from a copy":
+        shutil.copytree(folder.with_name("copy") / name, folder / name)
+    (folder / f"{name}.json").unlink()
+
+
+@pytest.mark.parametrize("how", ["from a copy", "gone"])
+@pytest.mark.parametrize("name", ["screened", "memory"])
+def test_a_memory_that_is_set_back_alone_is_noticed_by_the_other(tmp_path, name, how):
+    """Else a later cut in which one patient leaves elsewhere is answered."""
+    found = []
+    for vouch in (False, True):
+        home, later = tmp_path / str(vouch) / "home", people(**(LEAVERS | LATER["one who left elsewhere"]))
+        place = site(people(**LEAVERS), folder=home, vouch=vouch)
+        shutil.copytree(home, home.with_name("copy"))
+        assert not isinstance(told(place), str)
+        assert place.remembered(place.answer(AGE)).released
+        assert told(site(later, folder=home, vouch=vouch)) == "difference between cohorts"
+        set_back(home, name, how)
+        try:
+            found.append(told(site(later, folder=home, vouch=vouch)))
+        except DataError as problem:
+            found.append(str(problem))
+    if name == "screened":
+        assert int(found[0]["left"][0]) == 41
+    assert re.search(rf"{name} is gone or older.*remove {name}\.json beside it and .*{name}\.json", found[1])
+
+
+def test_memories_that_vouch_for_each_other_go_on_after_a_restart(tmp_path):
+    for _ in range(2):
+        place = site(people(**LEAVERS), folder=tmp_path)
+        assert not isinstance(told(place), str)
+        assert place.remembered(place.answer(AGE)).released
+    assert (tmp_path / "memory" / "screened.json").read_bytes() == (tmp_path / "screened.json").read_bytes()
 
 
 def test_a_site_with_rows_of_a_file_has_screened_nobody():
