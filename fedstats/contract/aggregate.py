@@ -31,6 +31,7 @@ Rule = Literal[
     "patients of one predictor",
     "leavers of a time cell",
     "events of a time cell",
+    "events in their order",
     "distinct values",
     "agreed grid",
     "dropped rows",
@@ -165,6 +166,15 @@ class Cohort:
 
 #: How the name begins of a column that says who has a level which a table does not show.
 HIDDEN = "hidden levels of "
+
+
+#: How the name begins of a column that says who leaves an outcome while its events happen, in an order that sums may tell.
+LEAVERS = "leavers of "
+
+
+def leavers_of(outcome: tuple[str, ...]) -> str:
+    """The name, among what a cohort has ``made``, of who leaves while events happen: by the columns of the outcome."""
+    return f"{LEAVERS}{' | '.join(outcome)}"
 
 
 def hidden_levels_of(variable: str, by: tuple[str, ...]) -> str:

@@ -39,6 +39,7 @@ class DisclosurePolicy(Spec):
     min_joint_cell : int             who share all levels of a model that has levels alone: 0 or at least
     min_level_difference : int       of a level in what answers together tell of: 0 or at least
     min_leavers : int                leaving the risk set in every cell of a time grid: 0 or at least
+    min_in_order : int               leaving while events happen in a Cox model of levels, or between two outcomes of the same patients: 0 or at least
     min_difference : int             dropped from a model, outside a subset, or told of by answers together: 0 or at least
     min_model_patients : int         in a model: at least
     max_parameters_per_event : float coefficients per event (or per patient of the rarer outcome): at most
@@ -66,6 +67,7 @@ class DisclosurePolicy(Spec):
     min_joint_cell: int = 5
     min_level_difference: int = 3
     min_leavers: int = 11
+    min_in_order: int = 64
     min_difference: int = 11
     min_model_patients: int = 50
     max_parameters_per_event: float = 0.2
@@ -93,6 +95,7 @@ class DisclosurePolicy(Spec):
         "min_joint_cell",
         "min_level_difference",
         "min_leavers",
+        "min_in_order",
         "min_difference",
         "min_model_patients",
         "min_effective",
@@ -109,6 +112,7 @@ class DisclosurePolicy(Spec):
             min_joint_cell=0,
             min_level_difference=0,
             min_leavers=0,
+            min_in_order=0,
             min_difference=0,
             min_model_patients=0,
             max_parameters_per_event=NO_LIMIT,
@@ -137,6 +141,7 @@ class DisclosurePolicy(Spec):
             min_joint_cell=1,
             min_level_difference=1,
             min_leavers=1,
+            min_in_order=1,
             min_difference=1,
             min_model_patients=20,
             max_parameters_per_event=0.25,

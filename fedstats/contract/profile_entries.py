@@ -23,6 +23,7 @@ class _Thresholds(BaseModel):
     min_joint_cell: Count | None = None
     min_level_difference: Count | None = None
     min_leavers: Count | None = None
+    min_in_order: Count | None = None
     min_difference: Count | None = None
     min_model_patients: Count | None = None
     max_parameters_per_event: Figure | None = None

@@ -18,6 +18,7 @@ REMEDIES: dict[Rule, str] = {
     "patients of one predictor": "At these coefficients patients have few different linear predictors, and too few share one: put more terms into the model, or cut a number into levels that hold enough.",
     "leavers of a time cell": "Too few patients leave in a cell of the time grid, or between two cuts: ask with wider cells, or agree on fewer cuts.",
     "events of a time cell": "Too few events lie in a cell of the time grid: ask with wider cells, with ties='breslow', or of the test of proportional hazards with transform='identity'.",
+    "events in their order": "Too few patients leave while events happen, or between this outcome and another one of the same patients, so that their levels could be worked out in the order of events: ask of a longer follow-up, of horizons further apart, with baseline='shared', or of fewer outcomes.",
     "distinct values": "Single values and times do not leave: give the codebook edges or a [grid].",
     "agreed grid": "The edges, the cuts of an effect, or a spline's knots, are none of the codebook's: ask with a candidate or the cuts of its [grid] or with its knots, or agree on them first.",
     "dropped rows": "A few rows are left out for an empty cell or a weight of zero: give the column a level for what is missing, or leave it out.",

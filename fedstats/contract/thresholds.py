@@ -20,6 +20,7 @@ ZERO_OR_AT_LEAST: dict[Rule, str] = {
     "patients of one predictor": "min_pair",
     "leavers of a time cell": "min_leavers",
     "events of a time cell": "min_leavers",
+    "events in their order": "min_in_order",
     "dropped rows": "min_difference",
     "complement of the subset": "min_difference",
     "difference between cohorts": "min_difference",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import HIDDEN
+from fedstats.contract.aggregate import HIDDEN, LEAVERS
 from fedstats.contract.codebook import Codebook
 from fedstats.contract.query import QueryError
 
@@ -126,12 +126,12 @@ class HashedTable:
     @staticmethod
     def hidden_of(name: str) -> tuple[str, ...]:
         """Of a column that says who has a level which a table does not show, the table's column and groups; else nothing."""
-        start = f"{_MADE}{HIDDEN}"
-        return (
-            tuple(name.removeprefix(start).rsplit(" of ", 1)[0].split(" | "))
-            if name.startswith(start)
-            else ()
-        )
+        return _columns_after(f"{_MADE}{HIDDEN}", name)
+
+    @staticmethod
+    def outcome_of(name: str) -> tuple[str, ...]:
+        """Of a column that says who leaves while events happen, the columns of the outcome; else nothing."""
+        return _columns_after(f"{_MADE}{LEAVERS}", name)
 
     @staticmethod
     def levels_name(columns: Iterable[str]) -> str:
@@ -196,6 +196,13 @@ class HashedTable:
         numbers = [v.name for v in self._codebook.variables if v.kind in ("numeric", "time")]
         few = {name for name in numbers if self.codes(name).max(initial=-1) < _FEW_VALUES}
         return few | {v.name for v in self._codebook.variables if v.kind in ("factor", "event")}
+
+
+def _columns_after(start: str, name: str) -> tuple[str, ...]:
+    """Columns of the table in the name of one that was made of them for a cohort."""
+    if not name.startswith(start):
+        return ()
+    return tuple(name.removeprefix(start).rsplit(" of ", 1)[0].split(" | "))
 
 
 def row_hashes(frame: pd.DataFrame, key: bytes) -> Hashes:

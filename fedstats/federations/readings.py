@@ -57,6 +57,7 @@ class Readings:
             yield from self._nearly_the_same(fresh, every, among, policy)
             yield from self._functions(fresh, every, among)
             yield from self._hidden_levels(fresh, every, among, policy)
+            yield from self._in_order(fresh, every, among)
             if set(columns) not in earlier:
                 yield from self._crossing_cells(set(columns), earlier, among)
 
@@ -69,8 +70,8 @@ class Readings:
                 continue
             levelled = [self._held.is_levelled(name) for name in (one, other)]
             cut = [self._held.cells_of(name) for name in (one, other)]
-            if any(self._held.hidden_of(name) for name in (one, other)):
-                continue  # see _hidden_levels
+            if any(self._held.hidden_of(name) or self._held.outcome_of(name) for name in (one, other)):
+                continue  # see _hidden_levels and _in_order
             if any(cut) and (not all(cut) or cut[0] == cut[1]):
                 continue  # two grids of one column: see _crossing_cells
             if all(levelled):
@@ -120,6 +121,21 @@ class Readings:
                 cells, values = (self._codes(name, among) for name in columns)
                 told = _parts(self._codes(table, among), cells, values, policy.min_level_difference)
                 yield Evidence("entry", told, f"patients of a hidden level of {of[0]} told by {other}")
+
+    def _in_order(self, fresh: Sequence[str], every: Sequence[str], among: Flags) -> Iterator[Evidence]:
+        """Patients who leave while events happen in either of two outcomes, and are not told the same of by both.
+
+        Scores of one model until two horizons differ by sums over those who leave in between, in their order.
+        """
+        for one, other in product(fresh, every):
+            outcomes = self._held.outcome_of(one), self._held.outcome_of(other)
+            if not all(outcomes) or outcomes[0] == outcomes[1]:
+                continue
+            left = (self._column(one)[among] != 0) | (self._column(other)[among] != 0)
+            here, there = (np.column_stack([self._column(c)[among] for c in columns]) for columns in outcomes)
+            apart = left if here.shape != there.shape else left & (here != there).any(axis=1)
+            about = f"patients who leave between {outcomes[0][-1]} and {outcomes[1][-1]}"
+            yield Evidence("events in their order", np.array([apart.sum()]), about)
 
     def _crossing_cells(
         self, columns: set[str], earlier: Sequence[set[str]], among: Flags

@@ -6,7 +6,7 @@ sums by cell of an agreed grid; the same functions then run in the other order.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Literal
@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedstats.contract.aggregate import Aggregate, Sum, full_matrix
+from fedstats.contract.aggregate import Aggregate, Evidence, Sum, full_matrix, leavers_of
 from fedstats.contract.arguments import (
     check_federation,
     check_patients,
@@ -32,6 +32,7 @@ from fedstats.contract.threads import one_blas_thread
 from fedstats.contract.values import check_choice, check_level, shown
 from fedstats.methods.cox_model import SIZES, CoxMeat, CoxModel, CoxQuery
 from fedstats.methods.cox_periods import over_periods
+from fedstats.methods.cox_rows import CoxRows
 from fedstats.methods.cox_shared_baseline import SharedBaseline, check_baseline, with_grid
 from fedstats.methods.firth_correction import Correction, CoxFirthCorrection, penalised_value
 from fedstats.methods.fitting import (
@@ -71,6 +72,10 @@ class CoxDerivatives(CoxQuery):
         """1 + p + p (p + 1) / 2 sums over patients, and their sizes."""
         if periods_of(self.model.design):
             return over_periods(self, data)
+        return self._in_order(self.exact(data), self.at_point(data)[0])
+
+    def exact(self, data: SiteData) -> Aggregate:
+        """The same, without what its last digits tell."""
         cox, eta, r = self.at_point(data)
         terms = pl.cell_terms(rs.cell_sizes(cox.sets, r, cox.rows.weights), self.model.ties)
         v = pl.expected(cox.sets, cox.stratum, terms.a, terms.b)
@@ -82,6 +87,18 @@ class CoxDerivatives(CoxQuery):
         parts |= {"score": cox.rows.vector(score), "information": cox.rows.matrix(information)}
         answer = self.answer(cox, r, parts | cox.counts)
         return answer.with_evidence(*cox.rows.effective_sizes(r * v, ", while events happen"))
+
+    def _in_order(self, answer: Aggregate, cox: CoxRows) -> Aggregate:
+        """With how many leave while events happen: at zero the score is linear in who of them has a level, in their order."""
+        rows = cox.rows
+        if not (rows.is_judged and rows.levels.shape[1]):
+            return answer
+        about = "patients who leave while events happen"
+        leaves = np.where(cox.leaves[rows.counted], 1.0, np.nan)  # of the others the cell is empty
+        left = leavers_of(self.model.outcome.variables), leaves, False
+        whole = replace(answer.rows[0], made=(*answer.rows[0].made, left))
+        told = Evidence("events in their order", np.array([cox.leaves.sum()]), about)
+        return replace(answer, rows=(whole, *answer.rows[1:])).with_evidence(told)
 
 
 # The coordinator's half ------------------------------------------------------------------------

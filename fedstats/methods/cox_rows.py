@@ -27,7 +27,7 @@ _COLUMNS = 8
 
 @dataclass(frozen=True)
 class CoxRows:
-    """A prepared model at a site: rows, strata, risk sets."""
+    """A prepared model at a site: rows, strata, risk sets; who stands behind its sums, and who of these leaves while events happen."""
 
     rows: ModelRows
     x: Array
@@ -38,6 +38,7 @@ class CoxRows:
     evidence: tuple[Evidence, ...]
     faults: tuple[str, ...]
     informative: NDArray[np.bool_]
+    leaves: NDArray[np.bool_]
 
     @cached_property
     def behind(self) -> "Behind":
@@ -111,7 +112,9 @@ def prepare(model: "CoxModel", data: SiteData) -> CoxRows:
         informative = _informative(sets, rows.counted)
         rows, more = _judged_on(rows, model, informative, stratum)
         evidence += more
-    return CoxRows(rows, x, stratum, sets, events, counts, evidence, faults, informative)
+    leaves = informative & (sets.last < sets.bounds[stratum + 1])
+    leaves[sets.death] = informative[sets.death]
+    return CoxRows(rows, x, stratum, sets, events, counts, evidence, faults, informative, leaves)
 
 
 def _informative(sets: rs.RiskSets, counted: NDArray[np.bool_]) -> NDArray[np.bool_]:

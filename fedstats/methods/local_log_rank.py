@@ -88,7 +88,8 @@ class LocalLogRank(Query):
     def aggregate(self, data: SiteData) -> Aggregate:
         """2 + g (1 + 2 m) + m p (m p + 1) / 2 sums over patients, of m tests and g = p + 1 groups."""
         self._require_groups(GATED_EXPONENTS if data.is_gated else EXPONENTS)
-        answer, score = self._score.aggregate(data), self._score
+        score = self._score
+        answer = score.exact(data)  # its sums leave rounded
         cox, _, _ = score.at_point(data)
         levels = np.nan_to_num(self.model.design.raw(cox.rows.frame))
         group = np.rint(levels @ np.arange(1, levels.shape[1] + 1)).astype(np.int64)
