@@ -17,6 +17,7 @@ from fedstats.contract.codebook import Codebook
 from fedstats.contract.disclosure import DisclosurePolicy
 from fedstats.contract.query import Query, has_point, questions_in
 from fedstats.contract.refusal import DisclosureRefused, Refusal
+from fedstats.federations.cuts import Cuts
 from fedstats.federations.differences import Differences
 from fedstats.federations.hashed_table import HashedTable
 from fedstats.federations.memory_folder import Line, MemoryFolder
@@ -83,6 +84,7 @@ class Memory:
         self._files.require_known_by(self._held.known_by)
         self._differences = Differences(self._held, self._files)
         self._readings = Readings(self._held, self._files)
+        self._cuts = Cuts(self._held, self._files)
         self._told = PointsOfDifferences(self._held, self._differences)
 
     @property
@@ -223,10 +225,11 @@ class Memory:
         if not trace.line.refused:
             found += self._told.evidence(trace.line, lines, members)
         patients = {name: int(flags.sum()) for name, flags in trace.members.items()}
-        found += sums_of_cohorts(trace.line, lines, patients)
+        akin = self._cuts.akin(trace.members, lines)
+        found += sums_of_cohorts(trace.line, lines, patients, akin)
         if trace.line.has_point:
             found.append(self._refusals(trace.line.question, trace.topic, lines))
-            asked = ModelPoints(trace.line, lines, patients)
+            asked = ModelPoints(trace.line, lines, patients, akin)
             found += asked.evidence(trace.numbers, trace.most_points, trace.policy.max_points)
         self._judged = (trace.line, trace.policy, lines), tuple(found)
         return tuple(found)

@@ -17,6 +17,8 @@ from fedstats.federations.memory_folder import Line
 OF_A_FIT = 10
 #: Those of each further model of the same patients and columns, and how many such there may be.
 OF_ANOTHER, OTHERS = 5, 3
+#: A fit that is made again of a later cut, whose patients are nearly the same, is as free as the first: a correction of the data takes one.
+CUTS = 2
 #: Recipes of a weight (estimands, ends, coefficients) that are answered of one cohort: a study has one, and a few beside it.
 RECIPES = 8
 
@@ -31,13 +33,28 @@ class ModelPoints:
     line : Line               of the question that is judged
     lines : sequence of Line  of all that has left
     patients : mapping        how many there are in each of the line's cohorts, by its name
+    akin : mapping            of each of these cohorts itself and those of other cuts that are nearly the same, by name
     """
 
-    def __init__(self, line: Line, lines: Sequence[Line], patients: Mapping[str, int]) -> None:
-        self._line, self._lines, self._patients = line, lines, patients
+    def __init__(
+        self,
+        line: Line,
+        lines: Sequence[Line],
+        patients: Mapping[str, int],
+        akin: Mapping[str, frozenset[str]],
+    ) -> None:
+        self._line, self._lines, self._patients, self._akin = line, lines, patients, akin
         points = [known for known in lines if known.has_point]
         self._of_columns = [
-            [line, *(known for known in points if cohort in modelled(known))] for cohort in modelled(line)
+            [
+                line,
+                *(
+                    known
+                    for known in points
+                    if any((other, columns) in modelled(known) for other in akin[name])
+                ),
+            ]
+            for name, columns in modelled(line)
         ]
         self._of_kind = [[p for p in known if p.kind == line.kind] for known in self._of_columns]
 
@@ -75,7 +92,9 @@ class ModelPoints:
         """Sums of one kind about the same columns beyond those of a few fits, by the patients of each cohort."""
         patients = np.array([max(self._patients[name], 1) for name, _ in modelled(self._line)])
         others = [min(len({point.topic for point in of_cohort}) - 1, OTHERS) for of_cohort in self._of_kind]
-        beyond = np.maximum(_questions(self._of_kind) - OF_A_FIT - OF_ANOTHER * np.array(others), 0)
+        cuts = [min(len({point.table for point in of_cohort}), CUTS) for of_cohort in self._of_kind]
+        free = np.array(cuts) * (OF_A_FIT + OF_ANOTHER * np.array(others))
+        beyond = np.maximum(_questions(self._of_kind) - free, 0)
         return Evidence(
             "numbers of a model", beyond * numbers / patients, "sums for each patient, beyond a fit's"
         )
@@ -104,12 +123,14 @@ class ModelPoints:
         wanted = HashedTable.weights_among(c for _, columns in self._line.cohorts for c in columns)
         if not wanted:
             return 0
-        names = {name for name, _ in self._line.cohorts}
+        names = {other for name, _ in self._line.cohorts for other in self._akin[name]}
         cohorts = [c for line in self._lines if not line.refused for c in line.cohorts if c[0] in names]
         return len(wanted | HashedTable.weights_among(c for _, columns in cohorts for c in columns))
 
 
-def sums_of_cohorts(line: Line, lines: Sequence[Line], patients: Mapping[str, int]) -> list[Evidence]:
+def sums_of_cohorts(
+    line: Line, lines: Sequence[Line], patients: Mapping[str, int], akin: Mapping[str, frozenset[str]]
+) -> list[Evidence]:
     """Sums of questions without points that left about a line's cohorts, whatever was read of them, by patients.
 
     Log-rank tests of one factor until several horizons, or under several weights, are as many equations for the order of its levels.
@@ -118,13 +139,18 @@ def sums_of_cohorts(line: Line, lines: Sequence[Line], patients: Mapping[str, in
         return []
     told = []
     for name, _ in line.cohorts:
-        about = {known.question: known.numbers for known in lines if name in {c for c, _ in known.cohorts}}
-        told.append(sum((about | {line.question: line.numbers}).values()) / max(patients[name], 1))
+        about = {
+            (known.question, known.table): known.numbers
+            for known in lines
+            if not akin[name].isdisjoint(c for c, _ in known.cohorts)
+        }
+        about[line.question, line.table] = line.numbers
+        told.append(sum(about.values()) / max(patients[name], 1))
     return [Evidence("numbers of a model", np.array(told), "sums of tests for each patient")]
 
 
 def _questions(points: Sequence[Sequence[Line]]) -> NDArray[np.int64]:
-    return np.array([len({point.question for point in of_cohort}) for of_cohort in points])
+    return np.array([len({(point.question, point.table) for point in of_cohort}) for of_cohort in points])
 
 
 def _told_at(point: Line) -> str | frozenset[str]:
