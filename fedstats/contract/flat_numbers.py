@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.design import Column
-from fedstats.contract.joint_cells import FLAT, MANY, Codes, is_number, where_numbers_are_flat
+from fedstats.contract.joint_cells import MANY, Codes, is_number, where_numbers_are_flat
 from fedstats.contract.model_cells import seems_few, varies_within
 
 Array = NDArray[np.float64]
@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 _ORDINARY = 1e60
 #: Where terms of a predictor are so many times as large as a spread, rounding may pass for it.
 _ROUNDED = 1e9
+#: Variances so many times as large as that of flat numbers are larger whatever is rounded: below the bound above, a hundred thousandth of it.
+_SURELY = 1.01
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class FlatNumbers:
     who : (n,) bool           rows with a weight
     cell : (m,) int           of these, in the joint table of all levels, as 0 ... G - 1
     halves : (m, c)           0/1 of these: levels that multiply numbers, which may be flat within one of them or outside it
+    flat : float              so far numbers may spread in predictors and hide nothing
     """
 
     x: Array
@@ -44,6 +47,7 @@ class FlatNumbers:
     who: NDArray[np.bool_]
     cell: Codes
     halves: Array
+    flat: float
 
     @classmethod
     def of(
@@ -54,6 +58,7 @@ class FlatNumbers:
         who: NDArray[np.bool_],
         cell: Codes,
         levels: Array,
+        flat: float,
     ) -> "FlatNumbers":
         """Of columns x (n, p), an offset, cells (n,) and levels (n, c)."""
         there = x if who.all() else x[who]
@@ -70,6 +75,7 @@ class FlatNumbers:
             who,
             cell[who],
             levels[who] if mixed else np.zeros((int(who.sum()), 0)),
+            flat,
         )
 
     @classmethod
@@ -85,6 +91,7 @@ class FlatNumbers:
             nobody,
             nobody.astype(np.int64),
             np.zeros((0, 0)),
+            0.0,
         )
 
     def at(self, slopes: Array, product: Array) -> tuple[Evidence, ...]:
@@ -98,7 +105,7 @@ class FlatNumbers:
         if self.offset is not None:
             eta += self.offset
             by_number += self.offset if self.number_offset else 0.0
-        return where_numbers_are_flat(eta[self.who], by_number[self.who], self.cell, self.halves)
+        return where_numbers_are_flat(eta[self.who], by_number[self.who], self.cell, self.halves, self.flat)
 
     def _all_in_one_cell(self, slopes: Array) -> bool:
         """Whether nothing but numbers weighs and there are no levels that these could follow from, or nothing weighs at all."""
@@ -114,16 +121,16 @@ class FlatNumbers:
         seen = product + self.offset if self.number_offset and self.offset is not None else product
         seen = seen if self.who.all() else seen[self.who]
         with np.errstate(over="ignore", invalid="ignore"):
-            terms = np.abs(slopes) @ self._largest + np.abs(seen).max()
-        if not terms < _ROUNDED * FLAT:
+            terms = np.abs(slopes).sum() * self._largest + np.abs(seen).max()
+        if not terms < _ROUNDED * self.flat:
             return False
         left = seen - (np.bincount(self.cell, seen) / np.maximum(np.bincount(self.cell), 1))[self.cell]
-        return bool(left @ left > 4 * FLAT**2 * len(left))
+        return bool(left @ left > _SURELY * self.flat**2 * len(left))
 
     @cached_property
-    def _largest(self) -> Array:
-        """The largest value of each column, (p,), whatever its sign."""
-        return np.array([max(column.max(), -column.min()) for column in self.x.T])
+    def _largest(self) -> float:
+        """The largest value of all columns, whatever its sign."""
+        return float(max(self.x.max(), -self.x.min()))
 
     @cached_property
     def _levels_are_of_cells(self) -> bool:

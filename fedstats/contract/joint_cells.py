@@ -27,8 +27,11 @@ SAME_BY_CHANCE = 0.1
 SAME_IN_A_LEVEL = 0.25
 #: An odd number near 2^64 over the golden ratio: multiplied by it, the first bits depend on all (Knuth 1998, 6.4).
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-#: Numbers that add less than this to predictors (their standard deviation) hide nothing.
-FLAT = 1e-3
+#: Numbers whose standard deviation in predictors, times the cells of all levels, is no more than this hide nothing: in its powers sums are
+#: linear in how many there are in each cell, and in a few moments of the numbers there, and an ordinary fit tells all of these.
+SPREAD_BY_CELLS = 5.0
+#: The standard deviation where sums are ratios over risk sets, which are not linear in the cells.
+FLAT_AT_RISK = 1e-3
 
 
 def level_cells(design: Design, frame: pd.DataFrame, raw: Array, others: Sequence[Array] = ()) -> Codes:
@@ -79,7 +82,7 @@ def cells_behind(columns: tuple[Column, ...], logit: Array, frame: pd.DataFrame)
     behind = Design(columns)
     raw = behind.raw(frame)
     levels = level_cells(behind, frame, raw)
-    if _within(logit, levels).std() <= FLAT:
+    if _within(logit, levels).std() <= flat_of(levels):
         return levels
     return joint_cells(levels, behind, raw, model_cells(behind, frame, raw).indicators)
 
@@ -96,12 +99,19 @@ def shared_behind(cell: Codes, levels: Array, outcome: Array | None = None) -> E
     return Evidence("joint cell of levels", np.concatenate([np.zeros(1), *counts]), about)
 
 
+def flat_of(cell: Codes) -> float:
+    """How far numbers may spread in predictors, as a standard deviation, and hide nothing of so many cells, 0 ... G - 1."""
+    return SPREAD_BY_CELLS / (int(cell.max(initial=0)) + 1)
+
+
 def is_number(x: Array) -> bool:
     """Whether a column, (n,), has so many values that they are no levels."""
     return len(few_values(x, MANY)[0]) >= MANY
 
 
-def where_numbers_are_flat(eta: Array, by_number: Array, cell: Codes, halves: Array) -> tuple[Evidence, ...]:
+def where_numbers_are_flat(
+    eta: Array, by_number: Array, cell: Codes, halves: Array, flat: float
+) -> tuple[Evidence, ...]:
     """At coefficients where numbers hardly tell patients apart who share all levels, how many share what the levels add to predictors.
 
     Only levels with a slope make cells; those of an intercept alone, where every fit starts, make one.
@@ -111,16 +121,17 @@ def where_numbers_are_flat(eta: Array, by_number: Array, cell: Codes, halves: Ar
     eta, by_number : (n,)    predictors, and what numbers add to them
     cell : (n,) int          in the joint table of all levels: a number that follows from these tells nobody apart
     halves : (n, c)          0/1: levels within which, or outside which, numbers may be flat although they are not among all
+    flat : float             how far they may spread and be flat
     """
     told = np.full(len(eta), np.nan)  # what levels add, of those whom numbers hide nothing of
     left = _within(by_number, cell)
     everybody = np.ones(len(eta), dtype=bool)
     for some in (everybody, *(half for level in halves.T > 0 for half in (level, ~level))):
-        by_chance = next((x for x in (by_number, left) if some.any() and x[some].std() <= FLAT), None)
+        by_chance = next((x for x in (by_number, left) if some.any() and x[some].std() <= flat), None)
         if by_chance is not None:
             told[some] = (eta - by_chance)[some]
     by_level = told[~np.isnan(told)]
-    if not len(by_level) or np.ptp(by_level) <= FLAT:
+    if not len(by_level) or np.ptp(by_level) <= FLAT_AT_RISK:
         return ()
     cells = np.unique(np.round(by_level, 9), return_inverse=True)[1]
     about = "patients who share all levels that weigh, at coefficients where no number does"

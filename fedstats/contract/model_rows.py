@@ -50,6 +50,7 @@ class ModelRows:
     joint : (n,) int or None   cell in the joint table of all levels; -1: no weight, or numbers hide it.  None where nobody judges
     made : bool                whether the question made the weights
     cell : (n,) int or None    the same whatever numbers hide; 0 without a weight
+    flat : float               so far numbers may spread in predictors and hide nothing
     behind : (n,) int or None  cell in the joint table of the levels behind such weights; -1: no weight, or numbers among them hide it
     own : frozenset or None    names of the levels that are the question's own, or the treatment's behind its weights; None: all
     secret : bytes             of the site, for margins; empty where it keeps no memory
@@ -74,6 +75,7 @@ class ModelRows:
     origin: Array | float = 0.0
     joint: NDArray[np.int64] | None = None
     cell: NDArray[np.int64] | None = None
+    flat: float = 0.0
     made: bool = False
     behind: NDArray[np.int64] | None = None
     own: frozenset[str] | None = None
@@ -140,7 +142,7 @@ class ModelRows:
         if own or self.cell is None or not self.curved:
             return FlatNumbers.nowhere(p)
         x = self.x[:, self.x.shape[1] - p :]
-        return FlatNumbers.of(self.judged.columns[:p], x, self.offset, who, self.cell, self.levels)
+        return FlatNumbers.of(self.judged.columns[:p], x, self.offset, who, self.cell, self.levels, self.flat)
 
     def by_outcome(self, y: Array, who: NDArray[np.bool_]) -> tuple[Evidence, ...]:
         """Pairs of levels, and all of them, by a 0/1 outcome, (n,): of squared scores, or the slope of a weighted score in its weights.
@@ -198,6 +200,7 @@ def model_rows(
     whole_numbers: str | None = None,
     code: str | None = None,
     curved: bool = True,
+    flat: float | None = None,
 ) -> ModelRows:
     """Complete rows of a model's columns with their design matrix and evidence.
 
@@ -210,9 +213,19 @@ def model_rows(
     whole_numbers : str        a column that must hold 0, 1, 2 ...
     code : str                 the level of the event's column that is an event; None: it is 0 or 1
     curved : bool              whether what weighs a patient depends on the linear predictor
+    flat : float or None       so far numbers may spread in predictors and hide nothing; None: by the cells of all levels
     """
     asked = ModelColumns(
-        design, outcome, event, weights, offset, groups, rarer_outcome=rarer_outcome, code=code, curved=curved
+        design,
+        outcome,
+        event,
+        weights,
+        offset,
+        groups,
+        rarer_outcome=rarer_outcome,
+        code=code,
+        curved=curved,
+        flat=flat,
     )
     if not all(column.scale > 0 for column in design.columns):
         raise QueryError(
@@ -289,6 +302,7 @@ def model_rows(
         curved,
         joint=found.joint,
         cell=found.cell,
+        flat=found.flat,
         made=made is not None,
         behind=found.behind,
         own=found.own,

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from fedstats.contract.aggregate import Evidence
 from fedstats.contract.coefficient_sizes import Terms, terms_of
 from fedstats.contract.design import Design
-from fedstats.contract.joint_cells import cells_behind, joint_cells, level_cells, shared_behind, shared_by
+from fedstats.contract.joint_cells import (
+    cells_behind,
+    flat_of,
+    joint_cells,
+    level_cells,
+    shared_behind,
+    shared_by,
+)
 from fedstats.contract.margins import margin
 from fedstats.contract.model_cells import ModelCells, model_cells, pairs_by_outcome
 from fedstats.contract.model_evidence import UNJUDGED, knots, left_out, of_own_site
@@ -33,6 +40,7 @@ class ModelColumns:
     rarer_outcome: bool
     code: str | None
     curved: bool
+    flat: float | None
 
     @property
     def extra(self) -> tuple[str, ...]:
@@ -56,6 +64,7 @@ class Judged(NamedTuple):
     own: frozenset[str] | None = None
     joint: NDArray[np.int64] | None = None
     cell: NDArray[np.int64] | None = None
+    flat: float = 0.0
     behind: NDArray[np.int64] | None = None
 
 
@@ -122,6 +131,7 @@ def judged_rows(
     own_numbers = [v for name, v in held if v is not None and name not in data.made]
     cell = np.zeros(len(frame), dtype=np.int64)
     cell[counted] = level_cells(whole, rows.frame, rows.columns, own_numbers)
+    flat = flat_of(cell[counted]) if asked.flat is None else asked.flat
     joint = np.full(len(frame), -1)
     joint[counted] = joint_cells(cell[counted], whole, rows.columns, cells.indicators, own_numbers)
     measurements = cells.measurements(  # from here on the columns are these
@@ -148,7 +158,7 @@ def judged_rows(
         evidence += tuple(cells.of_other_codes(measurements, rows.frame[asked.event], asked.code))
     if asked.curved:  # a straight predictor's sums are of pairs of levels, unless they are squared
         evidence += (shared_by(joint),)
-    return Judged(present, levels, cells.names, terms, evidence, own, joint, cell, behind)
+    return Judged(present, levels, cells.names, terms, evidence, own, joint, cell, flat, behind)
 
 
 def _of_weights(

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from fedstats.contract.aggregate import Evidence, Sum
 from fedstats.contract.design import level_codes
+from fedstats.contract.joint_cells import FLAT_AT_RISK
 from fedstats.contract.model_cells import around_mean, model_cells, varies_within
 from fedstats.contract.model_rows import ModelRows, model_rows
 from fedstats.contract.site_data import SiteData
@@ -79,6 +80,7 @@ def prepare(model: "CoxModel", data: SiteData) -> CoxRows:
         groups,
         rarer_outcome=False,
         code=model.event_level,
+        flat=None if model.grid else FLAT_AT_RISK,
     )
     times = follow_up(rows.frame, outcome)
     faults = rows.faults + times.faults
