@@ -17,8 +17,6 @@ Array = NDArray[np.float64]
 
 #: A share that cannot exceed this is not worked out to its last digit: its bound is judged instead.
 NEGLIGIBLE = 0.01
-#: So many rows show that shares in sums of products are no larger, where they are small.
-_LOOKED_AT = 16_384
 #: A weight so small leaves no trace in a sum of the finest fixed-point unit, 2^-88, even times a large value.
 UNSEEN = 2.0**-120
 #: Of more patients than this the median is that of as many, evenly spaced among the rows: within a hundredth of a
@@ -311,12 +309,8 @@ def _products(
     largest = np.where(huge, 1.0, largest)
     j, k = np.tril_indices(len(names))
     most = largest[j] * largest[k]
-    # sums over a few are no larger than those over all: where they suffice for every pair, the others are not looked at
-    for rows in (relative[:_LOOKED_AT], relative) if len(relative) > 2 * _LOOKED_AT else (relative,):
-        totals = (rows.T @ rows)[j, k]
-        negligible = totals * NEGLIGIBLE > 2 * most
-        if negligible.all():
-            break
+    totals = (relative.T @ relative)[j, k]
+    negligible = totals * NEGLIGIBLE > 2 * most
     one = np.divide(most, totals, out=np.zeros_like(most), where=negligible)
     two = 2 * one
     everyone = np.ones((len(columns), 1))

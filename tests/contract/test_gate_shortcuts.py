@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 import fedstats as fs
 from fedstats.contract.design import Column, Design, Part
 from fedstats.contract.dominance import (
-    _LOOKED_AT,
     _MOST_SORTED,
-    NEGLIGIBLE,
     _upper_median,
     dominance,
     shares,
@@ -83,21 +81,6 @@ def test_shares_in_products_of_two_columns_are_those_of_each_product(seed, q):
         known = shares((columns[:, j] * columns[:, k])[:, None], np.ones((300, 1)))
         assert (share, of_two) == pytest.approx([float(s[0, 0]) for s in known], rel=1e-12)
     assert one.labels[q:] == tuple(f"{names[j]} times {names[k]}" for j in range(q) for k in range(j + 1))
-
-
-def test_a_few_rows_bound_shares_in_products_and_an_outlier_among_the_others_is_found():
-    columns = np.abs(np.random.default_rng(1).normal(size=(3 * _LOOKED_AT, 2)))
-    for last in (columns[-1, 1], 1e4):
-        columns[-1, 1] = last
-        one, two = (e.counts[2:] for e in dominance(columns, ("a", "b"), np.zeros((len(columns), 0)), ()))
-        products = np.column_stack([columns[:, j] * columns[:, k] for j, k in ((0, 0), (1, 0), (1, 1))])
-        top = np.sort(products, axis=0)[::-1] / products.sum(axis=0)
-        assert (one >= top[0] * (1 - 1e-12)).all()
-        large = 2 * top[0] > NEGLIGIBLE
-        assert large.tolist() == ([False] * 3 if last < 1e4 else [False, True, True])
-        assert (2 * one[~large] <= NEGLIGIBLE).all()
-        assert one[large] == pytest.approx(top[0][large], rel=1e-9)
-        assert two[large] == pytest.approx((top[0] + top[1])[large], rel=1e-9)
 
 
 def share_of_pairs(alike, among):
