@@ -13,6 +13,8 @@ from fedstats.contract.printed import Printed
 NO_ESTIMATE = "their own patients do not tell it (nobody or everybody has it, or all who have it have something else too), or a coefficient of their fit is infinite (too few events, or a level without one)"
 #: Why a group's fit is without a coefficient of the model.
 ALIASED = "a level that none or all of a group have, or that goes with others, is not in its own fit"
+#: Where groups differ less than chance would have them, Hartung and Knapp's standard error is below that of one common effect.
+NARROWER = "Hartung and Knapp's interval is narrower than that of one common effect, for the groups differ less than chance would have them; read the wider one"
 _ON_SCALE = ("estimate", "conf_low", "conf_high", "prediction_low", "prediction_high")
 
 
@@ -89,7 +91,22 @@ class Heterogeneity(Printed):
         if len(fewer):
             listed = [f"{row.group} without {row.aliased}" for row in fewer.itertuples()]
             found.append(f"Fitted as R does, for {ALIASED}: {'; '.join(listed)}.")
+        merged = self.groups.drop_duplicates("group")
+        merged = merged[merged["practices"] > 1]
+        if len(merged):
+            listed = [f"{row.group} of {row.practices:.0f}" for row in merged.itertuples()]
+            found.append(f"Practices that their site does not show alone are merged: {'; '.join(listed)}.")
+        if narrower := self.narrower:
+            of = "" if len(self.statistics) == 1 else f" ({', '.join(narrower)})"
+            found.append(f"{NARROWER}{of}.")
         return tuple(found)
+
+    @property
+    def narrower(self) -> tuple[str, ...]:
+        """Coefficients whose random effects have a smaller standard error than their fixed ones."""
+        of = {(row.term, row.effects): row.std_error for row in self.summaries.itertuples()}
+        terms = [str(term) for term, effects in of if effects == "random"]
+        return tuple(term for term in terms if of[term, "random"] < of[term, "fixed"] * (1 - 1e-9))
 
     def _with_estimate(self) -> set[str]:
         return set(self.groups.loc[self.groups["estimate"].notna(), "group"])

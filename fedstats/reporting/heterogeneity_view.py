@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fedstats.contract.formula import parse
-from fedstats.contract.heterogeneity_results import ALIASED, NO_ESTIMATE, Heterogeneity
+from fedstats.contract.heterogeneity_results import ALIASED, NARROWER, NO_ESTIMATE, Heterogeneity
 from fedstats.reporting import formats
 from fedstats.reporting.effects import design_labels, design_steps
 from fedstats.reporting.figures import Picture, figure
@@ -140,6 +140,9 @@ def _note(found: Heterogeneity, labels: dict[str, str], study: Study) -> str:
     if found.groups["estimate"].isna().any():
         said.append(f"Groups without an estimate are in no summary: {NO_ESTIMATE}.")
     said += [fewer] if (fewer := _fewer(found, study)) else []
+    if narrower := found.narrower:
+        of = f" ({'; '.join(labels[term] for term in narrower)})" if len(labels) > 1 else ""
+        said.append(f"{NARROWER}{of}.")
     said.append(
         "Small practices are merged by their site's rules; practices whose names are labels are numbered, the largest first."
     )

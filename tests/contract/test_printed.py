@@ -171,3 +171,21 @@ def test_a_long_table_prints_its_first_and_last_rows():
     assert len(PRINTED["overlap"][0].tidy()) > 100
     assert len(shown) == 23
     assert any(line.strip().startswith("...") for line in shown)
+
+
+def test_effects_by_practice_say_which_were_merged_and_when_an_interval_is_too_narrow():
+    """Under a strict gate five small practices are one group; and estimates that chance would scatter more give a narrow interval."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"arm": random.integers(0, 2, 1600), "age": random.normal(60, 9, 1600)})
+    frame["practice"] = [f"p{k}" for k in random.integers(0, 12, 1600)]
+    chance = 1 / (1 + np.exp(-(0.5 * frame["arm"] + 0.03 * (frame["age"] - 60))))
+    frame["y"] = (random.random(1600) < chance).astype(int)
+    sites = fs.InProcess({"a": frame[:800], "b": frame[800:]})
+    found = fs.heterogeneity(sites, "y ~ arm + age", term="arm", by="practice")
+    merged, narrow = found.notes
+    of = found.groups[found.groups["practices"] > 1]
+    assert merged.startswith("Practices that their site does not show alone are merged: ")
+    assert all(f"{row.group} of {row.practices}" in merged for row in of.itertuples())
+    assert str(found).endswith(f"{merged}\n{narrow}")
+    errors = found.summaries.set_index("effects")["std_error"]
+    assert (errors["random"] < errors["fixed"]) == ("narrower" in narrow)
