@@ -114,6 +114,7 @@ def test_failing_going_on_and_redoing_only_what_is_missing(study, capsys):
     differs.unlink()
     (runs / "one" / "reports" / "3_report.ipynb").write_text("{}")
     assert run_study(study, runs=runs, run_id="one", resume=True, limit_seconds=120, progress=False) == 0
+    assert started(study) == ["report"]
 
     recorded = json.dumps(manifest(study, "one"))
     assert str(study.folder) not in recorded  # no path of a machine

@@ -50,7 +50,8 @@ def test_a_weighted_curve_of_2000_patients_is_told_to_take_fewer_factors_into_th
 
 def test_a_weighted_curve_that_is_let_out_earlier_ends_earlier(rows):
     federation = sites(rows, 1.0)
-    curve = fs.kaplan_meier(federation, WEIGHTED, weights=fs.propensity_weights(federation, FEW_FACTORS))
+    weights = fs.propensity_weights(federation, "regimen ~ age + nlr + ecog")
+    curve = fs.kaplan_meier(federation, WEIGHTED, weights=weights)
     assert curve.status == "exact on the grid of 12 months up to 12"
 
 
