@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -91,10 +91,12 @@ def write_once(path: Path, content: bytes) -> None:
         _write_once(path, content)
 
 
-def _write_once(path: Path, content: bytes) -> None:
+def _write_once(path: Path, content: bytes, opener: Callable[[str, int], int] | None = None) -> None:
     part = path.with_name(f".{path.stem}-{uuid.uuid4().hex}.part")
     try:
-        with part.open("xb") as file:  # readable for others as the umask says: an exchange is shared
+        with open(
+            part, "xb", opener=opener
+        ) as file:  # without an opener readable for others as the umask says: an exchange is shared
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -145,19 +147,16 @@ def _require_folder(folder: Path) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """As :func:`write_once`, for the eyes of this user alone."""
-    before = os.umask(0o077)
-    try:
-        with explained("private folder", path, "written"):
-            make_folder(path.parent, 0o700)
-            _write_once(path, content)
-    finally:
-        os.umask(before)
+    with explained("private folder", path, "written"):
+        make_folder(path.parent, 0o700)
+        _write_once(path, content, for_the_owner)  # a umask would be the whole process's
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Make a folder with those above it; a file in its place is an error like any other, and not a file written before."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+        for part in (*reversed(folder.parents), folder):
+            part.mkdir(exist_ok=True, mode=mode)
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
 

@@ -21,6 +21,7 @@ from fedstats.contract.disclosure import Refusal
 from fedstats.federations import envelope
 from fedstats.federations import files as exchange_files
 from fedstats.federations.desk import Desk
+from fedstats.federations.keys import HOME_VARIABLE
 from tests.federations.small_study import (
     STUDY,
     attended_pass,
@@ -89,7 +90,8 @@ def test_the_second_answer_to_a_question_loses_and_the_first_stays(fitted):
     assert files(fitted.exchange) == before
 
 
-def _race(folder, site, rule, go):
+def _race(folder, site, rule, go, home):
+    os.environ[HOME_VARIABLE] = home  # a server of processes has that of the first test that started it
     desk = Desk(Path(folder), site)
     question = desk.ledger.questions()[0]
     go.wait()
@@ -102,7 +104,10 @@ def test_of_two_processes_that_answer_at_once_one_wins_whole(here):
     processes = multiprocessing.get_context("forkserver")
     go = processes.Event()
     south = here.sites["south"]
-    racers = [processes.Process(target=_race, args=(here.exchange, south, n, go)) for n in ("entry", "level")]
+    racers = [
+        processes.Process(target=_race, args=(here.exchange, south, n, go, os.environ[HOME_VARIABLE]))
+        for n in ("entry", "level")
+    ]
     for racer in racers:
         racer.start()
     go.set()
