@@ -161,12 +161,12 @@ def test_a_level_that_one_group_alone_has_leaves_the_others_in():
     told, estimates = by_practice(frame, "y ~ x + rare", "x")
     plain, without = by_practice(frame[frame["p"] != "a"], "y ~ x", "x")
     np.testing.assert_allclose(estimates[without.columns].loc["x"], without.loc["x"], rtol=1e-9)
-    (note,) = told.notes
+    note = told.notes[0]
     assert note.startswith("Fitted as R does, for a level that none or all of a group have")
     assert note.endswith(": all: b without rare[z]; all: c without rare[z]; all: d without rare[z].")
     assert note in str(told)
     assert note in told._repr_html_()
-    assert plain.notes == ()
+    assert not any(said.startswith("Fitted as R does") for said in plain.notes)
 
 
 def test_a_group_that_does_not_tell_the_term_stays_out_and_is_named():
@@ -193,7 +193,7 @@ def test_a_term_of_several_levels_stays_where_a_group_tells_it():
     assert estimates.loc["g[s]"].notna().tolist() == [True, False, True, True]
     assert estimates.loc["g[t]"].notna().tolist() == [False, False, True, True]
     assert told.statistics["groups"].tolist() == [3, 2]
-    neither, one, _ = told.notes
+    neither, one = told.notes[:2]
     assert neither.startswith("In no summary, for")
     assert neither.endswith(": all: b.")
     assert one.startswith("In no summary of g[t], for")
